@@ -1,0 +1,15 @@
+"""Secure multiparty computation for institutions: parties exchange additive shares, a dealer supplies correlated randomness."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "run_local"]
+
+
+def __getattr__(name: str) -> Any:
+    """`mpc.run_local`, imported when first asked for, so that importing a submodule stays cheap."""
+    if name == "run_local":
+        from mpc.notebook import run_local
+
+        return run_local
+    raise AttributeError(f"module 'mpc' has no attribute {name!r}")

@@ -1,0 +1,221 @@
+"""One party's execution of recorded segments: local work by level, one frame to each peer per exchange, reveals last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from mpc import schedule
+from mpc.errors import IntegrityError
+from mpc.frame import Kind
+from mpc.kernel import Kernel
+from mpc.prg import Prg
+from mpc.ring import Array, Ring
+from mpc.schedule import Cost, Level, Reveal, Segment
+from mpc.session import Hidden
+from mpc.sharing.additive import Additive, opened
+from mpc.sharing.node import Node
+from mpc.sources import Source
+from mpc.sources.dealer import Keystreams
+from mpc.sources.debug import DebugSource
+from mpc.sources.descriptor import Draw
+from mpc.transport import Transport
+
+
+class ZeroSharing:
+    """Random shares of zero from pairwise seeds that the dealer does not know: what makes every reveal fresh [CDI05]."""
+
+    def __init__(self, index: int, seeds: dict[int, bytes], session: bytes) -> None:
+        self._index = index
+        self._streams = {peer: Prg(seed, session, "zero") for peer, seed in seeds.items()}
+        self._used = 0
+
+    def hide(self, ring: Ring, share: Array) -> Array:
+        """My share plus my part of a fresh sharing of zero."""
+        for peer, stream in self._streams.items():
+            words = stream.words(self._used, ring, share.shape)
+            share = ring.add(share, words) if peer > self._index else ring.sub(share, words)
+        self._used += 1
+        return share
+
+
+class Execution:
+    """The engine of a party that computes. `cost` holds the exact figures of everything it has run."""
+
+    def __init__(
+        self,
+        parties: tuple[str, ...],
+        index: int,
+        kernel: Kernel,
+        keystreams: Keystreams,
+        source: Source,
+        zero: ZeroSharing,
+        transport: Transport | None = None,
+        *,
+        probe: Probe | None = None,
+        plays: frozenset[str] = frozenset(),
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._parties, self._index, self._kernel = parties, index, kernel
+        self._name = parties[index]
+        self._local = Additive(kernel, index)
+        self._keystreams, self._source, self._zero, self._transport = keystreams, source, zero, transport
+        self._audit = source if isinstance(source, DebugSource) else None
+        self._peers = [name for name in parties if name != self._name]
+        self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
+        self._probe, self._progress = probe, progress
+        self._rounds = 0
+        self._plays = plays or {self._name}  # the names this process stands for; more than its own only in a one-party run
+        self.cost = Cost(parties)
+
+    def run(self, segment: Segment) -> list[Any]:
+        """Execute a segment; the words of its reveals, Hidden where this party does not receive them."""
+        plan = schedule.levels(segment)
+        self._source.prepare([draw for level in plan for draw in level.draws], segment.digest)
+        for level in plan:
+            self._compute(level)
+            if level.exchanged:
+                self._exchange(level.exchanged, segment.digest)
+        self.cost.add(schedule.cost(segment, plan, self._parties))
+        if self._audit is not None:
+            self._check(segment, self._audit)
+        return self._reveal(segment, plan) if segment.reveals else []
+
+    def close(self) -> None:
+        """End the session with dealer and peers."""
+        self._source.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _compute(self, level: Level) -> None:
+        for draw in level.draws:
+            self._drawn(draw)
+        for node in level.local:
+            if node.op == "mask":
+                node.value = self._keystreams.mask(node.params[0], node.params[1], node.ring, node.shape)
+            elif node.op == "const":
+                node.value = node.payload
+            elif node.op == "zero":
+                node.value = node.ring.zeros(node.shape)
+            else:
+                node.value = self._local.evaluate(node)
+
+    def _round(self) -> None:
+        self._rounds += 1
+        if self._progress is not None:
+            self._progress(self._rounds)
+
+    def _drawn(self, draw: Draw) -> None:
+        corrected = draw.order.owner if draw.order.owner >= 0 else draw.number % len(self._parties)
+        if corrected == self._index:
+            stream, at = memoryview(self._source.correction(draw)), 0
+            for node in draw.nodes:
+                size = node.ring.bytes(node.size)
+                node.value = self._kernel.unpack(stream[at : at + size], node.ring.bits, node.ring.boolean, node.shape)
+                at += size
+        elif draw.order.owner < 0:
+            for position, node in enumerate(draw.nodes):
+                node.value = self._keystreams.drawn(draw.number, position, node.ring, node.shape)
+
+    def _exchange(self, nodes: list[Node], digest: bytes) -> None:
+        mine: dict[int, Array] = {}
+        for node in nodes:
+            if node.op == "open":
+                share = node.args[0].value
+                mine[node.index] = self._zero.hide(node.ring, share) if node.params[0] == "declassified" else share
+            elif node.params[0] in self._plays:
+                mine[node.index] = node.payload if node.op == "publish" else node.ring.add(node.payload, node.args[0].value)
+        parts = [self._kernel.pack(mine[node.index], node.ring.bits, node.ring.boolean) for node in nodes if node.index in mine]
+        lengths = {
+            peer: sum(node.ring.bytes(node.size) for node in nodes if node.op == "open" or node.params[0] == peer)
+            for peer in self._peers
+        }
+        received: dict[str, memoryview] = {}
+        if self._transport is not None and self._peers:
+            frames = self._transport.exchange(Kind.OPEN, dict.fromkeys(self._peers, parts), lengths, digest)
+            received = {peer: memoryview(frame.payload) for peer, frame in frames.items()}
+        at = dict.fromkeys(received, 0)
+        for node in nodes:
+            shares = [mine[node.index]] if node.index in mine else []
+            for peer, payload in received.items():
+                if node.op == "open" or node.params[0] == peer:
+                    size = node.ring.bytes(node.size)
+                    piece = payload[at[peer] : at[peer] + size]
+                    shares.append(self._kernel.unpack(piece, node.ring.bits, node.ring.boolean, node.shape))
+                    at[peer] += size
+            node.value = opened(node.ring, shares)
+            self._note(node)
+        self._round()
+
+    def _note(self, node: Node) -> None:
+        if len(self._parties) > 2:
+            self._transcript.update(self._kernel.pack(node.value, node.ring.bits, node.ring.boolean))
+        if self._probe is not None:
+            self._probe.opened(self._name, node)
+        if self._audit is not None and node.op == "open" and node.payload is not None:
+            self._audit.opened(node, node.payload)
+
+    def _check(self, segment: Segment, audit: DebugSource) -> None:
+        for node in segment.formed:
+            if node.form is not None and node.value is not None:
+                audit.masked(node.value, node.form[0].value, node.form[1])
+
+    def _reveal(self, segment: Segment, plan: list[Level]) -> list[Any]:
+        exchanges = sum(bool(level.exchanged) for level in plan)
+        if schedule.needs_confirmation(segment, exchanges, len(self._parties)):
+            self._confirm(segment.digest)
+        shares = [self._zero.hide(reveal.node.ring, reveal.node.value) for reveal in segment.reveals]
+        packed = [self._pack(reveal, share) for reveal, share in zip(segment.reveals, shares, strict=True)]
+        outgoing = {
+            peer: [part for part, reveal in zip(packed, segment.reveals, strict=True) if peer in reveal.receivers]
+            for peer in self._peers
+        }
+        mine = sum(r.node.ring.bytes(r.node.size) for r in segment.reveals if self._plays.intersection(r.receivers))
+        received: dict[str, memoryview] = {}
+        if self._transport is not None and self._peers:
+            frames = self._transport.exchange(Kind.REVEAL, outgoing, dict.fromkeys(self._peers, mine), segment.digest)
+            received = {peer: memoryview(frame.payload) for peer, frame in frames.items()}
+        self._round()
+        results: list[Any] = []
+        at = 0
+        for reveal, share in zip(segment.reveals, shares, strict=True):
+            node = reveal.node
+            if not self._plays.intersection(reveal.receivers):
+                results.append(Hidden(reveal.label, reveal.receivers, node.shape))
+                continue
+            size = node.ring.bytes(node.size)
+            pieces = [
+                self._kernel.unpack(p[at : at + size], node.ring.bits, node.ring.boolean, node.shape) for p in received.values()
+            ]
+            at += size
+            results.append(opened(node.ring, [share, *pieces]))
+        return results
+
+    def _pack(self, reveal: Reveal, share: Array) -> Any:
+        return self._kernel.pack(share, reveal.node.ring.bits, reveal.node.ring.boolean)
+
+    def _confirm(self, digest: bytes) -> None:
+        """Compare the segment's digest and, with three or more parties, everything opened so far."""
+        if self._transport is None or not self._peers:
+            return
+        echo = self._transcript.digest()
+        frames = self._transport.exchange(
+            Kind.CONFIRM, {peer: [echo] for peer in self._peers}, dict.fromkeys(self._peers, len(echo)), digest
+        )
+        self._round()
+        split = [peer for peer, frame in frames.items() if bytes(frame.payload) != echo]
+        if split:
+            raise IntegrityError(
+                "Parties saw different values in the same opening.",
+                where=f"{self._name} and {', '.join(split)}",
+                why="a party sent different words to different peers, or its memory is faulty",
+                do="find the faulty site before running again; nothing was revealed",
+            )
+
+
+class Probe:
+    """What tests attach to see every opened word; production runs have none."""
+
+    def opened(self, party: str, node: Node) -> None:
+        """Called with each value as it is opened."""

@@ -1,0 +1,118 @@
+"""How a session begins: fresh nonces from everybody, the same facts at everybody, seeds, and the rows in the same order."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from mpc import frame
+from mpc.errors import IntegrityError
+from mpc.frame import Kind
+from mpc.prg import SEED_BYTES, fresh
+from mpc.transport import Transport
+
+
+class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="hello"):
+    """First message on a link. `secret` is for this peer alone: a seed for the dealer, half of a pairwise seed for a party."""
+
+    nonce: bytes
+    secret: bytes
+    facts: dict[str, str]
+    salt: bytes = b""  # a party's part of the key under which row identifiers are compared; the dealer gets none
+
+
+class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"):
+    """Second message: the session as its sender computed it, and the keyed digest of its row identifiers, if it has any."""
+
+    session: bytes
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a participant leaves the handshake with. `seeds`: pairwise ones at a party, every party's own at the dealer."""
+
+    session: bytes
+    seed: bytes
+    seeds: dict[str, bytes]
+
+
+def handshake(
+    transport: Transport,
+    parties: tuple[str, ...],
+    dealer: str | None,
+    facts: Mapping[str, str],
+    rows: list[bytes] | None = None,
+) -> Agreed:
+    """Run by every participant. Facts that both ends of a link state must be equal; nothing has been shared before this returns.
+
+    Raises IntegrityError naming the fact, both values and both participants, or that rows do not line up.
+    """
+    me = transport.name
+    nonce, seed, salt = fresh(), fresh(), fresh()
+    secrets = {peer: seed if peer == dealer else fresh() for peer in transport.peers}
+    for peer in transport.peers:
+        between = me != dealer and peer != dealer
+        hello = Hello(nonce, secrets[peer], dict(facts), salt if between else b"")
+        transport.send(peer, Kind.HELLO, [frame.encode(hello)])
+    hellos = {peer: frame.decode(transport.receive(peer, Kind.HELLO).payload, Hello, peer) for peer in transport.peers}
+    for peer, hello in hellos.items():
+        _compare(me, peer, dict(facts), hello)
+    nonces = {me: nonce} | {peer: hello.nonce for peer, hello in hellos.items()}
+    order = [*parties, *([dealer] if dealer else [])]
+    session = hashlib.sha256(msgspec.msgpack.encode([(name, nonces[name]) for name in order])).digest()
+    transport.session = session[:16]
+    salts = {me: salt} | {peer: hello.salt for peer, hello in hellos.items()}
+    _ready(transport, dealer, session, _rows_digest(rows, [salts[p] for p in parties]) if me != dealer else b"")
+    if me == dealer:
+        return Agreed(session, b"", {party: hellos[party].secret for party in parties})
+    pairs = {p: hashlib.sha256(b"".join(sorted((secrets[p], hellos[p].secret)))).digest() for p in parties if p != me}
+    return Agreed(session, seed, pairs)
+
+
+def _compare(me: str, peer: str, facts: dict[str, str], hello: Hello) -> None:
+    if len(hello.nonce) != SEED_BYTES or len(hello.secret) != SEED_BYTES:
+        raise IntegrityError("A hello message has a nonce or seed of the wrong size.", where=f"from {peer}")
+    for name in facts.keys() & hello.facts.keys():
+        if facts[name] != hello.facts[name]:
+            raise IntegrityError(
+                f"The participants do not hold the same {name}.",
+                where=f"{me} and {peer}",
+                why=f"{me} has {facts[name]}, {peer} has {hello.facts[name]}",
+                do=f"bring the {name} to the same state at both and start again; nothing was shared",
+            )
+
+
+def _ready(transport: Transport, dealer: str | None, session: bytes, rows: bytes) -> None:
+    for peer in transport.peers:
+        mine = Ready(session, rows if peer != dealer else b"")
+        transport.send(peer, Kind.READY, [frame.encode(mine)])
+    for peer in transport.peers:
+        ready = frame.decode(transport.receive(peer, Kind.READY).payload, Ready, peer)
+        if not hmac.compare_digest(ready.session, session):
+            raise IntegrityError(
+                "The participants did not arrive at the same session.",
+                where=f"{transport.name} and {peer}",
+                why="their rosters list different participants, or somebody altered a message",
+                do="compare the rosters' digests and start again; nothing was shared",
+            )
+        if rows and ready.rows and not hmac.compare_digest(ready.rows, rows):
+            raise IntegrityError(
+                "The rows of two parties do not line up.",
+                where=f"{transport.name} and {peer}",
+                why="their row identifiers are not the same list in the same order",
+                do="agree on one list of identifiers, sort both tables by it and start again; nothing was shared",
+            )
+
+
+def _rows_digest(rows: list[bytes] | None, salts: list[bytes]) -> bytes:
+    if rows is None:
+        return b""
+    keyed = hmac.new(hashlib.sha256(b"".join(salts)).digest(), digestmod=hashlib.sha256)
+    for row in rows:
+        keyed.update(len(row).to_bytes(4, "little") + row)
+    return keyed.digest()

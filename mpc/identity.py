@@ -1,0 +1,179 @@
+"""Who a participant is: a P-256 key that never leaves its machine, and the self-signed certificate that goes into the roster."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mpc.errors import UsageError
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+CLOCK_SKEW = timedelta(hours=1)
+LONGEST_DAYS = 3650
+
+
+def check_name(name: str) -> str:
+    """`name` itself; raises UsageError unless it fits `[a-z][a-z0-9_-]{0,31}`."""
+    if NAME.fullmatch(name):
+        return name
+    raise UsageError(
+        "A participant's name is not usable.",
+        where=repr(name[:64]),
+        why="names are 1 to 32 of a-z, 0-9, _ and -, and begin with a letter",
+        do="choose another name",
+    )
+
+
+def generate(name: str, *, days: int = 365, _now: datetime | None = None) -> tuple[bytes, bytes]:
+    """A new key and its self-signed certificate, both PEM, valid from an hour ago for `days` days.
+
+    Raises UsageError for a bad name or `days` outside 1..3650. `_now` moves the clock in tests.
+    """
+    check_name(name)
+    if not 1 <= days <= LONGEST_DAYS:
+        raise UsageError(
+            "A certificate cannot be made.", where=name, why=f"{days} days is not within 1..{LONGEST_DAYS}", do="ask for fewer days"
+        )
+    now = _now or datetime.now(UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)  # the peers' clocks may be a little behind ours
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    key_pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    return key_pem, certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def write_key(path: str | Path, key: bytes) -> None:
+    """Write a key into a new file that only its owner can read; raises UsageError if the file exists or cannot be made."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(
+            "The key file exists already.",
+            where=str(path),
+            why="a key is never overwritten",
+            do="choose another path, or keep the key you have",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            "The key file cannot be created.", where=str(path), why=str(error.strerror), do="choose a directory you can write to"
+        ) from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def parse_certificate(certificate_pem: str | bytes) -> x509.Certificate:
+    """The one certificate in a PEM text; raises UsageError for anything else, above all for a private key."""
+    data = certificate_pem.encode("utf-8", "replace") if isinstance(certificate_pem, str) else certificate_pem
+    why = ""
+    if b"PRIVATE KEY" in data:
+        why = "it holds a private key, which must never leave its owner's machine"
+    elif data.count(b"-----BEGIN ") != 1:
+        why = "it is not exactly one PEM block"
+    else:
+        try:
+            return x509.load_pem_x509_certificate(data)
+        except ValueError:
+            why = "it is not a well-formed X.509 certificate in PEM"
+    raise UsageError("A certificate cannot be read.", why=why, do="paste the certificate that was made together with the key")
+
+
+def der(certificate_pem: str | bytes) -> bytes:
+    """The certificate's DER bytes: what a TLS peer presents, and what two certificates are compared by."""
+    return parse_certificate(certificate_pem).public_bytes(serialization.Encoding.DER)
+
+
+def fingerprint_der(certificate_der: bytes) -> str:
+    """The first 16 bytes of SHA-256 over DER bytes as eight groups of four hexadecimal digits, to be read aloud."""
+    digits = hashlib.sha256(certificate_der).hexdigest()[:32]
+    return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+
+
+def fingerprint(certificate_pem: str | bytes) -> str:
+    """The fingerprint of a PEM certificate: eight groups of four hexadecimal digits (16 bytes), to be read aloud."""
+    return fingerprint_der(der(certificate_pem))
+
+
+def days_left(certificate_pem: str | bytes) -> int:
+    """Whole days until the certificate expires; negative once it has."""
+    return (parse_certificate(certificate_pem).not_valid_after_utc - datetime.now(UTC)).days
+
+
+def date_problem(certificate_pem: str | bytes) -> str:
+    """Why the certificate is not valid at this moment by this machine's clock, or an empty text if it is."""
+    certificate, now = parse_certificate(certificate_pem), datetime.now(UTC)
+    if now > certificate.not_valid_after_utc:
+        return f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
+    if now < certificate.not_valid_before_utc:
+        return f"it is valid only from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def check_key(key_pem: bytes, certificate_pem: str | bytes, where: str) -> None:
+    """Raises UsageError unless the key is the certificate's and the certificate is valid now. `where` names the key in errors."""
+    try:
+        public = serialization.load_pem_private_key(key_pem, None).public_key()
+    except (ValueError, TypeError):
+        raise UsageError(
+            "The key cannot be read.",
+            where=where,
+            why="it is not one unencrypted private key in PEM",
+            do="give the file that keygen wrote",
+        ) from None
+    layout = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    if public.public_bytes(*layout) != parse_certificate(certificate_pem).public_key().public_bytes(*layout):
+        raise UsageError(
+            "The key does not belong to the certificate.",
+            where=where,
+            why=f"the certificate with fingerprint {fingerprint(certificate_pem)} was made with another key",
+            do="give the key made together with that certificate, or put the newer certificate into everyone's roster",
+        )
+    if problem := date_problem(certificate_pem):
+        raise UsageError(
+            "Your own certificate is not valid now.",
+            where=where,
+            why=problem,
+            do="check the clock; otherwise make a new key and certificate and give the certificate to everyone for their rosters",
+        )
+
+
+def check_key_file(path: str | Path, certificate_pem: str | bytes) -> bytes:
+    """The PEM key in a file; raises UsageError if others may read the file, or the key is not the certificate's, or expired."""
+    try:
+        with open(path, "rb") as file:
+            # The open file is asked, not the path, so that nobody can swap the file in between.
+            mode = os.fstat(file.fileno()).st_mode
+            key_pem = file.read(1 << 16)
+    except OSError as error:
+        raise UsageError(
+            "The key file cannot be read.", where=str(path), why=str(error.strerror), do="give the path of the key file"
+        ) from None
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise UsageError(
+            "The key file is open to others.",
+            where=str(path),
+            why=f"its mode is {stat.S_IMODE(mode):04o}; other accounts of this machine can use the key",
+            do=f"run: chmod 600 {path}  - and make a new key if others may have read it",
+        )
+    check_key(key_pem, certificate_pem, str(path))
+    return key_pem

@@ -1,0 +1,155 @@
+"""All participants in one process: threads over memory transports, for tests and notebooks; and one party alone, for debugging."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpc import kernel as kernels
+from mpc.errors import MpcError
+from mpc.execution import Execution, Probe, ZeroSharing
+from mpc.handshake import handshake
+from mpc.prg import fresh
+from mpc.ring import Array
+from mpc.schedule import Cost
+from mpc.session import Session
+from mpc.sources.dealer import Keystreams
+from mpc.sources.debug import DebugSource
+from mpc.sources.remote import DealerSource, serve
+from mpc.transport import Traffic, Transport
+from mpc.transport.memory import memory_transports
+
+DEALER = "dealer"
+Columns = Mapping[str, Callable[[str], Array]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run in one process left: each party's result, the counted cost, and what each transport really carried."""
+
+    results: dict[str, Any] = field(default_factory=dict)
+    cost: Cost = field(default_factory=lambda: Cost(()))
+    traffic: dict[str, Traffic] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run: eagerly or deferred, on which kernel, with which deadline in seconds, contract, schema and test probe."""
+
+    eager: bool = False
+    kernel: str = "auto"
+    deadline: float = 30.0
+    contract: Mapping[Any, int] | None = None
+    context: Any = None
+    probe: Probe | None = None
+    revealed: Callable[[str, tuple[str, ...], Any], None] | None = None
+    progress: Callable[[int], None] | None = None
+
+
+def run_party(
+    transport: Transport, parties: tuple[str, ...], dealer: str, main: Callable[[Session], Any],
+    column: Callable[[str], Array] | None, options: Options, facts: Mapping[str, str], rows: list[bytes] | None = None,
+) -> tuple[Any, Cost]:  # fmt: skip
+    """One party's whole session over a connected transport; whatever goes wrong, the others are told why."""
+    try:
+        agreed = handshake(transport, parties, dealer, facts, rows)
+        index = parties.index(transport.name)
+        seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
+        engine = Execution(
+            parties,
+            index,
+            kernels.load(options.kernel),
+            Keystreams(agreed.seed, agreed.session),
+            DealerSource(transport, dealer, index, len(parties)),
+            ZeroSharing(index, seeds, agreed.session),
+            transport,
+            probe=options.probe,
+            progress=options.progress,
+        )
+        contract = None if options.contract is None else dict(options.contract)
+        columns = {} if column is None else {transport.name: column}
+        session = Session(
+            transport.name, parties, engine, columns=columns, eager=options.eager, contract=contract, context=options.context,
+            revealed=options.revealed,
+        )  # fmt: skip
+        result = main(session)
+        session.close()
+        return result, engine.cost
+    except BaseException as error:
+        transport.abort(error if isinstance(error, MpcError) else unexpected(error, transport.name))
+        raise
+
+
+def run_dealer(transport: Transport, parties: tuple[str, ...], kernel: str, facts: Mapping[str, str]) -> int:
+    """The dealer's whole session over a connected transport; the number of bytes dealt."""
+    try:
+        agreed = handshake(transport, parties, transport.name, facts)
+        keystreams = [Keystreams(agreed.seeds[party], agreed.session) for party in parties]
+        dealt = serve(transport, parties, keystreams, kernels.load(kernel))
+        transport.close()
+        return dealt
+    except BaseException as error:
+        transport.abort(error if isinstance(error, MpcError) else unexpected(error, transport.name))
+        raise
+
+
+def unexpected(error: BaseException, name: str) -> MpcError:
+    """What peers are told of an error that is not one of ours: its kind, never its text."""
+    return MpcError(f"{name} stopped: {type(error).__name__}.", do=f"ask {name} what its own message says")
+
+
+def run_threads(
+    main: Callable[[Session], Any], parties: tuple[str, ...], columns: Columns | None = None, options: Options = Options()
+) -> Outcome:
+    """Run `main` at every party and a dealer, each a thread; raises the first error that any of them met."""
+    transports = memory_transports((*parties, DEALER), deadline=options.deadline)
+    outcome, errors = Outcome(), []
+    lock = threading.Lock()
+
+    def work(name: str) -> None:
+        try:
+            if name == DEALER:
+                run_dealer(transports[name], parties, options.kernel, {})
+                return
+            column = (columns or {}).get(name)
+            result, cost = run_party(transports[name], parties, DEALER, main, column, options, {})
+            with lock:
+                outcome.results[name] = result
+                outcome.cost = cost
+        except BaseException as error:
+            with lock:
+                errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,), name=name, daemon=True) for name in transports]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    outcome.traffic = {name: transport.sent for name, transport in transports.items()}
+    return outcome
+
+
+def run_debug(
+    main: Callable[[Session], Any], parties: tuple[str, ...], columns: Columns | None = None, options: Options = Options()
+) -> Outcome:
+    """Run `main` once with no peers: every share is its value, and the masking invariant is asserted at every opening.
+
+    The one process plays every party in turn for inputs, so that it reads all of their local data.
+    """
+    name = parties[0]
+    session_id, kernel = fresh(), kernels.load(options.kernel)
+    keystreams = Keystreams(fresh(), session_id)
+    engine = Execution(
+        (name,), 0, kernel, keystreams, DebugSource(keystreams, kernel), ZeroSharing(0, {}, session_id),
+        probe=options.probe, plays=frozenset(parties), progress=options.progress,
+    )  # fmt: skip
+    session = Session(
+        name, parties, engine, columns=columns, eager=options.eager, context=options.context, alone=True, revealed=options.revealed
+    )
+    result = main(session)
+    session.close()
+    return Outcome({name: result}, engine.cost, {})

@@ -1,0 +1,125 @@
+"""What a program will do, obtained by running it without data: exact costs, every reveal, what the dealer learns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from mpc import schedule
+from mpc.errors import UsageError
+from mpc.schedule import Cost, Segment
+from mpc.session import Session
+from mpc.sharing.node import Shape
+from mpc.unknown import Branches, Unknown
+
+PATHS = 64  # ways through a script steered by revealed values that a plan explores before it gives up
+
+RevealKey = tuple[str, str, Shape, tuple[str, ...]]  # script line, label, shape, receivers
+
+
+class Counting:
+    """The engine that executes nothing: it schedules each segment, adds up its cost and answers reveals with unknowns."""
+
+    def __init__(self, parties: tuple[str, ...], branches: Branches) -> None:
+        self._parties, self._branches = parties, branches
+        self.cost = Cost(parties)
+        self.reveals: Counter[RevealKey] = Counter()
+        self.declassified: Counter[tuple[str, str, Shape]] = Counter()
+
+    def run(self, segment: Segment) -> list[Any]:
+        """Count a segment."""
+        self.cost.add(schedule.cost(segment, schedule.levels(segment), self._parties))
+        for node in segment.nodes:
+            if node.op == "open" and node.params[0] == "declassified":
+                self.declassified[node.line, node.params[1], node.shape] += 1
+        for reveal in segment.reveals:
+            self.reveals[reveal.line, reveal.label, reveal.node.shape, reveal.receivers] += 1
+        return [Unknown(reveal.node.shape, np.uint64, self._branches) for reveal in segment.reveals]
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way through the script: the answers its branches got, what it costs, what it reveals and declassifies."""
+
+    answers: tuple[bool, ...]
+    cost: Cost
+    reveals: Counter[RevealKey]
+    declassified: Counter[tuple[str, str, Shape]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every path of a program. The contract is the union of their reveals, each with its largest count."""
+
+    parties: tuple[str, ...]
+    eager: bool
+    paths: tuple[Path, ...]
+
+    @property
+    def cost(self) -> Cost:
+        """The figures of the path with the most rounds; the only one unless revealed values steer the script."""
+        return max((path.cost for path in self.paths), key=lambda cost: (cost.rounds, sum(cost.sent.values())))
+
+    @property
+    def contract(self) -> dict[RevealKey, int]:
+        """How often each reveal may happen."""
+        union: Counter[RevealKey] = Counter()
+        for path in self.paths:
+            union |= path.reveals
+        return dict(union)
+
+    @property
+    def declassified(self) -> dict[tuple[str, str, Shape], int]:
+        """Values opened without a mask because they are public by design."""
+        union: Counter[tuple[str, str, Shape]] = Counter()
+        for path in self.paths:
+            union |= path.declassified
+        return dict(union)
+
+    def digest(self) -> str:
+        """Hexadecimal digest of costs and reveals on every path: what parties compare and people consent to."""
+        facts = [
+            (
+                path.answers,
+                path.cost.rounds,
+                sorted(path.cost.sent.items()),
+                path.cost.dealt,
+                sorted(path.cost.draws.items()),
+                sorted(path.reveals.items()),
+                sorted(path.declassified.items()),
+            )
+            for path in self.paths
+        ]
+        return hashlib.sha256(msgspec.msgpack.encode((self.parties, self.eager, facts))).hexdigest()
+
+
+def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *, eager: bool = False, context: Any = None) -> Plan:
+    """Run `main` without data as party `name`, once for each way its branches on revealed values can go.
+
+    Raises UsageError where there are more than 64 ways.
+    """
+    paths: list[Path] = []
+    prefix: list[bool] | None = []
+    while prefix is not None:
+        if len(paths) == PATHS:
+            raise UsageError(
+                f"The script branches on revealed values in more than {PATHS} ways.",
+                do="steer fewer decisions by revealed values, or bound the loop that does",
+            )
+        branches = Branches(prefix)
+        engine = Counting(parties, branches)
+        session = Session(name, parties, engine, eager=eager, context=context)
+        main(session)
+        session.close()
+        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, engine.declassified))
+        prefix = branches.following()
+    return Plan(parties, eager, tuple(paths))

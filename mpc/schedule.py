@@ -1,0 +1,138 @@
+"""From a recorded segment to its exchanges and their exact cost. The plan counts with this; the execution follows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mpc.sharing.node import Node
+from mpc.sources.descriptor import Draw
+
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """A declared output: the share's node and who may read it, under which label, asked for at which script line."""
+
+    node: Node
+    receivers: tuple[str, ...]
+    label: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A straight-line piece of program: what was recorded between two reveals."""
+
+    nodes: tuple[Node, ...]
+    draws: tuple[Draw, ...]
+    reveals: tuple[Reveal, ...]
+    formed: tuple[Node, ...]  # values that got a masked form here, for the debug source to check
+    digest: bytes  # of everything recorded so far, this segment included
+
+
+@dataclass(slots=True)
+class Level:
+    """Local work that needs nothing but earlier exchanges, then the values that travel together."""
+
+    draws: list[Draw] = field(default_factory=list)
+    local: list[Node] = field(default_factory=list)
+    exchanged: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Cost:
+    """Exact figures. `sent` counts payload bytes each party sends; frame headers, confirmations and TLS are not payload."""
+
+    parties: tuple[str, ...]
+    openings: int = 0
+    confirmations: int = 0
+    reveals: int = 0
+    dealt: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    draws: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rounds(self) -> int:
+        """Exchanges of every kind."""
+        return self.openings + self.confirmations + self.reveals
+
+    def add(self, other: Cost) -> None:
+        """Add another segment's figures to mine."""
+        for entry in dataclasses.fields(self):
+            if entry.name == "parties":
+                continue
+            mine, theirs = getattr(self, entry.name), getattr(other, entry.name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                setattr(self, entry.name, mine + theirs)
+
+
+def levels(segment: Segment) -> list[Level]:
+    """The segment's work by depth. Draws stand at the level of their first use, in the order in which the dealer serves them."""
+    result = [Level() for _ in range(1 + max([node.depth for node in segment.nodes], default=0))]
+    first_use: dict[int, int] = {}
+    for node in segment.nodes:
+        if node.op in ("open", "input", "publish"):
+            result[node.depth - 1].exchanged.append(node)
+            use = node.depth - 1
+        elif node.op == "dealt":
+            continue
+        else:
+            result[node.depth].local.append(node)
+            use = node.depth
+        for arg in node.args:
+            if arg.op == "dealt" and not arg.done:
+                first_use[arg.params[0]] = min(use, first_use.get(arg.params[0], use))
+    for draw in segment.draws:
+        result[first_use.get(draw.number, 0)].draws.append(draw)
+    return result
+
+
+def needs_confirmation(segment: Segment, exchanges: int, parties: int) -> bool:
+    """Whether a reveal must wait for an exchange of digests first.
+
+    The segment's digest rides on its first exchange; a segment without one sends it alone. With three or more parties a digest
+    of all opened values is compared as well, so that nobody can open different values to different peers.
+    """
+    return bool(segment.reveals) and (exchanges == 0 or parties > 2)
+
+
+def cost(segment: Segment, schedule: Sequence[Level], parties: tuple[str, ...]) -> Cost:
+    """What the segment costs among `parties`."""
+    result = Cost(parties)
+    peers = len(parties) - 1
+    for level in schedule:
+        result.openings += bool(level.exchanged)
+        for node in level.exchanged:
+            senders = parties if node.op == "open" else (node.params[0],)
+            for name in senders:
+                result.sent[name] += peers * node.ring.bytes(node.size)
+    if segment.reveals:
+        result.reveals = 1
+        result.confirmations = int(needs_confirmation(segment, result.openings, len(parties)))
+        for reveal in segment.reveals:
+            for name in parties:
+                others = sum(peer != name and peer in parties for peer in reveal.receivers)
+                result.sent[name] += others * reveal.node.ring.bytes(reveal.node.size)
+    for draw in segment.draws:
+        result.draws[draw.kind] += 1
+        result.dealt += draw.bytes
+    return result
+
+
+def digest(previous: bytes, nodes: Sequence[Node], reveals: Sequence[Reveal]) -> bytes:
+    """The lockstep digest: operations, arguments, constants, shapes and script lines of everything recorded so far."""
+    listed = [
+        (node.op, node.index, [arg.index for arg in node.args], node.params, node.shape, node.ring.bits, node.line)
+        for node in nodes
+    ]
+    asked = [(reveal.node.index, reveal.receivers, reveal.label, reveal.line) for reveal in reveals]
+    return hashlib.blake2b(previous + msgspec.msgpack.encode((listed, asked)), digest_size=DIGEST_BYTES).digest()

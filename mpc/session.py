@@ -1,0 +1,329 @@
+"""The waist. A protocol computes locally on shares, draws correlated randomness, and opens values under masks; nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from mpc import schedule
+from mpc.errors import ConsentError, IntegrityError, UsageError
+from mpc.ring import Z64, Array, Ring
+from mpc.schedule import Reveal, Segment
+from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape, script_line
+from mpc.sharing.share import Public, Share
+from mpc.sources.correlations import Correlation, Pad
+from mpc.sources.descriptor import Draw, Order, expression, order
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LIBRARY = (*(os.path.join(HERE, name) + os.sep for name in ("mpc", "protocols")), os.path.dirname(np.__file__) + os.sep)
+
+
+class Hidden:
+    """Stands for a result that this party was not to receive. Anything but looking at it is an error."""
+
+    __slots__ = ("label", "receivers", "shape")
+
+    def __init__(self, label: str, receivers: tuple[str, ...], shape: Shape) -> None:
+        self.label, self.receivers, self.shape = label, receivers, shape
+
+    def __repr__(self) -> str:
+        return f"<hidden: {self.label}, for {' and '.join(self.receivers)} only>"
+
+    def __array__(self, *_: Any, **__: Any) -> Array:
+        raise UsageError(
+            f"{self!r} has no value at this party.", do="use it only where it was received, or reveal it to this party too"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.__array__()
+
+
+class Engine(Protocol):
+    """What a session is wired to: something that runs, or merely counts, a segment."""
+
+    def run(self, segment: Segment) -> list[Any]:
+        """Execute everything in the segment; the revealed words (or Hidden) of its reveals."""
+
+    def close(self) -> None:
+        """End the session well."""
+
+
+class Session:
+    """One run of one program among named parties. Everything is recorded; a reveal, or eager mode, runs the record."""
+
+    def __init__(
+        self,
+        name: str,
+        parties: tuple[str, ...],
+        engine: Engine,
+        *,
+        columns: Mapping[str, Callable[[str], Array]] | None = None,
+        eager: bool = False,
+        contract: dict[tuple[str, str, Shape, tuple[str, ...]], int] | None = None,
+        context: Any = None,
+        alone: bool = False,
+        revealed: Callable[[str, tuple[str, ...], Any], None] | None = None,
+    ) -> None:
+        self.name, self.parties, self.eager = name, parties, eager
+        self.context = context  # what the floors above attach: the schema that gives columns their meaning
+        self._engine, self._columns, self._contract = engine, columns or {}, contract
+        self._revealed = revealed
+        self._alone = alone  # one process plays every party, as number 0
+        self._nodes: list[Node] = []
+        self._draws: list[Draw] = []
+        self._formed: list[Node] = []
+        self._counters = {"node": 0, "mask": 0, "window": 0, "pad": 0, "draw": 0}
+        self._digest = bytes(schedule.DIGEST_BYTES)
+        self._closed = False
+        self.assumptions: list[tuple[Share, str]] = []  # bits that must all be 1 before anything more is revealed, and why
+
+    # -- recording -------------------------------------------------------------------------------------------------------
+
+    def node(
+        self, op: str, args: tuple[Node, ...], params: Params, ring: Ring, shape: Shape, *, secret: bool, payload: Any = None
+    ) -> Node:
+        """Append one operation to the record."""
+        if self._closed:
+            raise UsageError("The session has ended.", where=script_line(LIBRARY), do="compute inside the script's main(s)")
+        node = Node(op, args, params, ring, shape, secret, self._next("node"), script_line(LIBRARY))
+        node.payload = payload
+        node.dealer = op in ("mask", "zero") or (secret and op in DEALER_SIDE and all(arg.dealer for arg in args))
+        if secret and op in SUMS:
+            node.keep = node.dealer or all(self._has_form(arg) for arg in args)
+            node.pad = next((arg for arg in args if arg.op == "mask" and arg.params[0] == "pad" and arg.shape == shape), None)
+        self._nodes.append(node)
+        if self.eager and op != "dealt":
+            self._run(())
+        return node
+
+    def _next(self, counter: str) -> int:
+        self._counters[counter] += 1
+        return self._counters[counter] - 1
+
+    def _random(self, kind: str, ring: Ring, shape: Shape) -> Share:
+        return Share(self, self.node("mask", (), (kind, self._next(kind)), ring, shape, secret=True))
+
+    def _publish(self, hidden: Share, pad: Node) -> Public:
+        if pad.spent:
+            raise IntegrityError("A one-time pad was about to hide a second value.", where=script_line(LIBRARY))
+        pad.spent = True
+        return Public(
+            self, self.node("open", (hidden.node,), ("under", *pad.params), hidden.ring, hidden.shape, secret=False, payload=pad)
+        )
+
+    # -- the waist -------------------------------------------------------------------------------------------------------
+
+    def mask(self, x: Share) -> tuple[Public, Share]:
+        """(M, [mask]) with M = x + mask public. The opening happens once per value; views of a value use views of its mask."""
+        public, mask = self._form(x.node)
+        return Public(self, public), Share(self, mask)
+
+    def masked(self, x: Share) -> bool:
+        """Whether M of x exists, so that `mask` costs nothing."""
+        return self._has_form(x.node)
+
+    def window(self, x: Share, shift: int, bits: int) -> tuple[Public, Share]:
+        """(c, [r]) with c = (x >> shift) + r mod 2^bits, up to n - 1 units below, under a fresh one-time r of `bits` bits."""
+        pad = self._random("window", Ring(bits), x.shape)
+        return self._publish(x.local_nonlinear(shift, bits) + pad, pad.node), pad
+
+    def open(self, x: Share) -> Public:
+        """Open words that a Pad hides; anything else, or a second use of the pad, is refused."""
+        if x.node.pad is None:
+            raise IntegrityError(
+                "An opening must be hidden by a one-time pad of its own shape.",
+                where=script_line(LIBRARY),
+                do="add a share drawn as Pad(ring, shape), or use mask() or declassify()",
+            )
+        return self._publish(x, x.node.pad)
+
+    def draw(self, correlation: Correlation) -> tuple[Share, ...]:
+        """Shares of a correlation of masks. A Pad is a fresh one-time array; all others may be used any number of times."""
+        if isinstance(correlation, Pad):
+            return (self._random("pad", correlation.ring, correlation.shape),)
+        number = self._next("draw")
+        outputs = correlation.outputs(*[mask.shape for mask in correlation.masks], *correlation.params)
+        asked = order(number, correlation)
+        nodes = tuple(
+            self.node("dealt", (), (number, k, asked.kind, str(asked.params)), ring, shape, secret=True)
+            for k, (ring, shape) in enumerate(outputs)
+        )
+        self._order(Draw(number, asked, outputs, nodes, nodes[0].line))
+        return tuple(Share(self, node) for node in nodes)
+
+    def _order(self, draw: Draw) -> None:
+        for node in draw.nodes:
+            node.payload = draw
+        self._draws.append(draw)
+        if self.eager:
+            self._run(())
+
+    def input(self, owner: str, column: str, shape: Shape, encode: Callable[[Array], Array], ring: Ring = Z64) -> Share:
+        """A share of the owner's column, masked from birth: the dealer gives the owner a mask, the owner sends M."""
+        self._known(owner)
+        mask = self._random("mask", ring, shape)
+        number = self._next("draw")
+        asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self._alone else self.parties.index(owner))
+        blind = self.node("dealt", (), (number, 0, "InputMask", owner), ring, shape, secret=True)
+        self._order(Draw(number, asked, ((ring, shape),), (blind,), blind.line))
+        words = encode(self._columns[owner](column)).reshape(shape).copy() if owner in self._columns else None
+        opened = self.node("input", (blind,), (owner, column), ring, shape, secret=False, payload=words)
+        share = -mask + Public(self, opened)
+        share.node.form = (opened, mask.node)
+        return share
+
+    def public(self, value: Array, from_: str, ring: Ring = Z64) -> Public:
+        """One party's public words, made equal everywhere."""
+        self._known(from_)
+        words = value.astype(ring.dtype).copy() if from_ == self.name or self._alone else None
+        return Public(self, self.node("publish", (), (from_,), ring, value.shape, secret=False, payload=words))
+
+    def constant(self, words: Array, ring: Ring = Z64) -> Public:
+        """A public array that is part of the program; copied, and covered by the lockstep digest."""
+        copy = words.astype(ring.dtype)
+        digest = hashlib.blake2b(copy.tobytes(), digest_size=schedule.DIGEST_BYTES).digest()
+        node = self.node("const", (), (digest,), ring, copy.shape, secret=False, payload=copy)
+        return Public(self, node)
+
+    def embed(self, x: Public) -> Share:
+        """A public array as a share. Its mask is zero, so a later product opens nothing."""
+        share = Share(self, self.node("embed", (x.node,), (), x.ring, x.shape, secret=True))
+        zero = self.node("zero", (), (), x.ring, x.shape, secret=True)
+        share.node.form = (x.node, zero)
+        return share
+
+    def declassify(self, x: Share, why: str) -> Public:
+        """Open without a mask, for the few protocols whose intermediate values are public by design; stands in the plan."""
+        return Public(self, self.node("open", (x.node,), ("declassified", why), x.ring, x.shape, secret=False))
+
+    def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str) -> Any:
+        """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere."""
+        receivers = self.receivers(to)
+        line = script_line(LIBRARY)
+        reveals = tuple(Reveal(share.node, receivers, label, line) for share in x)
+        for reveal in reveals:
+            self._allow(reveal)
+        values = self._run(reveals)
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def receivers(self, to: str | Sequence[str] | None) -> tuple[str, ...]:
+        """The parties that `to` names, in the session's order; all of them for None."""
+        named = self.parties if to is None else (to,) if isinstance(to, str) else tuple(to)
+        for name in named:
+            self._known(name)
+        return tuple(party for party in self.parties if party in named)
+
+    def announce(self, label: str, receivers: tuple[str, ...], value: Any) -> None:
+        """Tell whoever watches this run of a decoded result; Hidden where this party did not receive it."""
+        if self._revealed is not None:
+            self._revealed(label, receivers, value)
+
+    def flush(self) -> None:
+        """Run what is recorded."""
+        if self._nodes:
+            self._run(())
+
+    def close(self) -> None:
+        """Run what is left, say goodbye."""
+        self.flush()
+        self._closed = True
+        self._engine.close()
+
+    # -- running ---------------------------------------------------------------------------------------------------------
+
+    def _allow(self, reveal: Reveal) -> None:
+        if self._contract is None:
+            return
+        key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
+        left = self._contract.get(key, 0)
+        if left == 0:
+            raise ConsentError(
+                f"The reveal {reveal.label!r} of shape {reveal.node.shape} is not in the agreed plan.",
+                where=f"{self.name}, {reveal.line}, for {', '.join(reveal.receivers)}",
+                why="the script took a path, or a number of repetitions, that the plan did not show",
+                do="make the branch or the maximum count visible to the plan, then plan and agree again",
+            )
+        self._contract[key] = left - 1
+
+    def _run(self, reveals: tuple[Reveal, ...]) -> list[Any]:
+        nodes, draws, formed = tuple(self._nodes), tuple(self._draws), tuple(self._formed)
+        self._nodes, self._draws, self._formed = [], [], []
+        self._digest = schedule.digest(self._digest, nodes, reveals)
+        values = self._engine.run(Segment(nodes, draws, reveals, formed, self._digest))
+        for node in nodes:
+            node.done, node.depth = True, 0
+            if not node.keep:
+                node.args = ()
+        return values
+
+    def _known(self, name: str) -> None:
+        if name not in self.parties:
+            raise UsageError(
+                f"There is no party {name!r} in this session.",
+                where=script_line(LIBRARY),
+                why=f"the parties are {', '.join(self.parties)}",
+                do="use one of these names",
+            )
+
+    # -- masks and their views -------------------------------------------------------------------------------------------
+
+    def _has_form(self, node: Node) -> bool:
+        while node.form is None:
+            if node.op in SUMS:
+                return node.keep
+            if node.op == "concat":
+                return all(self._has_form(arg) for arg in node.args)
+            if node.op not in VIEWS:
+                return False
+            node = node.args[0]
+        return True
+
+    def _form(self, node: Node) -> tuple[Node, Node]:
+        """M and mask of a node: looked up, taken through structure, or opened now."""
+        todo = [node]
+        while todo:
+            current = todo[-1]
+            sources = self._sources(current)
+            missing = [source for source in sources if source.form is None]
+            if missing:
+                todo.extend(missing)
+                continue
+            if current.form is None:
+                current.form = self._derive(current, sources) if sources else self._open_fresh(current)
+                self._formed.append(current)
+            todo.pop()
+        return node.form or self._form(node)
+
+    @staticmethod
+    def _sources(node: Node) -> tuple[Node, ...]:
+        """The nodes whose masked forms give this one's, or none where it must be opened itself."""
+        if node.form is not None or (node.op in SUMS and not node.keep):
+            return ()
+        if node.op in ("add_public", "offset"):
+            return node.args[:1]
+        return node.args if node.op in VIEWS | SUMS else ()
+
+    def _derive(self, node: Node, sources: tuple[Node, ...]) -> tuple[Node, Node]:
+        forms = [source.form for source in sources]
+        public, mask = [f[0] for f in forms if f], [f[1] for f in forms if f]
+        if node.op == "offset":
+            return self.node("offset", (public[0],), node.params, node.ring, node.shape, secret=False), mask[0]
+        if node.op == "add_public":
+            wide = Share(self, mask[0]).broadcast_to(node.shape).node
+            return self.node("add", (public[0], node.args[1]), (), node.ring, node.shape, secret=False), wide
+        opened = self.node(node.op, tuple(public), node.params, node.ring, node.shape, secret=False)
+        return opened, self.node(node.op, tuple(mask), node.params, node.ring, node.shape, secret=True)
+
+    def _open_fresh(self, node: Node) -> tuple[Node, Node]:
+        mask = self._random("mask", node.ring, node.shape)
+        return self._publish(Share(self, node) + mask, mask.node).node, mask.node
+
+
+VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
+SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed

@@ -1,0 +1,166 @@
+"""What a session records: nodes of a straight-line program over shares and publics, and the shape rule of each kind."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol
+
+import numpy as np
+
+from mpc.ring import Array, Ring
+
+Shape = tuple[int, ...]
+Params = tuple[Any, ...]  # integers, strings and nested tuples of them: what the lockstep digest covers
+
+STRUCTURE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset", "embed"})
+EXCHANGED = frozenset({"open", "input", "publish"})  # kinds whose value needs an exchange
+DEALER_SIDE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "sum", "neg", "add", "sub"})  # allowed on masks
+
+
+class Node:
+    """One recorded operation. `depth` counts the exchanges that must come first, from the start of the pending record."""
+
+    __slots__ = (
+        "args", "dealer", "depth", "done", "form", "index", "keep", "line", "op", "pad",
+        "params", "payload", "ring", "secret", "shape", "spent", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self, op: str, args: tuple[Node, ...], params: Params, ring: Ring, shape: Shape, secret: bool, index: int, line: str
+    ) -> None:
+        self.op, self.args, self.params = op, args, params
+        self.ring, self.shape, self.secret = ring, shape, secret
+        self.index, self.line = index, line
+        self.depth: int = max([arg.depth for arg in args], default=0) + (op in EXCHANGED)
+        self.value: Any = None
+        self.done = False
+        self.dealer = False  # a mask, or structure of masks: the dealer can regenerate it
+        self.keep = op in STRUCTURE  # arguments outlive the execution: masked forms are derived through them
+        self.spent = False  # a one-time pad that has hidden an opening
+        self.payload: Any = None  # what an evaluation needs beyond words: a function, a correlation, an owner's array
+        self.form: tuple[Node, Node] | None = None  # (M, mask) once this value is opened under a mask
+        self.pad: Node | None = None  # the one-time pad that hides this value, if one does
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+
+class Recorder(Protocol):
+    """The part of a session that handles need: append one node."""
+
+    def node(
+        self, op: str, args: tuple[Node, ...], params: Params, ring: Ring, shape: Shape, *, secret: bool, payload: Any = None
+    ) -> Node:
+        """Record an operation and return its node."""
+
+
+def broadcast(a: Shape, b: Shape) -> Shape:
+    """The common shape; raises ValueError naming both where there is none."""
+    if a == b:
+        return a
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        raise ValueError(f"shapes {a} and {b} do not fit together") from None
+
+
+def matmul_shape(a: Shape, b: Shape) -> Shape:
+    """Shape of a @ b for arrays of two or more dimensions."""
+    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+        raise ValueError(f"shapes {a} and {b} do not fit a matrix product")
+    return (*broadcast(a[:-2], b[:-2]), a[-2], b[-1])
+
+
+def slice_params(shape: Shape, key: Any) -> tuple[tuple[tuple[int, int, int], ...], Shape]:
+    """(start, count, step) per axis for a basic index, and the final shape after integer axes are dropped and new ones added."""
+    keys = list(key) if isinstance(key, tuple) else [key]
+    if any(not (k is None or k is Ellipsis or isinstance(k, slice | int | np.integer)) for k in keys):
+        raise TypeError("only slices, integers, None and ... index a share; use gather for a public index list")
+    consumed = sum(k is not None and k is not Ellipsis for k in keys)
+    if consumed > len(shape) or keys.count(Ellipsis) > 1:
+        raise IndexError(f"too many indices for shape {shape}")
+    if Ellipsis not in keys:
+        keys.append(Ellipsis)
+    at = keys.index(Ellipsis)
+    keys[at : at + 1] = [slice(None)] * (len(shape) - consumed)
+    cut: list[tuple[int, int, int]] = []
+    result: list[int] = []
+    for k in keys:
+        if k is None:
+            result.append(1)
+            continue
+        extent = shape[len(cut)]
+        if isinstance(k, slice):
+            start, stop, step = k.indices(extent)
+            count = len(range(start, stop, step))
+            result.append(count)
+        else:
+            start, count, step = range(extent)[int(k)], 1, 1
+        cut.append((start, count, step))
+    return tuple(cut), tuple(result)
+
+
+def reshape_shape(shape: Shape, new: Shape) -> Shape:
+    """`new` with one -1 filled in; raises ValueError where the sizes differ."""
+    size = int(np.prod(shape, dtype=np.int64))
+    known = int(np.prod([k for k in new if k != -1], dtype=np.int64))
+    if new.count(-1) == 1 and known and size % known == 0:
+        new = tuple(size // known if k == -1 else k for k in new)
+    if -1 in new or int(np.prod(new, dtype=np.int64)) != size:
+        raise ValueError(f"shape {shape} cannot become {new}")
+    return new
+
+
+def axes(ndim: int, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """`axis` as a sorted tuple of non-negative axes."""
+    chosen = range(ndim) if axis is None else (axis if isinstance(axis, tuple) else (axis,))
+    result = tuple(sorted(k + ndim if k < 0 else k for k in chosen))
+    if any(not 0 <= k < ndim for k in result) or len(set(result)) != len(result):
+        raise ValueError(f"axis {axis} does not exist in {ndim} dimensions")
+    return result
+
+
+def cut(x: Array, params: tuple[tuple[int, int, int], ...]) -> Array:
+    """The basic slice that `params` describe."""
+    keys = []
+    for start, count, step in params:
+        stop = start + count * step
+        keys.append(slice(start, None if stop < 0 else stop, step))
+    return x[tuple(keys)]
+
+
+def restructure(op: str, ring: Ring, params: Params, *args: Array) -> Array:
+    """The value of a structural operation on plain arrays: one function for shares, publics and the dealer's masks."""
+    x = args[0]
+    if op == "slice":
+        return cut(x, params)
+    if op == "transpose":
+        return x.transpose(params)
+    if op == "reshape":
+        return x.reshape(params)
+    if op == "broadcast":
+        return np.broadcast_to(x, params)
+    if op == "concat":
+        return np.concatenate(args, axis=params[0])
+    if op == "sum":
+        return ring.sum(x, params)
+    if op == "neg":
+        return ring.neg(x)
+    if op == "add":
+        return ring.add(x, args[1])
+    if op == "sub":
+        return ring.sub(x, args[1])
+    raise ValueError(f"{op} is not a structural operation")
+
+
+def script_line(library: tuple[str, ...]) -> str:
+    """`file:line` of the innermost caller outside the folders in `library`."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(library):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"

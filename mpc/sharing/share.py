@@ -1,0 +1,273 @@
+"""Handles: `Share` is my part of a secret array, `Public` an array all parties will know. Operators on them are free and local."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from mpc.ring import BIT, Z64, Array, Ring
+from mpc.sharing.node import Node, Params, Recorder, Shape, axes, broadcast, matmul_shape, reshape_shape, slice_params
+
+
+class Handle:
+    """What shares and publics have in common: shape, structure, sums. Immutable; every method records one local operation."""
+
+    __slots__ = ("node", "session")
+    __array_ufunc__ = None  # NumPy must not try to loop over a handle
+    secret = False
+
+    def __init__(self, session: Recorder, node: Node) -> None:
+        self.session, self.node = session, node
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the array."""
+        return self.node.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.node.shape)
+
+    @property
+    def ring(self) -> Ring:
+        """The ring its elements live in."""
+        return self.node.ring
+
+    def _same(
+        self, op: str, args: tuple[Node, ...], params: Params, shape: Shape, ring: Ring | None = None, payload: Any = None
+    ) -> Self:
+        node = self.session.node(op, args, params, ring or self.node.ring, shape, secret=self.secret, payload=payload)
+        return type(self)(self.session, node)
+
+    def __neg__(self) -> Self:
+        return self._same("neg", (self.node,), (), self.shape)
+
+    def __lshift__(self, bits: int) -> Self:
+        return self._same("scale", (self.node,), (1 << bits,), self.shape) if bits else self
+
+    def scale(self, factor: int) -> Self:
+        """Multiply by a public integer that is part of the program."""
+        return self._same("scale", (self.node,), (factor,), self.shape)
+
+    def __getitem__(self, key: Any) -> Self:
+        cut, shape = slice_params(self.shape, key)
+        counts = tuple(count for _, count, _ in cut)
+        whole = all(c == (0, extent, 1) for c, extent in zip(cut, self.shape, strict=True))
+        part = self if whole else self._same("slice", (self.node,), cut, counts)
+        return part if shape == counts else part.reshape(shape)
+
+    def reshape(self, shape: Shape) -> Self:
+        """The same elements in another shape; one extent may be -1."""
+        new = reshape_shape(self.shape, shape)
+        return self if new == self.shape else self._same("reshape", (self.node,), new, new)
+
+    def transpose(self, order: tuple[int, ...] | None = None) -> Self:
+        """Axes in another order, reversed by default."""
+        order = tuple(range(self.ndim))[::-1] if order is None else order
+        if sorted(order) != list(range(self.ndim)):
+            raise ValueError(f"{order} does not reorder {self.ndim} axes")
+        return self._same("transpose", (self.node,), order, tuple(self.shape[k] for k in order))
+
+    @property
+    def T(self) -> Self:
+        """Axes reversed."""
+        return self.transpose()
+
+    def broadcast_to(self, shape: Shape) -> Self:
+        """Repeated to `shape` by NumPy's rule."""
+        if broadcast(self.shape, shape) != shape:
+            raise ValueError(f"shape {self.shape} does not broadcast to {shape}")
+        return self if shape == self.shape else self._same("broadcast", (self.node,), shape, shape)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None) -> Self:
+        """Sum over the given axes."""
+        gone = axes(self.ndim, axis)
+        if not gone:
+            return self
+        return self._same("sum", (self.node,), gone, tuple(n for k, n in enumerate(self.shape) if k not in gone))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.shape} over {self.ring}>"
+
+    def _refuse(self, how: str) -> NoReturn:
+        raise TypeError(f"{how} would reveal a {type(self).__name__} of shape {self.shape}; only session.reveal does that")
+
+    def __bool__(self) -> bool:
+        self._refuse("bool()")
+
+    def __float__(self) -> float:
+        self._refuse("float()")
+
+    def __int__(self) -> int:
+        self._refuse("int()")
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is not iterable; index or slice it")
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        self._refuse("conversion to a NumPy array")
+
+    def __reduce_ex__(self, _: Any) -> NoReturn:
+        self._refuse("pickling or copying")
+
+
+class Public(Handle):
+    """An array that every party will know once its segment has run; opaque until revealed."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Public | int) -> Public:
+        if isinstance(other, int):
+            return self._same("offset", (self.node,), (other,), self.shape)
+        if type(other) is not Public:
+            return NotImplemented
+        return self._same("add", (self.node, other.node), (), broadcast(self.shape, other.shape))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Public | int) -> Public:
+        if isinstance(other, int):
+            return self + (-other)
+        if type(other) is not Public:
+            return NotImplemented
+        return self._same("sub", (self.node, other.node), (), broadcast(self.shape, other.shape))
+
+    def __rsub__(self, other: int) -> Public:
+        return -self + other
+
+    def __mul__(self, other: Public) -> Public:
+        if type(other) is not Public:
+            return NotImplemented
+        return self._same("mul", (self.node, other.node), (), broadcast(self.shape, other.shape))
+
+    def __matmul__(self, other: Public) -> Public:
+        if type(other) is not Public:
+            return NotImplemented
+        return self._same("matmul", (self.node, other.node), (), matmul_shape(self.shape, other.shape))
+
+    def __rshift__(self, bits: int) -> Public:
+        """Logical shift of the words."""
+        return self._same("shift_right", (self.node,), (bits,), self.shape)
+
+    def low(self, bits: int) -> Public:
+        """The words modulo 2^bits, in the ring Z_2^bits."""
+        return self._same("low", (self.node,), (bits,), self.shape, Ring(bits))
+
+    def bit(self, position: int) -> Public:
+        """One bit of each word, as an element of GF(2)."""
+        return self._same("bit", (self.node,), (position,), self.shape, BIT)
+
+    def lift(self, ring: Ring = Z64) -> Public:
+        """The same small numbers as elements of another ring."""
+        return self._same("lift", (self.node,), (), self.shape, ring)
+
+    def apply(self, function: Callable[..., Array], shape: Shape, *params: Any, ring: Ring = Z64) -> Public:
+        """`function(words, *params)`, which must be exact integer arithmetic and give the same bits on every machine."""
+        return self._same("apply", (self.node,), (function.__name__, *params), shape, ring, function)
+
+
+class Share(Handle):
+    """My additive share of a secret array. It knows ring, shape and origin; it has no scale and no meaning.
+
+    `+`, `-`, multiplication by publics, structure and sums are local. A product of two shares needs communication, so `*`
+    refuses it and names the protocol.
+    """
+
+    __slots__ = ()
+    secret = True
+
+    def __add__(self, other: Share | Public | int) -> Share:
+        if isinstance(other, int):
+            return self._same("offset", (self.node,), (other,), self.shape)
+        if isinstance(other, Share):
+            return self._same("add", (self.node, other.node), (), broadcast(self.shape, other.shape))
+        if isinstance(other, Public):
+            return self._same("add_public", (self.node, other.node), (), broadcast(self.shape, other.shape))
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Share | Public | int) -> Share:
+        if isinstance(other, Share):
+            return self._same("sub", (self.node, other.node), (), broadcast(self.shape, other.shape))
+        return self + (-other)
+
+    def __rsub__(self, other: Public | int) -> Share:
+        return -self + other
+
+    def __mul__(self, other: Public) -> Share:
+        self._no_product(other, "mul")
+        return self._same("mul", (self.node, other.node), (), broadcast(self.shape, other.shape))
+
+    __rmul__ = __mul__
+
+    def __matmul__(self, other: Public) -> Share:
+        self._no_product(other, "matmul")
+        return self._same("matmul", (self.node, other.node), (), matmul_shape(self.shape, other.shape))
+
+    def __rmatmul__(self, other: Public) -> Share:
+        self._no_product(other, "matmul")
+        return self._same("matmul", (other.node, self.node), (), matmul_shape(other.shape, self.shape))
+
+    def inner(self, other: Public) -> Share:
+        """Sum over the last axis of self * other."""
+        self._no_product(other, "matmul")
+        shape = broadcast(self.shape, other.shape)[:-1]
+        return self._same("inner", (self.node, other.node), (), shape)
+
+    def row(self, index: Public) -> Share:
+        """self[..., index, :] for a public index per leading position: (..., Q, D) and (...) give (..., D)."""
+        if self.shape[:-2] != index.shape:
+            raise ValueError(f"index of shape {index.shape} does not fit a table of shape {self.shape}")
+        return self._same("row", (self.node, index.node), (), (*index.shape, self.shape[-1]))
+
+    def digit(self, digits: Public) -> tuple[Share, Share]:
+        """For one-hot words and public digits: shares of (word's digit == digit, word's digit > digit) as bits."""
+        shape = broadcast(self.shape, digits.shape)
+        pair = self._same("digit", (self.node, digits.node), (), (2, *shape), BIT)
+        return pair[0], pair[1]
+
+    def high(self) -> Share:
+        """The homomorphism of Z_2^k into Z_2^64 that multiplies by 2^(64 - k)."""
+        return self._same("high", (self.node,), (64 - self.ring.bits,), self.shape, Z64)
+
+    def local_nonlinear(self, shift: int, bits: int) -> Share:
+        """(my share >> shift) mod 2^bits: off from the shift of the sum by at most n - 1 units. Settings may refuse it."""
+        return self._same("local_shift", (self.node,), (shift, bits), self.shape, Ring(bits))
+
+    def gather(self, index: Sequence[int] | Array, axis: int = 0) -> Share:
+        """Rows of `axis` by a public index list: a plain share, never a view of a mask."""
+        picked = tuple(int(k) for k in np.asarray(index).ravel())
+        extent = self.shape[axis]
+        if any(not -extent <= k < extent for k in picked):
+            raise IndexError(f"index out of range for {extent} rows")
+        shape = (*self.shape[:axis], len(picked), *self.shape[axis + 1 :])
+        return self._same("gather", (self.node,), (axis, *picked), shape)
+
+    def _no_product(self, other: object, name: str) -> None:
+        if isinstance(other, Share):
+            raise TypeError(f"a product of two shares communicates: call protocols.arithmetic.{name}(s, x, y)")
+        if not isinstance(other, Public):
+            raise TypeError(f"a Share is multiplied by a Public, not by {type(other).__name__}; use .scale for a program constant")
+
+
+def concat(parts: Sequence[Any], axis: int = 0) -> Any:
+    """Shares (or publics) one after another along `axis`."""
+    first = parts[0]
+    ndim = first.ndim
+    axis = axes(ndim, axis)[0]
+    rest = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
+    if len(rest) != 1 or any(type(p) is not type(first) or p.ring != first.ring for p in parts):
+        raise ValueError(f"shapes {[p.shape for p in parts]} cannot be joined along axis {axis}")
+    if len(parts) == 1:
+        return first
+    shape = (*first.shape[:axis], sum(p.shape[axis] for p in parts), *first.shape[axis + 1 :])
+    return first._same("concat", tuple(p.node for p in parts), (axis,), shape)
+
+
+def stack(parts: Sequence[Any]) -> Any:
+    """Shares (or publics) of one shape along a new first axis."""
+    return concat([p.reshape((1, *p.shape)) for p in parts])

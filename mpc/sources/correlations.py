@@ -1,0 +1,267 @@
+"""Correlated randomness: what the dealer computes, in the clear, from masks it can regenerate.
+
+A correlation names masks and a few small program constants, never data. `compute` is the functionality; floating point is
+allowed here and only here, because the dealer alone evaluates it and its result is shared exactly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpc.kernel import Kernel
+from mpc.ring import BIT, Z64, Array, Ring
+from mpc.sharing.node import Shape, broadcast, matmul_shape
+from mpc.sharing.share import Share
+
+Output = tuple[Ring, Shape]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Base of all descriptions. Fields that are shares must be masks or structural views of masks; the others are integers."""
+
+    @property
+    def masks(self) -> tuple[Share, ...]:
+        """The masks it is a function of."""
+        return tuple(v for v in self._values() if isinstance(v, Share))
+
+    @property
+    def params(self) -> tuple[Any, ...]:
+        """The program constants it depends on."""
+        return tuple(v for v in self._values() if not isinstance(v, Share))
+
+    def _values(self) -> list[Any]:
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+    @staticmethod
+    def outputs(*shapes_and_params: Any) -> tuple[Output, ...]:
+        """Ring and shape of each result, from the masks' shapes and the constants."""
+        raise TypeError("an abstract correlation has no outputs")
+
+    @staticmethod
+    def compute(kernel: Kernel, *values_and_params: Any) -> tuple[Array, ...]:
+        """The results in the clear, from the masks' values and the constants."""
+        raise TypeError("an abstract correlation computes nothing")
+
+
+@dataclass(frozen=True)
+class Pad(Correlation):
+    """A uniform array used once: it may hide one opened word each, and then never anything again. Costs nothing to deal."""
+
+    ring: Ring
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Product(Correlation):
+    """a * b, elementwise with broadcasting [Bea91]."""
+
+    a: Share
+    b: Share
+
+    @staticmethod
+    def outputs(a: Shape, b: Shape) -> tuple[Output, ...]:
+        return ((Z64, broadcast(a, b)),)
+
+    @staticmethod
+    def compute(kernel: Kernel, a: Array, b: Array) -> tuple[Array, ...]:
+        return (a * b,)
+
+
+@dataclass(frozen=True)
+class MatrixProduct(Correlation):
+    """a @ b [Bea91, SecureML]."""
+
+    a: Share
+    b: Share
+
+    @staticmethod
+    def outputs(a: Shape, b: Shape) -> tuple[Output, ...]:
+        return ((Z64, matmul_shape(a, b)),)
+
+    @staticmethod
+    def compute(kernel: Kernel, a: Array, b: Array) -> tuple[Array, ...]:
+        return (kernel.matmul(a, b),)
+
+
+@dataclass(frozen=True)
+class Truncation(Correlation):
+    """(r >> f, top bit of r): what undoes a mask after a public shift [EGKRS20]. The bit is needed modulo 2^f only."""
+
+    r: Share
+    f: int
+
+    @staticmethod
+    def outputs(r: Shape, f: int) -> tuple[Output, ...]:
+        return (Z64, r), (Ring(f), r)
+
+    @staticmethod
+    def compute(kernel: Kernel, r: Array, f: int) -> tuple[Array, ...]:
+        return r >> np.uint64(f), r >> np.uint64(63)
+
+
+@dataclass(frozen=True)
+class DigitTables(Correlation):
+    """One-hot words of the base-16 digits of r mod 2^low, least significant first, and bit `low` of r [TinyTable, CrypTFlow2].
+
+    All digits but the last have 4 bits and words over GF(2)^16; the last has what remains, so its word is shorter.
+    """
+
+    r: Share
+    low: int
+
+    @staticmethod
+    def outputs(r: Shape, low: int) -> tuple[Output, ...]:
+        count, last = digit_layout(low)
+        full = ((Ring(16, boolean=True), (count - 1, *r)),) if count > 1 else ()
+        return (*full, (Ring(1 << last, boolean=True), r), (BIT, r))
+
+    @staticmethod
+    def compute(kernel: Kernel, r: Array, low: int) -> tuple[Array, ...]:
+        count, last = digit_layout(low)
+        places = np.arange(0, 4 * (count - 1), 4, dtype=np.uint64).reshape(-1, *[1] * r.ndim)
+        words = (np.uint64(1) << ((r >> places) & np.uint64(15))).astype(np.uint16)
+        top = np.uint64(1) << ((r >> np.uint64(4 * (count - 1))) & np.uint64((1 << last) - 1))
+        sign = ((r >> np.uint64(low)) & np.uint64(1)).astype(np.uint8)
+        return (*((words,) if count > 1 else ()), top.astype(Ring(1 << last, boolean=True).dtype), sign)
+
+
+def digit_layout(low: int) -> tuple[int, int]:
+    """How many base-16 digits `low` bits have, and the bits of the most significant one."""
+    count = (low + 3) // 4
+    return count, low - 4 * (count - 1)
+
+
+@dataclass(frozen=True)
+class BitProducts(Correlation):
+    """Products of random bits along the first axis, one for each subset; a subset is a bit mask of positions."""
+
+    bits: Share
+    subsets: tuple[int, ...]
+
+    @staticmethod
+    def outputs(bits: Shape, subsets: tuple[int, ...]) -> tuple[Output, ...]:
+        return ((BIT, (len(subsets), *bits[1:])),)
+
+    @staticmethod
+    def compute(kernel: Kernel, bits: Array, subsets: tuple[int, ...]) -> tuple[Array, ...]:
+        rows = [np.bitwise_and.reduce(bits[[k for k in range(len(bits)) if s >> k & 1]], axis=0) for s in subsets]
+        return (np.stack(rows),)
+
+
+@dataclass(frozen=True)
+class Lifted(Correlation):
+    """A random bit as a number of Z_2^64 (a daBit [RW19])."""
+
+    bit: Share
+
+    @staticmethod
+    def outputs(bit: Shape) -> tuple[Output, ...]:
+        return ((Z64, bit),)
+
+    @staticmethod
+    def compute(kernel: Kernel, bit: Array) -> tuple[Array, ...]:
+        return (bit.astype(np.uint64),)
+
+
+@dataclass(frozen=True)
+class BitTimesMask(Correlation):
+    """(rho, rho * a) for a random bit rho and a mask a, as numbers of Z_2^64."""
+
+    bit: Share
+    a: Share
+
+    @staticmethod
+    def outputs(bit: Shape, a: Shape) -> tuple[Output, ...]:
+        return (Z64, bit), (Z64, broadcast(bit, a))
+
+    @staticmethod
+    def compute(kernel: Kernel, bit: Array, a: Array) -> tuple[Array, ...]:
+        rho = bit.astype(np.uint64)
+        return rho, rho * a
+
+
+@dataclass(frozen=True)
+class Harmonics(Correlation):
+    """round(2^scale * [cos(j t), sin(j t)]) for odd j = 1, 3, .., 2*terms - 1 and the angle t = 2 pi r / 2^bits [BCGS18]."""
+
+    r: Share
+    bits: int
+    terms: int
+    scale: int
+
+    @staticmethod
+    def outputs(r: Shape, bits: int, terms: int, scale: int) -> tuple[Output, ...]:
+        return ((Z64, (*r, 2 * terms)),)
+
+    @staticmethod
+    def compute(kernel: Kernel, r: Array, bits: int, terms: int, scale: int) -> tuple[Array, ...]:
+        odd = np.arange(1, 2 * terms, 2, dtype=np.uint64)
+        turns = ((r[..., None] * odd) & np.uint64((1 << bits) - 1)).astype(np.float64) / 2.0**bits
+        angle = 2 * math.pi * turns
+        both = np.concatenate([np.cos(angle), np.sin(angle)], axis=-1)
+        return (np.rint(both * 2.0**scale).astype(np.int64).astype(np.uint64),)
+
+
+@dataclass(frozen=True)
+class PolynomialTable(Correlation):
+    """Coefficients, re-centred at r, of a piecewise polynomial for a named smooth function on [1, 2).
+
+    r has `bits` bits, a window of length 2 above 1; its top bits number `segments` pieces. Row v, column j of the result is
+    round(2^scale * B_j) such that f(1 + y) is about sum_j (c_low / 2^low)^j * table[c_high] for the opened c = y + r.
+    """
+
+    r: Share
+    function: str
+    bits: int
+    segments: int
+    degree: int
+    scale: int
+
+    @staticmethod
+    def outputs(r: Shape, function: str, bits: int, segments: int, degree: int, scale: int) -> tuple[Output, ...]:
+        return ((Z64, (*r, segments, degree + 1)),)
+
+    @staticmethod
+    def compute(kernel: Kernel, r: Array, function: str, bits: int, segments: int, degree: int, scale: int) -> tuple[Array, ...]:
+        low = bits - (segments.bit_length() - 1)
+        high = (r >> np.uint64(low)).astype(np.int64)
+        offset = -((r & np.uint64((1 << low) - 1)).astype(np.float64) / 2.0**low)[..., None]
+        pieces = piecewise(SMOOTH[function], segments, degree)
+        chosen = pieces[(np.arange(segments) - high[..., None]) % segments]
+        table = np.empty(chosen.shape, dtype=np.float64)
+        for j in range(degree + 1):
+            terms = [chosen[..., i] * math.comb(i, j) * offset ** (i - j) for i in range(j, degree + 1)]
+            table[..., j] = np.sum(terms, axis=0)
+        return (np.rint(table * 2.0**scale).astype(np.int64).astype(np.uint64),)
+
+
+SMOOTH: dict[str, Callable[[Array], Array]] = {"reciprocal": lambda x: 1 / x, "rsqrt": lambda x: 1 / np.sqrt(x)}
+
+
+def piecewise(function: Callable[[Array], Array], segments: int, degree: int) -> Array:
+    """Row v: coefficients in u in (-1, 1) of a polynomial for function(1 + 2 (v + u) / segments), fitted at Chebyshev nodes.
+
+    Only rows up to segments / 2 + 1 are ever used, since the argument stays in [1, 2); the others repeat the last useful one.
+    """
+    nodes = np.cos(np.pi * (np.arange(2 * degree + 4) + 0.5) / (2 * degree + 4))
+    last = segments // 2 + 1
+    rows = [
+        np.polynomial.chebyshev.cheb2poly(
+            np.polynomial.chebyshev.chebfit(nodes, function(1 + 2 * (min(v, last) + nodes) / segments), degree)
+        )
+        for v in range(segments)
+    ]
+    return np.array(rows, dtype=np.float64)
+
+
+REGISTRY: dict[str, type[Correlation]] = {
+    kind.__name__: kind
+    for kind in (Product, MatrixProduct, Truncation, DigitTables, BitProducts, Lifted, BitTimesMask, Harmonics, PolynomialTable)
+}

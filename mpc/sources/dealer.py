@@ -1,0 +1,110 @@
+"""The dealer's computation: regenerate masks from the parties' seeds, evaluate a correlation, correct one party's share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+from mpc.errors import IntegrityError
+from mpc.kernel import Kernel
+from mpc.prg import Prg
+from mpc.ring import Array, Ring
+from mpc.sharing.node import Shape, restructure
+from mpc.sources.correlations import REGISTRY, Output
+from mpc.sources.descriptor import MASK_KINDS, Expression, Order, Root, ring_of
+
+CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
+OUTPUTS = 4  # keystreams reserved for one draw
+
+
+class Keystreams:
+    """One party's share of everything random, by purpose. Party and dealer hold equal ones and neither stores their output."""
+
+    __slots__ = ("_draws", "_masks")
+
+    def __init__(self, seed: bytes, session: bytes) -> None:
+        self._masks = {kind: Prg(seed, session, kind) for kind in MASK_KINDS}
+        self._draws = Prg(seed, session, "draw")
+
+    def mask(self, kind: str, number: int, ring: Ring, shape: Shape) -> Array:
+        """The share of a mask."""
+        return self._masks[kind].words(number, ring, shape)
+
+    def drawn(self, number: int, position: int, ring: Ring, shape: Shape) -> Array:
+        """The share of one result of a draw, at every party but the corrected one."""
+        return self._draws.words(number * OUTPUTS + position, ring, shape)
+
+
+class Dealer:
+    """Serves correlations from descriptors alone. It never sees data, shares of data, or anything opened."""
+
+    def __init__(self, keystreams: Sequence[Keystreams], kernel: Kernel) -> None:
+        self._keystreams, self._kernel = tuple(keystreams), kernel
+        self._cache: OrderedDict[tuple[str, int], Array] = OrderedDict()
+        self._cached = 0
+        self._owned: set[int] = set()
+
+    def corrected(self, order: Order) -> int:
+        """The party whose share of a draw is sent rather than expanded: the owner of an input, otherwise each in turn."""
+        return order.owner if order.owner >= 0 else order.number % len(self._keystreams)
+
+    def corrections(self, order: Order) -> Iterator[bytes]:
+        """The packed corrections of one draw, in the order of its outputs."""
+        if order.kind == "InputMask":
+            yield self._input_mask(order)
+            return
+        values = [self.evaluate(mask) for mask in order.masks]
+        kind = REGISTRY[order.kind]
+        try:
+            outputs: tuple[Output, ...] = kind.outputs(*[v.shape for v in values], *order.params)
+            results = kind.compute(self._kernel, *values, *order.params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise IntegrityError(f"An order for {order.kind} does not fit its masks.", why=type(error).__name__) from None
+        for position, ((ring, shape), result) in enumerate(zip(outputs, results, strict=True)):
+            for index, keystream in enumerate(self._keystreams):
+                if index != self.corrected(order):
+                    result = ring.sub(result, keystream.drawn(order.number, position, ring, shape))
+            yield self._kernel.pack(result, ring.bits, ring.boolean)
+
+    def _input_mask(self, order: Order) -> bytes:
+        """A whole mask, for the owner of the input it will hide; no mask is ever given away twice."""
+        root = order.masks[0]
+        if (
+            not isinstance(root, Root)
+            or root.kind != "mask"
+            or root.number in self._owned
+            or not 0 <= order.owner < len(self._keystreams)
+        ):
+            raise IntegrityError("An order asked for a mask that is not a fresh input mask.")
+        self._owned.add(root.number)
+        ring = ring_of(root)
+        return self._kernel.pack(self.evaluate(root), ring.bits, ring.boolean)
+
+    def evaluate(self, mask: Expression) -> Array:
+        """The plaintext of a mask or of a view of masks."""
+        if isinstance(mask, Root):
+            return self._root(mask)
+        args = [self.evaluate(arg) for arg in mask.args]
+        first: Expression = mask
+        while not isinstance(first, Root):
+            first = first.args[0]
+        return restructure(mask.op, ring_of(first), mask.params, *args)
+
+    def _root(self, root: Root) -> Array:
+        ring = ring_of(root)
+        if root.kind == "zero":
+            return ring.zeros(root.shape)
+        key = (root.kind, root.number)
+        known = self._cache.get(key)
+        if known is not None and known.shape == root.shape:
+            self._cache.move_to_end(key)
+            return known
+        total = ring.zeros(root.shape)
+        for keystream in self._keystreams:
+            total = ring.add(total, keystream.mask(root.kind, root.number, ring, root.shape))
+        total = ring.reduce(total)
+        self._cache[key] = total
+        self._cached += total.nbytes
+        while self._cached > CACHE_BYTES and len(self._cache) > 1:
+            self._cached -= self._cache.popitem(last=False)[1].nbytes
+        return total

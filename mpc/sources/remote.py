@@ -1,0 +1,93 @@
+"""The dealer across a transport: a party's end, and the loop that serves one session."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from mpc.errors import IntegrityError
+from mpc.frame import NO_DIGEST, Kind
+from mpc.kernel import Kernel
+from mpc.sources.dealer import Dealer, Keystreams
+from mpc.sources.descriptor import Draw, decode, encode
+from mpc.transport import Transport
+
+ORDERS_LIMIT = 1 << 28
+CHUNK = 1 << 16  # corrections gathered for one party before they are sent
+STREAM_LIMIT = 1 << 30
+
+
+class DealerSource:
+    """A party's view of the dealer: orders go out a whole segment ahead, corrections come back as one stream of bytes."""
+
+    def __init__(self, transport: Transport, dealer: str, index: int, parties: int) -> None:
+        self._transport, self._dealer, self._index, self._parties = transport, dealer, index, parties
+        self._stream = bytearray()
+
+    def prepare(self, draws: Sequence[Draw], digest: bytes) -> None:
+        """Announce draws; party 0 sends them, the others a digest that must agree."""
+        if draws:
+            data = encode([draw.order for draw in draws])
+            self._transport.send(self._dealer, Kind.DESCRIPTORS, [data if self._index == 0 else b""], _digest(data))
+
+    def correction(self, draw: Draw) -> bytearray:
+        """The next `draw.bytes` of my stream of corrections."""
+        while len(self._stream) < draw.bytes:
+            self._stream += self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=STREAM_LIMIT).payload
+        wanted = self._stream[: draw.bytes]
+        del self._stream[: draw.bytes]
+        return wanted
+
+    def close(self) -> None:
+        """Tell the dealer that no more orders will come."""
+        if self._stream:
+            raise IntegrityError("The dealer sent more than was ordered.", where=f"from {self._dealer}")
+        self._transport.send(self._dealer, Kind.DESCRIPTORS, [b""], NO_DIGEST)
+
+
+def _digest(data: bytes | bytearray) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def serve(transport: Transport, parties: tuple[str, ...], keystreams: Sequence[Keystreams], kernel: Kernel) -> int:
+    """Answer orders until the parties say there are no more; the number of bytes dealt.
+
+    Every batch must reach the dealer with the same digest from every party before anything of it is served.
+    """
+    dealer = Dealer(keystreams, kernel)
+    dealt = 0
+    while True:
+        orders = transport.receive(parties[0], Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
+        votes = {party: transport.receive(party, Kind.DESCRIPTORS, length=0).digest for party in parties[1:]}
+        ended = not orders.payload and orders.digest == NO_DIGEST
+        expected = NO_DIGEST if ended else _digest(orders.payload)
+        differing = [party for party, digest in {parties[0]: orders.digest, **votes}.items() if digest != expected]
+        if differing:
+            raise IntegrityError(
+                "The parties do not ask the dealer for the same correlated randomness.",
+                where=f"{', '.join(differing)} differs from {parties[0]}",
+                why="their programs fell out of step",
+                do="run the same script, schema and library version at every party",
+            )
+        if ended:
+            return dealt
+        dealt += _deal(transport, parties, dealer, orders.payload)
+
+
+def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: bytearray) -> int:
+    waiting: dict[int, list[bytes]] = {index: [] for index in range(len(parties))}
+    size = dict.fromkeys(waiting, 0)
+    dealt = 0
+    for order in decode(payload):
+        index = dealer.corrected(order)
+        for correction in dealer.corrections(order):
+            waiting[index].append(correction)
+            size[index] += len(correction)
+            dealt += len(correction)
+        if size[index] > CHUNK:
+            transport.send(parties[index], Kind.CORRECTIONS, waiting[index])
+            waiting[index], size[index] = [], 0
+    for index, parts in waiting.items():
+        if parts:
+            transport.send(parties[index], Kind.CORRECTIONS, parts)
+    return dealt

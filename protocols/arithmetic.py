@@ -1,0 +1,79 @@
+"""Products and truncation on shares. An operand is opened under its mask at most once, however often it is used."""
+
+from __future__ import annotations
+
+import math
+
+from mpc.conformance import realizes, signed
+from mpc.session import Session
+from mpc.sharing.node import Shape, broadcast
+from mpc.sharing.share import Share
+from mpc.sources.correlations import MatrixProduct, Product, Truncation
+
+
+def size(*shapes: Shape) -> int:
+    """Number of elements of arrays of these shapes together."""
+    return sum(math.prod(shape) for shape in shapes)
+
+
+@realizes(
+    lambda x, y: x * y,
+    domain=(signed(63), signed(63)),
+    rounds=1,
+    online=lambda x, y: 8 * size(x, y),
+    dealt=lambda x, y: 8 * size(broadcast(x, y)),
+)
+@realizes(
+    lambda x, y: x * y,
+    domain=(signed(63), signed(63)),
+    rounds=0,
+    online=lambda x, y: 0,
+    dealt=lambda x, y: 8 * size(broadcast(x, y)),
+    opened=True,
+)
+def mul(s: Session, x: Share, y: Share) -> Share:
+    """[x * y]: 8 B online per operand element the first time it is used, then none; 8 B dealt per output [Bea91, PSSY21]."""
+    (X, a), (Y, b) = s.mask(x), s.mask(y)
+    return X * y - a * Y + s.draw(Product(a, b))[0]
+
+
+@realizes(lambda x: x * x, domain=(signed(63),), rounds=1, online=lambda x: 8 * size(x), dealt=lambda x: 8 * size(x))
+def square(s: Session, x: Share) -> Share:
+    """[x^2]: 8 B online the first time x is used, 8 B dealt [Bea91]."""
+    X, a = s.mask(x)
+    return X * (x - a) + s.draw(Product(a, a))[0]
+
+
+@realizes(
+    lambda x, y: x @ y,
+    domain=(signed(63), signed(63)),
+    rounds=1,
+    online=lambda x, y: 8 * size(x, y),
+    dealt=lambda x, y: 8 * x[-2] * y[-1],
+    shapes=(((3, 4), (4, 2)), ((5, 3), (3, 1)), ((1, 1), (1, 1)), ((2, 0), (0, 3)), ((0, 2), (2, 2))),
+)
+def matmul(s: Session, x: Share, y: Share) -> Share:
+    """[x @ y]: 8 B online per operand element the first time it is used, then none; 8 B dealt per output [SecureML, PSSY21]."""
+    (X, a), (Y, b) = s.mask(x), s.mask(y)
+    return X @ y - a @ Y + s.draw(MatrixProduct(a, b))[0]
+
+
+@realizes(
+    lambda x: x / 2**16, domain=(signed(62),), error=1, rounds=1, params={"f": 16},
+    online=lambda x: 8 * size(x), dealt=lambda x: 10 * size(x),
+)  # fmt: skip
+@realizes(
+    lambda x: x / 2**7, domain=(signed(62),), error=1, rounds=0, params={"f": 7}, opened=True,
+    online=lambda x: 0, dealt=lambda x: 8 * size(x) + 7 * ((size(x) + 7) // 8),
+)  # fmt: skip
+def truncate(s: Session, x: Share, f: int) -> Share:
+    """[x / 2^f] for |x| < 2^62, below 1 unit off and unbiased, never wrapping: 8 B online, 8 + f/8 B dealt [EGKRS20].
+
+    With y = x + 2^62 in [0, 2^63) and m = y + r, the top bits of m and r say whether m wrapped; the carry out of the low f bits
+    is left to chance, which rounds x / 2^f up with probability equal to its fraction. Linear throughout.
+    """
+    M, r = s.mask(x)
+    m = M + (1 << 62)
+    high, top = s.draw(Truncation(r, f))
+    q = (m.bit(63) + 1).lift()
+    return (m >> f) - high + q * top.high() - (1 << 62 - f)

@@ -1,0 +1,238 @@
+"""Bits from masked openings: products of bits, comparison by digit tables, and the way between bits and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mpc.conformance import Operand, realizes, signed
+from mpc.ring import BIT, Array, Ring
+from mpc.session import Session
+from mpc.sharing.node import broadcast
+from mpc.sharing.share import Public, Share, concat, stack
+from mpc.sources.correlations import BitProducts, BitTimesMask, DigitTables, Lifted, Pad, digit_layout
+from protocols.arithmetic import size
+
+GROUP = 4  # digits combined in one round: 22 dealt bits for a group; more would grow exponentially
+DIGIT = Ring(8, boolean=True)
+Monomials = tuple[int, ...]  # each a bit mask of the variables it multiplies
+
+BITS = Operand(0, 1, BIT)
+
+
+def bits(count: int, width: int = 1) -> int:
+    """Bytes of `count` packed elements of `width` bits each, packed together plane by plane."""
+    return Ring(width, boolean=True).bytes(count)
+
+
+def polynomials(s: Session, x: Share, outputs: Sequence[Monomials]) -> list[Share]:
+    """<XORs of products of the bits x[0], x[1], ..>: 1 round, 1 bit online a variable, 1 bit dealt a subset of two or more [Bea91].
+
+    `x` has shape (variables, ...); each output is the XOR of the monomials given as bit masks of variables.
+    """
+    (pad,) = s.draw(Pad(BIT, x.shape))
+    opened = s.open(x + pad)
+    singles = tuple(1 << k for k in range(x.shape[0]))
+    subsets = tuple(sorted({t for monomials in outputs for m in monomials for t in _submasks(m) if t not in singles}))
+    masks = concat([pad, *(s.draw(BitProducts(pad, subsets)) if subsets else ())])
+    results = []
+    for monomials in outputs:
+        factors = opened.apply(expand, (1 + masks.shape[0], *x.shape[1:]), monomials, (*singles, *subsets), ring=BIT)
+        results.append((masks * factors[1:]).sum(0) + factors[0])
+    return results
+
+
+def _submasks(mask: int) -> list[int]:
+    return [t for t in range(1, mask + 1) if t & mask == t]
+
+
+def expand(opened: Array, monomials: Monomials, subsets: Monomials) -> Array:
+    """Row 0: the monomials of the opened bits; row 1 + k: what multiplies the product of masks in subset k."""
+    rows = np.zeros((1 + len(subsets), *opened.shape[1:]), dtype=np.uint8)
+    for row, subset in enumerate((0, *subsets)):
+        for monomial in monomials:
+            if monomial & subset == subset:
+                rest = [k for k in range(len(opened)) if (monomial & ~subset) >> k & 1]
+                rows[row] ^= np.bitwise_and.reduce(opened[rest], axis=0) if rest else np.uint8(1)
+    return rows
+
+
+def conjunction(s: Session, x: Sequence[Share]) -> Share:
+    """<AND of bits>: ceil(log4 m) rounds for m bits [Bea91]."""
+    terms = list(x)
+    while len(terms) > 1:
+        groups = [terms[k : k + GROUP] for k in range(0, len(terms), GROUP)]
+        terms = [polynomials(s, stack(g), [((1 << len(g)) - 1,)])[0] if len(g) > 1 else g[0] for g in groups]
+    return terms[0]
+
+
+def first_difference(s: Session, greater: Sequence[Share], equal: Sequence[Share]) -> Share:
+    """<greater[j] at the highest j with equal[k] = 1 for all k > j>: ceil(log4 m) rounds for m digits, least significant first."""
+    pairs = list(zip(greater, equal, strict=True))
+    while len(pairs) > 1:
+        groups = [pairs[k : k + GROUP] for k in range(0, len(pairs), GROUP)]
+        pairs = [_combine(s, group, lowest=number == 0) for number, group in enumerate(groups)]
+    return pairs[0][0]
+
+
+def _combine(s: Session, group: list[tuple[Share, Share]], lowest: bool) -> tuple[Share, Share]:
+    if len(group) == 1:
+        return group[0]
+    m = len(group)
+    # variables: greater[0 .. m-2], then equal[1 .. m-1], then equal[0] unless nothing lies below this group
+    variables = [g for g, _ in group[:-1]] + [e for _, e in group[1:]] + ([] if lowest else [group[0][1]])
+    above = [sum(1 << (m - 1 + k - 1) for k in range(j + 1, m)) for j in range(m - 1)]
+    terms = tuple((1 << j) | above[j] for j in range(m - 1))
+    everything = above[0] | 1 << (2 * m - 2)
+    outputs = polynomials(s, stack(variables), [terms] if lowest else [terms, (everything,)])
+    return group[-1][0] + outputs[0], outputs[-1]
+
+
+def digits(words: Array, low: int) -> Array:
+    """Base-16 digits of words mod 2^low, least significant first, along a new first axis."""
+    count, last = digit_layout(low)
+    places = np.arange(0, 4 * count, 4, dtype=np.uint64).reshape(-1, *[1] * words.ndim)
+    result = ((words >> places) & np.uint64(15)).astype(np.uint8)
+    result[-1] &= np.uint8((1 << last) - 1)
+    return result
+
+
+def digit_tests(s: Session, c: Public, r: Share, low: int) -> tuple[list[Share], list[Share], Share]:
+    """(<r_j > c_j>, <r_j = c_j>) for the digits of r and c mod 2^low, and <bit `low` of r>: local; 2 B dealt per digit of r.
+
+    c may have leading axes that r lacks: one set of tables serves all of them. [TinyTable, CrypTFlow2]
+    """
+    count, _ = digit_layout(low)
+    *full, top, sign = s.draw(DigitTables(r, low))
+    lead = (1,) * (c.ndim - r.ndim)
+    places = c.apply(digits, (count, *c.shape), low, ring=DIGIT)
+    equal, greater = [], []
+    for words in full:
+        e, g = words.reshape((count - 1, *lead, *r.shape)).digit(places[: count - 1])
+        equal += [e[k] for k in range(count - 1)]
+        greater += [g[k] for k in range(count - 1)]
+    e, g = top.reshape((*lead, *r.shape)).digit(places[count - 1])
+    return [*greater, g], [*equal, e], sign.reshape((*lead, *r.shape))
+
+
+def blinded(s: Session, x: Share, width: int) -> tuple[Public, Share]:
+    """(c, [r]) with c = x + r mod 2^width: from the value's own opening where there is one, else a window of `width` bits."""
+    if s.masked(x) or width == 64:
+        M, r = s.mask(x)
+        return M, r
+    return s.window(x, 0, width)
+
+
+def difference_cost(count: int, n: int) -> tuple[int, int]:
+    """(online, dealt) bytes of `first_difference` over `count` digits of n elements, to each peer and in all."""
+    online = dealt = 0
+    while count > 1:
+        sizes = [min(GROUP, count - k) for k in range(0, count, GROUP)]
+        for number, m in enumerate(sizes):
+            if m > 1:
+                whole = number > 0  # a group with others below it also says whether all its digits are equal
+                online += bits((2 * (m - 1) + whole) * n)
+                dealt += bits((2**m - m - 1 + 2 ** (m - 1) - m + whole * (2 ** (m - 1) - 1)) * n)
+        count = len(sizes)
+    return online, dealt
+
+
+def conjunction_cost(count: int, n: int) -> tuple[int, int]:
+    """(online, dealt) bytes of `conjunction` over `count` arrays of n bits."""
+    online = dealt = 0
+    while count > 1:
+        sizes = [min(GROUP, count - k) for k in range(0, count, GROUP)]
+        online += sum(bits(m * n) for m in sizes if m > 1)
+        dealt += sum(bits((2**m - m - 1) * n) for m in sizes if m > 1)
+        count = len(sizes)
+    return online, dealt
+
+
+def tables_cost(low: int, n: int) -> int:
+    """Dealt bytes of `DigitTables` for n elements."""
+    count, last = digit_layout(low)
+    return 2 * (count - 1) * n + bits(n, 1 << last) + bits(n)
+
+
+def comparison_cost(low: int, n: int, thresholds: int = 1) -> tuple[int, int]:
+    """(online, dealt) bytes of comparing n unopened elements over low + 1 bits with some thresholds each."""
+    online, dealt = difference_cost(digit_layout(low)[0], n * thresholds)
+    return Ring(low + 1).bytes(n) + online, tables_cost(low, n) + dealt
+
+
+@realizes(
+    lambda x: (x < 0) * 1, domain=(signed(31),), rounds=3, params={"low": 31},
+    online=lambda x: comparison_cost(31, size(x))[0], dealt=lambda x: comparison_cost(31, size(x))[1],
+)  # fmt: skip
+@realizes(
+    lambda x: (x < 0) * 1, domain=(signed(63),), rounds=3, params={"low": 63},
+    online=lambda x: comparison_cost(63, size(x))[0], dealt=lambda x: comparison_cost(63, size(x))[1],
+)  # fmt: skip
+@realizes(
+    lambda x: (x < 0) * 1, domain=(signed(5),), rounds=2, params={"low": 5},
+    online=lambda x: comparison_cost(5, size(x))[0], dealt=lambda x: comparison_cost(5, size(x))[1],
+)  # fmt: skip
+@realizes(
+    lambda x: (x < 0) * 1, domain=(signed(31),), rounds=2, params={"low": 31}, opened=True,
+    online=lambda x: comparison_cost(31, size(x))[0] - 4 * size(x), dealt=lambda x: comparison_cost(31, size(x))[1],
+)  # fmt: skip
+def negative(s: Session, x: Share, low: int) -> Share:
+    """<x < 0> for -2^low <= x < 2^low, exact: a window of low + 1 bits unless x is open, then one round per level of digits.
+
+    With c = x + r mod 2^(low+1): the sign of x is bit `low` of c xor that of r xor the borrow (c < r) below it.
+    """
+    c, r = blinded(s, x, low + 1)
+    greater, equal, top = digit_tests(s, c, r, low)
+    return first_difference(s, greater, equal) + top + c.bit(low)
+
+
+@realizes(
+    lambda x: np.stack([(x >= t) * 1 for t in (-3, 0, 40)]), domain=(signed(20),), rounds=3,
+    params={"thresholds": (-3, 0, 40), "low": 21},
+    online=lambda x: comparison_cost(21, size(x), 3)[0], dealt=lambda x: comparison_cost(21, size(x), 3)[1],
+)  # fmt: skip
+def at_least(s: Session, x: Share, thresholds: Sequence[int], low: int) -> Share:
+    """<x >= t> for each public t along a new first axis, |x - t| < 2^low: one opening and one set of tables for all."""
+    c, r = blinded(s, x, low + 1)
+    shifted: Public = stack([c + (-t) for t in thresholds])
+    greater, equal, top = digit_tests(s, shifted, r, low)
+    return first_difference(s, greater, equal) + top + (shifted.bit(low) + 1)
+
+
+@realizes(
+    lambda x: (x == 0) * 1, domain=(signed(31),), rounds=3, params={"low": 31},
+    online=lambda x: 4 * size(x) + conjunction_cost(8, size(x))[0],
+    dealt=lambda x: tables_cost(32, size(x)) + conjunction_cost(8, size(x))[1],
+)  # fmt: skip
+def zero(s: Session, x: Share, low: int) -> Share:
+    """<x = 0> for |x| < 2^low, low <= 62: a window of low + 1 bits unless x is open, then one round per four digits multiplied."""
+    c, r = blinded(s, x, low + 1)
+    _, equal, _ = digit_tests(s, c, r, low + 1)
+    return conjunction(s, equal)
+
+
+@realizes(lambda b: b, domain=(BITS,), rounds=1, online=lambda b: bits(size(b)), dealt=lambda b: 8 * size(b))
+def to_number(s: Session, b: Share) -> Share:
+    """[b] in Z_2^64 for a bit <b>: 1 round, 1 bit online, 8 B dealt [RW19]."""
+    (rho,) = s.draw(Pad(BIT, b.shape))
+    opened = s.open(b + rho).lift()
+    (number,) = s.draw(Lifted(rho))
+    return number - opened * number.scale(2) + opened
+
+
+@realizes(
+    lambda b, x: b * x, domain=(BITS, signed(63)), rounds=1, online=lambda b, x: bits(size(b)) + 8 * size(x),
+    dealt=lambda b, x: 8 * size(b) + 8 * size(broadcast(b, x)),
+)  # fmt: skip
+def select(s: Session, b: Share, x: Share) -> Share:
+    """[b * x] for a bit <b>: 1 round, 1 bit online and x's opening, 16 B dealt.
+
+    With b' = b xor rho open: b = b' + (1 - 2 b') rho and x = M - mask, so rho and rho * mask suffice [PSSY21].
+    """
+    X, a = s.mask(x)
+    (rho,) = s.draw(Pad(BIT, b.shape))
+    opened = s.open(b + rho).lift()
+    number, product = s.draw(BitTimesMask(rho, a))
+    hidden = X * number - product
+    return x * opened + hidden - opened * hidden.scale(2)

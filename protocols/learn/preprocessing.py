@@ -1,0 +1,50 @@
+"""Scaling of columns that nobody sees."""
+
+from __future__ import annotations
+
+import math
+
+from mpc.errors import UsageError
+from protocols.numbers import Fixed, Number, rsqrt
+from protocols.numbers.arrays import FRACTION
+
+FLOOR = 8  # added to each squared deviation: 2^8 units, as if every column had a spread of 2^-12 of its bound
+
+
+class StandardScaler:
+    """(x - mean) / standard deviation, per column, both from the rows given to `fit` and never revealed by it.
+
+    The population standard deviation is used. A column that hardly varies (spread below 2^-12 of its declared bound) comes out
+    near zero instead of as amplified rounding noise.
+    """
+
+    def __init__(self) -> None:
+        self.mean_: Number | None = None
+        self.inverse_scale_: Number | None = None
+
+    def fit(self, x: Number) -> StandardScaler:
+        """Learn mean and spread of the columns of x, shape (rows, columns)."""
+        self._fit(x)
+        return self
+
+    def fit_transform(self, x: Number) -> Number:
+        """`fit(x)` and the standardised x; its values are proved to be below sqrt(rows)."""
+        (centred, inverse_scale), rows = self._fit(x), x.shape[0]
+        scaled = centred.times(inverse_scale).rounded(FRACTION)
+        return scaled.assume(math.ceil(math.sqrt(rows) * (1 << FRACTION) * 1.01))
+
+    def transform(self, x: Number) -> Number:
+        """Other rows, standardised by what was learnt."""
+        if self.mean_ is None or self.inverse_scale_ is None:
+            raise UsageError("This StandardScaler has not been fitted.", do="call fit or fit_transform first")
+        return x.minus(self.mean_).reduced().times(self.inverse_scale_).rounded(FRACTION)
+
+    def _fit(self, x: Number) -> tuple[Number, Number]:
+        rows = x.shape[0]
+        self.mean_ = x.mean(axis=0)
+        centred = x.minus(self.mean_).reduced()
+        squares = centred.squared().sum(axis=0)
+        floor = rows << FLOOR
+        spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
+        self.inverse_scale_ = rsqrt(spread, low=floor, times=rows).reduced()
+        return centred, self.inverse_scale_

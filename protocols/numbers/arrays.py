@@ -1,0 +1,453 @@
+"""`Fixed`, `Int` and `Bool`: a share, the fraction bits that give it meaning, a public bound that proves it stays in the ring."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mpc.errors import RangeError
+from mpc.ring import BIT
+from mpc.session import LIBRARY, Session
+from mpc.sharing.node import axes, script_line
+from mpc.sharing.share import Share, concat
+from protocols import arithmetic, bits
+from protocols.numbers.secret import Secret, refuse
+
+FRACTION = 16  # nominal fraction bits of a column scaled into [-1, 1], and of public factors
+RING_BITS = 62  # magnitudes stay below 2^62, the range of exact truncation
+Frac = int | npt.NDArray[np.int64]
+Plain = (int, float, np.generic, np.ndarray, list, tuple)
+
+
+def settled(frac: Any) -> Frac:
+    """Fraction bits as one integer where all elements have the same."""
+    array = np.asarray(frac, dtype=np.int64)
+    return int(array.flat[0]) if array.size and (array == array.flat[0]).all() else (array if array.size else FRACTION)
+
+
+class Number(Secret):
+    """value = word * 2^-frac with |word| <= limit. `frac` is one integer or one per element; both are public.
+
+    Arithmetic keeps the fraction bits that products add until an operation would not fit below 2^62, and only then truncates.
+    `extra` of them can be dropped without going below nominal precision.
+    """
+
+    __slots__ = ("_reduced", "extra", "frac", "limit")
+
+    def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0) -> None:
+        super().__init__(s, share)
+        self.frac = settled(frac)
+        self.limit = limit
+        self.extra = extra
+        self._reduced: Number | None = None
+        if limit >> RING_BITS:
+            overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)
+
+    def _new(self, share: Share, frac: Any, limit: int, extra: int) -> Number:
+        return (Int if type(self) is Int and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed)(
+            self.s, share, frac, limit, extra
+        )
+
+    def _view(self, move: Callable[[Any], Any]) -> Self:
+        share = move(self.share)
+        frac = self.frac if isinstance(self.frac, int) else move(self.frac)
+        return type(self)(self.s, share, frac, self.limit, self.extra)
+
+    @property
+    def bound(self) -> Any:
+        """Public bound on the magnitude, a float, or one per element where fraction bits differ."""
+        return float(self.limit) * np.exp2(-np.asarray(self.frac, dtype=np.float64))
+
+    def wide(self) -> npt.NDArray[np.int64]:
+        """Fraction bits of every element."""
+        return np.broadcast_to(np.asarray(self.frac, dtype=np.int64), self.shape)
+
+    # -- scale -----------------------------------------------------------------------------------------------------------------
+
+    def reduced(self, drop: int | None = None) -> Number:
+        """The same number with its extra fraction bits (or `drop` of them) truncated; remembered, so that it happens once."""
+        count = self.extra if drop is None else drop
+        if count <= 0:
+            return self
+        if drop is None and self._reduced is not None:
+            return self._reduced
+        share = arithmetic.truncate(self.s, self.share, count)
+        result = self._new(share, np.subtract(self.frac, count), (self.limit >> count) + 1, max(0, self.extra - count))
+        if drop is None:
+            self._reduced = result
+        return result
+
+    def lifted(self, frac: Any) -> Number:
+        """The same number with at least as many fraction bits, exactly."""
+        target = settled(frac)
+        if isinstance(target, int) and isinstance(self.frac, int):
+            by = target - self.frac
+            return self._new(self.share << by, target, self.limit << by, self.extra + by) if by else self
+        shift = np.broadcast_to(np.subtract(target, self.frac), self.shape)
+        if not shift.any():
+            return self
+        factor = self.s.constant(np.left_shift(np.uint64(1), shift.astype(np.uint64)))
+        return self._new(self.share * factor, target, self.limit << int(shift.max()), self.extra + int(shift.min()))
+
+    def rounded(self, frac: int) -> Number:
+        """The same number with at most `frac` fraction bits; all elements must have the same number of them now."""
+        if not isinstance(self.frac, int):
+            raise ValueError("the elements have different fraction bits")
+        return self.reduced(self.frac - frac)
+
+    def even(self, axis: tuple[int, ...]) -> Number:
+        """With the same fraction bits along `axis`, so that elements may be added there."""
+        if isinstance(self.frac, int):
+            return self
+        return self.lifted(np.broadcast_to(self.wide().max(axis=axis, keepdims=True), self.shape))
+
+    def assume(self, limit: int) -> Number:
+        """The same number with a smaller limit that the caller has proved."""
+        return type(self)(self.s, self.share, self.frac, min(limit, self.limit), self.extra)
+
+    # -- sums ------------------------------------------------------------------------------------------------------------------
+
+    def plus(self, other: Any) -> Number:
+        """Elementwise sum."""
+        x, y = self, self._other(other)
+        target = np.maximum(x.frac, y.frac)
+        if not (_fits(x, target) and _fits(y, target)):
+            x, y = x.reduced(), y.reduced()
+            target = np.maximum(x.frac, y.frac)
+        target = target if np.ndim(target) == 0 else np.broadcast_to(target, np.broadcast_shapes(x.shape, y.shape))
+        if np.ndim(target):
+            x, y = x.broadcast_to(target.shape), y.broadcast_to(target.shape)
+        x, y = x.lifted(target), y.lifted(target)
+        kind = x if type(y) is Int else y
+        return kind._new(x.share + y.share, target, x.limit + y.limit, min(x.extra, y.extra))
+
+    def minus(self, other: Any) -> Number:
+        """Elementwise difference."""
+        return self.plus(self._other(other).negated())
+
+    def minus_from(self, other: Any) -> Number:
+        """other - self."""
+        return self.negated().plus(other)
+
+    def negated(self) -> Number:
+        """-x."""
+        return type(self)(self.s, -self.share, self.frac, self.limit, self.extra)
+
+    def itself(self) -> Number:
+        """+x."""
+        return self
+
+    def sum(self, axis: int | tuple[int, ...] | None = None) -> Number:
+        """Sum over axes."""
+        gone = axes(self.ndim, axis)
+        x = self.even(gone)
+        count = math.prod(x.shape[k] for k in gone)
+        frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
+        return x._new(x.share.sum(gone), frac, x.limit * max(count, 1), x.extra)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None) -> Number:
+        """Mean over axes."""
+        count = math.prod(self.shape[k] for k in axes(self.ndim, axis))
+        if not count:
+            refuse(self, "the mean of nothing", "check the shape")
+        return self.sum(axis).times(1.0 / count)
+
+    # -- products --------------------------------------------------------------------------------------------------------------
+
+    def times(self, other: Any) -> Number:
+        """Elementwise product."""
+        if isinstance(other, Number):
+            x, y = _fitting(self, other, 1)
+            kind = x if type(y) is Int else y
+            share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
+            return kind._new(share, np.add(_spread(x, y), _spread(y, x)), x.limit * y.limit, _extra(x, y))
+        if isinstance(other, Bool):
+            return other.times(self)
+        factor = public(self, other)
+        if np.ndim(factor) == 0 and factor != 0 and math.frexp(abs(float(factor)))[0] == 0.5 and type(self) is Fixed:
+            power = math.frexp(abs(float(factor)))[1] - 1
+            moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra)
+            return moved if factor > 0 else moved.negated()
+        words, frac, limit = encoded(factor)
+        x = self if self.limit * limit < 1 << RING_BITS else self.reduced()
+        share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
+        spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
+        return (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, x.extra + frac)
+
+    def squared(self) -> Number:
+        """x * x."""
+        return self.times(self)
+
+    def over(self, other: Any) -> Number:
+        """Elementwise division: by public numbers; by secret ones see protocols.numbers.reciprocal."""
+        if isinstance(other, Secret):
+            refuse(self, "division by a secret", "multiply by reciprocal(x, low=...) with a positive lower bound")
+        divisor = public(self, other)
+        if not np.all(divisor):
+            refuse(self, "division by zero", "check the divisor")
+        return self.times(1.0 / divisor)
+
+    def at(self, other: Any) -> Number:
+        """Matrix product; vectors as in NumPy."""
+        return _matmul(self, self._other(other))
+
+    def at_from(self, other: Any) -> Number:
+        """other @ self."""
+        return _matmul(self._other(other), self)
+
+    def _other(self, other: Any) -> Number:
+        """The other operand as a number; public ones are embedded exactly as far as fraction bits allow."""
+        if isinstance(other, Number):
+            return other
+        if isinstance(other, Bool):
+            return other.number()
+        words, frac, limit = encoded(public(self, other))
+        words = np.asarray(words).astype(np.uint64)
+        return (Int if frac == 0 else Fixed)(self.s, self.s.embed(self.s.constant(words)), frac, limit)
+
+    # -- comparisons -----------------------------------------------------------------------------------------------------------
+
+    def less(self, other: Any) -> Bool:
+        """self < other."""
+        return self.minus(other)._negative()
+
+    def greater(self, other: Any) -> Bool:
+        """self > other."""
+        return self.minus_from(other)._negative()
+
+    def less_equal(self, other: Any) -> Bool:
+        """self <= other."""
+        return self.greater(other).inverted()
+
+    def greater_equal(self, other: Any) -> Bool:
+        """self >= other."""
+        return self.less(other).inverted()
+
+    def _negative(self) -> Bool:
+        return Bool(self.s, bits.negative(self.s, self.share, max(1, self.limit.bit_length())))
+
+    def equal(self, other: Any) -> Bool:
+        """self == other, exactly on the fixed-point grid."""
+        difference = self.minus(other)
+        return Bool(self.s, bits.zero(self.s, difference.share, max(1, difference.limit.bit_length())))
+
+    def not_equal(self, other: Any) -> Bool:
+        """self != other."""
+        return self.equal(other).inverted()
+
+    def absolute(self) -> Number:
+        """|x|."""
+        return self.minus(self._negative().times(self).times(2))
+
+
+class Fixed(Number):
+    """A fixed-point array."""
+
+    __slots__ = ()
+
+
+class Int(Number):
+    """An array of integers."""
+
+    __slots__ = ()
+
+
+class Bool(Secret):
+    """An array of secret bits."""
+
+    __slots__ = ()
+
+    def _view(self, move: Callable[[Any], Any]) -> Self:
+        return type(self)(self.s, move(self.share))
+
+    def number(self) -> Int:
+        """The bits as integers 0 and 1: 1 round."""
+        return Int(self.s, bits.to_number(self.s, self.share), 0, 1)
+
+    def inverted(self) -> Bool:
+        """not x."""
+        return Bool(self.s, self.share + 1)
+
+    def both(self, other: Any) -> Bool:
+        """x and y: 1 round."""
+        return Bool(self.s, bits.conjunction(self.s, self._pair(other)))
+
+    def either(self, other: Any) -> Bool:
+        """x or y: 1 round."""
+        x, y = self._pair(other)
+        return Bool(self.s, bits.conjunction(self.s, [x + 1, y + 1]) + 1)
+
+    def differ(self, other: Any) -> Bool:
+        """x xor y."""
+        x, y = self._pair(other)
+        return Bool(self.s, x + y)
+
+    def not_equal(self, other: Any) -> Bool:
+        """x != y, also against 0 and 1 as numbers."""
+        return self.number().not_equal(other) if isinstance(other, Number) else self.differ(other)
+
+    def equal(self, other: Any) -> Bool:
+        """x == y, also against 0 and 1 as numbers."""
+        return self.not_equal(other).inverted()
+
+    def _pair(self, other: Any) -> list[Share]:
+        if isinstance(other, Bool):
+            right = other.share
+        elif isinstance(other, bool | np.bool_ | np.ndarray):
+            right = self.s.embed(self.s.constant(np.asarray(other, dtype=np.uint8), BIT))
+        else:
+            refuse(self, f"logic with a {type(other).__name__}", "compare numbers first, so that both sides are Bool")
+        shape = np.broadcast_shapes(self.shape, right.shape)
+        return [self.share.broadcast_to(shape), right.broadcast_to(shape)]
+
+    def times(self, other: Any) -> Number:
+        """b * x: x where the bit is set, else 0."""
+        if isinstance(other, Number):
+            shape = np.broadcast_shapes(self.shape, other.shape)
+            x = other.broadcast_to(shape)
+            return x._new(bits.select(self.s, self.share.broadcast_to(shape), x.share), x.frac, x.limit, x.extra)
+        return self.number().times(other)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None) -> Number:
+        """How many are set."""
+        return self.number().sum(axis)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None) -> Number:
+        """Which fraction is set."""
+        return self.number().mean(axis)
+
+
+# -- helpers -------------------------------------------------------------------------------------------------------------------
+
+
+def _spread(x: Number, y: Number) -> Any:
+    return x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, np.broadcast_shapes(x.shape, y.shape))
+
+
+def _fits(x: Number, frac: Any) -> bool:
+    return x.limit << max(0, int(np.max(np.subtract(frac, x.frac)))) < 1 << RING_BITS - 1
+
+
+def _extra(x: Number, y: Number) -> int:
+    """Droppable bits of a product: one factor's nominal precision, unless a factor is a whole number."""
+    return x.extra + y.extra + (0 if type(x) is Int or type(y) is Int else FRACTION)
+
+
+def _fitting(x: Number, y: Number, terms: int) -> tuple[Number, Number]:
+    """The operands with as few bits dropped as keep `terms` products below 2^62."""
+    same = x is y
+    while x.limit * y.limit * terms >> RING_BITS:
+        if x.extra >= y.extra and x.extra > 0:
+            x = x.reduced()
+            y = x if same else y
+        elif y.extra > 0:
+            y = y.reduced()
+        else:
+            overflow(x.s, f"a product of 2^{(x.limit * y.limit * terms).bit_length()} units", x.shape)
+    return x, y
+
+
+def _matmul(x: Number, y: Number) -> Number:
+    left, right = x.ndim == 1, y.ndim == 1
+    x, y = x.reshape((1, -1)) if left else x, y.reshape((-1, 1)) if right else y
+    x, y = x.even((x.ndim - 1,)), y.even((y.ndim - 2,))
+    x, y = _fitting(x, y, max(1, x.shape[-1]))
+    share = arithmetic.matmul(x.s, x.share, y.share)
+    frac: Any = np.add(x.frac, y.frac) if isinstance(x.frac, int) and isinstance(y.frac, int) else np.broadcast_to(
+        np.add(x.wide()[..., :, :1], y.wide()[..., :1, :]), share.shape
+    )  # fmt: skip
+    kind = x if type(y) is Int else y
+    result = kind._new(share, frac, x.limit * y.limit * max(1, x.shape[-1]), _extra(x, y))
+    shape = result.shape
+    return result.reshape(tuple(shape[:-2]) + (() if left else shape[-2:-1]) + (() if right else shape[-1:]))
+
+
+def public(x: Secret, value: Any) -> Any:
+    """A public operand as a finite NumPy array or scalar."""
+    if not isinstance(value, Plain):
+        refuse(x, f"arithmetic with a {type(value).__name__}", "use numbers, NumPy arrays or other secret arrays")
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or not np.isfinite(array.astype(np.float64)).all():
+        refuse(
+            x,
+            "a public operand that is not a finite number",
+            "check it; a revealed value is not known in the plan: pass it through public(s, value, from_=..., bound=...)",
+        )
+    return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
+
+
+def encoded(value: Any) -> tuple[Any, int, int]:
+    """(words, fraction bits, limit) of public numbers: integers exactly, others with 16 bits below their leading one or below 1."""
+    array = np.asarray(value)
+    if array.dtype.kind == "f" and not (array == np.rint(array)).all():
+        largest = float(np.abs(array).max(initial=0.0))
+        frac = FRACTION + max(0, -math.frexp(largest)[1] + 1)
+    else:
+        frac = 0
+    scaled = np.rint(array.astype(np.float64) * 2.0**frac) if array.dtype.kind == "f" else array
+    limit = int(np.abs(scaled).max(initial=0))
+    if limit >> RING_BITS:
+        raise RangeError("A public number does not fit the ring.", where=script_line(LIBRARY), do="scale it down")
+    words = scaled.astype(np.int64)
+    return (int(words) if array.ndim == 0 else words.astype(np.uint64)), frac, max(limit, 1)
+
+
+def overflow(s: Session, what: str, shape: tuple[int, ...]) -> Any:
+    """Refuse an operation whose result could leave the ring."""
+    raise RangeError(
+        f"This operation can reach {what}; the ring holds 2^{RING_BITS}.",
+        where=f"{s.name}, {script_line(LIBRARY)}, operand of shape {shape}",
+        why="the bounds declared in the schema, taken through the operations so far, allow it",
+        do="declare tighter column bounds, standardise first, or divide before multiplying",
+    )
+
+
+def joined(parts: Sequence[Any], axis: int = 0) -> Any:
+    """np.concatenate over secret and public arrays; fraction bits may differ along the joined axis."""
+    first = next(p for p in parts if isinstance(p, Secret))
+    if all(isinstance(p, Bool) for p in parts):
+        return Bool(first.s, concat([p.share for p in parts], axis))
+    anchor = Number(first.s, first.share, 0, 1)
+    numbers = [anchor._other(p) for p in parts]
+    kind = Int if all(type(n) is Int for n in numbers) else Fixed
+    numbers = [n.lifted(FRACTION) if kind is Fixed and type(n) is Int else n for n in numbers]
+    fracs = [n.wide() for n in numbers]
+    share = concat([n.share for n in numbers], axis)
+    frac = settled(np.concatenate(fracs, axis=axis))
+    return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers))
+
+
+def stacked(parts: Sequence[Any], axis: int = 0) -> Any:
+    """np.stack."""
+    return joined([p.expand_dims(axis) if isinstance(p, Secret) else np.expand_dims(np.asarray(p), axis) for p in parts], axis)
+
+
+def hstacked(parts: Sequence[Any]) -> Any:
+    """np.hstack."""
+    return joined(parts, 0 if all(np.ndim(p) == 1 for p in parts) else 1)
+
+
+def vstacked(parts: Sequence[Any]) -> Any:
+    """np.vstack."""
+    return joined([p.reshape((1, -1)) if p.ndim == 1 else p for p in parts], 0)
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """np.where with a secret condition: y + condition * (x - y)."""
+    if not isinstance(condition, Bool):
+        refuse(x if isinstance(x, Secret) else y, "np.where with a public condition", "choose in plain Python")
+    base = x if isinstance(x, Number) else y if isinstance(y, Number) else None
+    if base is None:
+        return condition.number().times(np.subtract(x, y)).plus(y)
+    right = base._other(y)
+    return condition.times(base._other(x).minus(right)).plus(right)
+
+
+JOINING: dict[str, Callable[..., Any]] = {
+    "concatenate": joined, "stack": stacked, "hstack": hstacked, "vstack": vstacked, "column_stack": hstacked, "where": where,
+    "dot": lambda x, y: np.matmul(x, y),
+}  # fmt: skip

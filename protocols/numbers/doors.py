@@ -1,0 +1,128 @@
+"""The doors: data come in through `load`, results leave through `reveal`; between them nothing has a plain value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpc.errors import IntegrityError, RangeError, UsageError
+from mpc.ring import BIT, Array
+from mpc.session import LIBRARY, Hidden, Session
+from mpc.sharing.node import script_line
+from mpc.sharing.share import concat
+from mpc.unknown import Unknown
+from protocols import bits
+from protocols.numbers.arrays import FRACTION, Bool, Fixed, Int, Number
+from protocols.numbers.secret import Secret
+
+
+def load(s: Session, owner: str, name: str) -> Number:
+    """The owner's table as a secret array: only the owner opens its file; the others know the schema.
+
+    Real columns become fixed-point numbers with 16 fraction bits below their declared bound, rounded up to a power of two;
+    tables of whole numbers and truth values become Int. Raises UsageError for an unknown owner or table.
+    """
+    if s.context is None:
+        raise UsageError("This session has no schema.", do="put a schema.toml beside the script")
+    table = s.context.table(owner, name)
+    if table.type == "real":
+        frac = np.array([FRACTION - math.ceil(math.log2(bound)) for bound in table.bounds], dtype=np.int64)
+        if table.vector:
+            frac = frac[0]
+        share = s.input(owner, name, table.shape, lambda x: encode(x, frac))
+        return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << FRACTION, 0)
+    share = s.input(owner, name, table.shape, lambda x: encode(x, 0))
+    return Int(s, share, 0, max(1, int(max(table.bounds))))
+
+
+def encode(x: npt.NDArray[np.float64], frac: Any) -> Array:
+    """Ring words of x with `frac` fraction bits, rounded to nearest."""
+    words: Array = np.rint(x * np.exp2(frac)).astype(np.int64).view(np.uint64)
+    return words
+
+
+def decode(words: Any, frac: Any) -> Any:
+    """The numbers that ring words mean."""
+    return words.astype(np.int64) * np.exp2(-np.asarray(frac, dtype=np.float64))
+
+
+def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
+    """One party's public number (say, computed from something revealed), made equal at all parties: 1 round.
+
+    |value| must be at most `bound`, which is part of the program; others' values are ignored.
+    """
+    frac = FRACTION + max(0, -math.floor(math.log2(bound)))
+    plain = np.zeros(value.shape) if isinstance(value, Hidden | Unknown) else np.asarray(value, dtype=np.float64)
+    if from_ == s.name and not (np.abs(plain) <= bound).all():
+        raise RangeError("A public value is outside its stated bound.", where=script_line(LIBRARY), do="state a wider bound")
+    words = encode(np.clip(plain, -bound, bound), frac)
+    return Fixed(s, s.embed(s.public(words, from_)), frac, math.ceil(bound * 2**frac))
+
+
+def assume_bound(x: Number, bound: float) -> Number:
+    """x with a tighter bound than could be proved. Checked on shares: one bit for all assumptions precedes the next reveal."""
+    limit = math.ceil(bound * 2 ** float(np.max(x.frac)))
+    if x.limit <= limit:
+        return x
+    shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
+    x.s.assumptions.append((shifted[0] + shifted[1], f"|x| <= {bound:g} at {script_line(LIBRARY)}"))
+    return x.assume(limit)
+
+
+def check_assumptions(s: Session) -> None:
+    """Reveal, to all, whether every assumed bound held; RangeError where one did not. Nothing else has been revealed yet."""
+    if not s.assumptions:
+        return
+    reasons = sorted({why for _, why in s.assumptions})
+    flags = concat([flag.reshape((-1,)) for flag, _ in s.assumptions])
+    s.assumptions.clear()
+    while flags.shape[0] > 1:
+        lack = -flags.shape[0] % bits.GROUP
+        if lack:
+            flags = concat([flags, s.embed(s.constant(np.ones(lack, dtype=np.uint8), BIT))])
+        (flags,) = bits.polynomials(s, flags.reshape((bits.GROUP, -1)), [((1 << bits.GROUP) - 1,)])
+    held = s.reveal(flags, label="every assumed bound held")
+    if isinstance(held, np.ndarray) and not held.all():
+        raise RangeError(
+            "A value left the bound that the computation assumed, so no result would be right.",
+            where="; ".join(reasons),
+            why="the data, or the training, went further than the assumption",
+            do="standardise the columns, lower the learning rate, or assume a wider bound",
+        )
+
+
+def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str) -> Any:
+    """Compute everything recorded so far and give x to the named receivers (all parties by default); Hidden elsewhere.
+
+    Plain NumPy: float64 for Fixed, int64 for Int, bool for Bool; a scalar for no axes. All arguments travel in one round.
+    """
+    if not x or not all(isinstance(v, Secret) for v in x):
+        raise UsageError("reveal takes secret arrays.", where=script_line(LIBRARY), do="reveal(x, label=...)")
+    s = x[0].s
+    check_assumptions(s)
+    words = s.reveal(*[v.share for v in x], to=to, label=label)
+    values = [_meaning(v, w) for v, w in zip(x, words if len(x) > 1 else (words,), strict=True)]
+    for value in values:
+        s.announce(label, s.receivers(to), value)
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _meaning(x: Secret, words: Any) -> Any:
+    if isinstance(words, Hidden):
+        return words
+    if isinstance(x, Bool):
+        return words.astype(np.bool_)[()]
+    if not isinstance(x, Number):
+        raise UsageError(f"reveal does not know what a {type(x).__name__} means.")
+    if isinstance(words, np.ndarray) and words.size and int(np.abs(words.view(np.int64)).max()) > x.limit:
+        raise IntegrityError(
+            "A revealed value is outside the range that its bounds prove.",
+            where=f"{x.s.name}, {script_line(LIBRARY)}",
+            why="a party's data or arithmetic is faulty, or an earlier value left the ring",
+            do="check the inputs against their declared bounds at every party; do not use this result",
+        )
+    return words.astype(np.int64)[()] if isinstance(x, Int) else decode(words, x.frac)[()]

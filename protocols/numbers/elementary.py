@@ -1,0 +1,55 @@
+"""Elementary functions of numbers: what `protocols.functions` does on shares, with scales and bounds taken care of."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from mpc.errors import RangeError
+from mpc.session import LIBRARY
+from mpc.sharing.node import script_line
+from protocols import functions
+from protocols.numbers.arrays import FRACTION, Fixed, Number
+
+SCALED = 24  # fraction bits of a function on [1, 2) before it is scaled back
+
+
+def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
+    """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-14. Costs grow with the bound of x: assume a tight one.
+
+    A small gain is folded into public coefficients, and the result has that many more fraction bits.
+    """
+    shift = math.floor(-math.log2(gain))
+    level = x.even(tuple(range(x.ndim)))
+    share = functions.sigmoid(x.s, level.share, int(np.max(level.frac)), float(np.max(x.bound)), gain * 2**shift)
+    limit = (1 << functions.SIGMOID_UNIT) + (1 << functions.SIGMOID_UNIT - 14)
+    return Fixed(x.s, share, functions.SIGMOID_UNIT + shift, limit, functions.SIGMOID_UNIT - FRACTION)
+
+
+def rsqrt(x: Number, low: int, times: int = 1) -> Fixed:
+    """sqrt(times / x) for numbers of at least `low` units of their own last place; relative error 2^-16.
+
+    Raises RangeError where x is not known to fit, or where the result of the smallest x would not.
+    """
+    odd = np.bitwise_and(x.frac, 1)
+    x = x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
+    top = x.limit.bit_length()
+    unit = min(37, functions.ARGUMENT + top // 2)
+    limit = math.isqrt((times << 2 * (unit + SCALED)) // low) + (1 << unit)
+    if low < 1 or limit >> 62:
+        raise RangeError("1/sqrt(x) of so small an x does not fit the ring.", where=script_line(LIBRARY), do="state a larger low")
+    share = functions.rsqrt(x.s, x.share, top, unit, times)
+    return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, SCALED)
+
+
+def reciprocal(x: Number, low: int) -> Fixed:
+    """1 / x for positive numbers of at least `low` units of their own last place; relative error 2^-16."""
+    top = x.limit.bit_length()
+    unit = min(37, top + 16)
+    limit = (1 << unit + SCALED) // low + (1 << unit)
+    if low < 1 or limit >> 62:
+        raise RangeError("1/x of so small an x does not fit the ring.", where=script_line(LIBRARY), do="state a larger low")
+    share = functions.reciprocal(x.s, x.share, top, unit)
+    return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
