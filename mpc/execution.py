@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpc import schedule
 from mpc.errors import IntegrityError
 from mpc.frame import Kind
 from mpc.kernel import Kernel
+from mpc.lockstep import Step, diverged, trail
 from mpc.prg import Prg
 from mpc.ring import Array, Ring
 from mpc.schedule import Cost, Level, Reveal, Segment
@@ -20,7 +22,8 @@ from mpc.sources import Source
 from mpc.sources.dealer import Keystreams
 from mpc.sources.debug import DebugSource
 from mpc.sources.descriptor import Draw
-from mpc.transport import Transport
+from mpc.sources.remote import Disagreement
+from mpc.transport import Buffer, Received, Transport
 
 
 class ZeroSharing:
@@ -66,17 +69,25 @@ class Execution:
         self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
         self._probe, self._progress = probe, progress
         self._rounds = 0
+        self._recent: deque[Step] = deque(maxlen=1000)  # eager mode: a difference may show only some operations later
         self._plays = plays or {self._name}  # the names this process stands for; more than its own only in a one-party run
         self.cost = Cost(parties)
 
     def run(self, segment: Segment) -> list[Any]:
         """Execute a segment; the words of its reveals, Hidden where this party does not receive them."""
         plan = schedule.levels(segment)
+        if len(segment.nodes) == 1:
+            self._recent.extend(trail(segment))
         self._source.prepare([draw for level in plan for draw in level.draws], segment.digest)
         for level in plan:
-            self._compute(level)
+            try:
+                self._compute(level)
+            except Disagreement:
+                if self._transport is None:
+                    raise
+                raise diverged(self._transport, self._peers, segment, {}, self._recent) from None
             if level.exchanged:
-                self._exchange(level.exchanged, segment.digest)
+                self._exchange(level.exchanged, segment)
         self.cost.add(schedule.cost(segment, plan, self._parties))
         if self._audit is not None:
             self._check(segment, self._audit)
@@ -118,7 +129,7 @@ class Execution:
             for position, node in enumerate(draw.nodes):
                 node.value = self._keystreams.drawn(draw.number, position, node.ring, node.shape)
 
-    def _exchange(self, nodes: list[Node], digest: bytes) -> None:
+    def _exchange(self, nodes: list[Node], segment: Segment) -> None:
         mine: dict[int, Array] = {}
         for node in nodes:
             if node.op == "open":
@@ -131,10 +142,7 @@ class Execution:
             peer: sum(node.ring.bytes(node.size) for node in nodes if node.op == "open" or node.params[0] == peer)
             for peer in self._peers
         }
-        received: dict[str, memoryview] = {}
-        if self._transport is not None and self._peers:
-            frames = self._transport.exchange(Kind.OPEN, dict.fromkeys(self._peers, parts), lengths, digest)
-            received = {peer: memoryview(frame.payload) for peer, frame in frames.items()}
+        received = self._swap(Kind.OPEN, dict.fromkeys(self._peers, parts), lengths, segment)
         at = dict.fromkeys(received, 0)
         for node in nodes:
             shares = [mine[node.index]] if node.index in mine else []
@@ -146,7 +154,6 @@ class Execution:
                     at[peer] += size
             node.value = opened(node.ring, shares)
             self._note(node)
-        self._round()
 
     def _note(self, node: Node) -> None:
         if len(self._parties) > 2:
@@ -164,7 +171,7 @@ class Execution:
     def _reveal(self, segment: Segment, plan: list[Level]) -> list[Any]:
         exchanges = sum(bool(level.exchanged) for level in plan)
         if schedule.needs_confirmation(segment, exchanges, len(self._parties)):
-            self._confirm(segment.digest)
+            self._confirm(segment)
         shares = [self._zero.hide(reveal.node.ring, reveal.node.value) for reveal in segment.reveals]
         packed = [self._pack(reveal, share) for reveal, share in zip(segment.reveals, shares, strict=True)]
         outgoing = {
@@ -172,11 +179,7 @@ class Execution:
             for peer in self._peers
         }
         mine = sum(r.node.ring.bytes(r.node.size) for r in segment.reveals if self._plays.intersection(r.receivers))
-        received: dict[str, memoryview] = {}
-        if self._transport is not None and self._peers:
-            frames = self._transport.exchange(Kind.REVEAL, outgoing, dict.fromkeys(self._peers, mine), segment.digest)
-            received = {peer: memoryview(frame.payload) for peer, frame in frames.items()}
-        self._round()
+        received = self._swap(Kind.REVEAL, outgoing, dict.fromkeys(self._peers, mine), segment)
         results: list[Any] = []
         at = 0
         for reveal, share in zip(segment.reveals, shares, strict=True):
@@ -195,16 +198,23 @@ class Execution:
     def _pack(self, reveal: Reveal, share: Array) -> Any:
         return self._kernel.pack(share, reveal.node.ring.bits, reveal.node.ring.boolean)
 
-    def _confirm(self, digest: bytes) -> None:
-        """Compare the segment's digest and, with three or more parties, everything opened so far."""
-        if self._transport is None or not self._peers:
-            return
-        echo = self._transcript.digest()
-        frames = self._transport.exchange(
-            Kind.CONFIRM, {peer: [echo] for peer in self._peers}, dict.fromkeys(self._peers, len(echo)), digest
-        )
+    def _swap(
+        self, kind: Kind, outgoing: Mapping[str, Sequence[Buffer]], lengths: Mapping[str, int], segment: Segment
+    ) -> dict[str, memoryview]:
+        """One exchange with every peer; nothing that came is used unless every peer is at the same point of the same program."""
+        frames: dict[str, Received] = {}
+        if self._transport is not None and self._peers:
+            frames = self._transport.exchange(kind, outgoing, lengths, segment.digest)
+            if any(frame.digest != segment.digest or frame.kind is Kind.TRAIL for frame in frames.values()):
+                raise diverged(self._transport, self._peers, segment, frames, self._recent)
         self._round()
-        split = [peer for peer, frame in frames.items() if bytes(frame.payload) != echo]
+        return {peer: memoryview(frame.payload) for peer, frame in frames.items()}
+
+    def _confirm(self, segment: Segment) -> None:
+        """Compare the segment's digest and, with three or more parties, everything opened so far."""
+        echo = self._transcript.digest()
+        frames = self._swap(Kind.CONFIRM, {peer: [echo] for peer in self._peers}, dict.fromkeys(self._peers, len(echo)), segment)
+        split = [peer for peer, payload in frames.items() if bytes(payload) != echo]
         if split:
             raise IntegrityError(
                 "Parties saw different values in the same opening.",

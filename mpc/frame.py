@@ -31,6 +31,10 @@ class Kind(enum.IntEnum):
     ABORT = 8
     GOODBYE = 9
     HEARTBEAT = 10
+    TRAIL = 11
+
+
+LOCKSTEP = frozenset({Kind.OPEN, Kind.REVEAL, Kind.CONFIRM})  # frames whose digest must be the receiver's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,11 +128,13 @@ def cost(segment: Segment, schedule: Sequence[Level], parties: tuple[str, ...]) 
     return result
 
 
+def listed(node: Node) -> tuple[object, ...]:
+    """What of an operation must be the same at every party."""
+    return node.op, node.index, [arg.index for arg in node.args], node.params, node.shape, node.ring.bits, node.line
+
+
 def digest(previous: bytes, nodes: Sequence[Node], reveals: Sequence[Reveal]) -> bytes:
     """The lockstep digest: operations, arguments, constants, shapes and script lines of everything recorded so far."""
-    listed = [
-        (node.op, node.index, [arg.index for arg in node.args], node.params, node.shape, node.ring.bits, node.line)
-        for node in nodes
-    ]
+    steps = [listed(node) for node in nodes]
     asked = [(reveal.node.index, reveal.receivers, reveal.label, reveal.line) for reveal in reveals]
-    return hashlib.blake2b(previous + msgspec.msgpack.encode((listed, asked)), digest_size=DIGEST_BYTES).digest()
+    return hashlib.blake2b(previous + msgspec.msgpack.encode((steps, asked)), digest_size=DIGEST_BYTES).digest()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
+from typing import NoReturn
 
-from mpc.errors import IntegrityError
+from mpc.errors import AvailabilityError, IntegrityError
 from mpc.frame import NO_DIGEST, Kind
 from mpc.kernel import Kernel
 from mpc.sources.dealer import Dealer, Keystreams
@@ -17,6 +19,10 @@ CHUNK = 1 << 16  # corrections gathered for one party before they are sent
 STREAM_LIMIT = 1 << 30
 
 
+class Disagreement(IntegrityError):
+    """The dealer says that the parties asked for different things; the parties can find out where."""
+
+
 class DealerSource:
     """A party's view of the dealer: orders go out a whole segment ahead, corrections come back as one stream of bytes."""
 
@@ -25,15 +31,18 @@ class DealerSource:
         self._stream = bytearray()
 
     def prepare(self, draws: Sequence[Draw], digest: bytes) -> None:
-        """Announce draws; party 0 sends them, the others a digest that must agree."""
-        if draws:
-            data = encode([draw.order for draw in draws])
-            self._transport.send(self._dealer, Kind.DESCRIPTORS, [data if self._index == 0 else b""], _digest(data))
+        """Announce draws; party 0 sends them, the others a digest that must agree. An empty batch is announced as well, so that
+        a party with nothing to ask for cannot leave the dealer waiting for it."""
+        data = encode([draw.order for draw in draws])
+        self._transport.send(self._dealer, Kind.DESCRIPTORS, [data if self._index == 0 else b""], _digest(data))
 
     def correction(self, draw: Draw) -> bytearray:
         """The next `draw.bytes` of my stream of corrections."""
         while len(self._stream) < draw.bytes:
-            self._stream += self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=STREAM_LIMIT).payload
+            received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=STREAM_LIMIT).payload
+            if not received:
+                raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
+            self._stream += received
         wanted = self._stream[: draw.bytes]
         del self._stream[: draw.bytes]
         return wanted
@@ -63,15 +72,26 @@ def serve(transport: Transport, parties: tuple[str, ...], keystreams: Sequence[K
         expected = NO_DIGEST if ended else _digest(orders.payload)
         differing = [party for party, digest in {parties[0]: orders.digest, **votes}.items() if digest != expected]
         if differing:
-            raise IntegrityError(
-                "The parties do not ask the dealer for the same correlated randomness.",
-                where=f"{', '.join(differing)} differs from {parties[0]}",
-                why="their programs fell out of step",
-                do="run the same script, schema and library version at every party",
-            )
+            _disagreed(transport, parties, differing)
         if ended:
             return dealt
         dealt += _deal(transport, parties, dealer, orders.payload)
+
+
+def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[str]) -> NoReturn:
+    """Tell the parties, who can find the line, and end with what they find."""
+    for party in parties:
+        transport.send(party, Kind.CORRECTIONS, [b""])
+    with contextlib.suppress(AvailabilityError):
+        while True:
+            for party in parties:
+                transport.receive(party, Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
+    raise IntegrityError(
+        "The parties do not ask the dealer for the same correlated randomness.",
+        where=f"{', '.join(differing)} differs from {parties[0]}",
+        why="their programs fell out of step",
+        do="run the same script, schema and library version at every party",
+    )
 
 
 def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: bytearray) -> int:

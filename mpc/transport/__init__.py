@@ -14,10 +14,11 @@ Buffer = bytes | bytearray | memoryview
 
 @dataclass(slots=True)
 class Received:
-    """One frame's payload and the lockstep digest that rode on it."""
+    """One frame: its payload, the lockstep digest that rode on it, and its kind."""
 
     payload: bytearray
     digest: bytes
+    kind: Kind
 
 
 @dataclass(slots=True)
@@ -55,7 +56,11 @@ class Transport(Protocol):
     def exchange(
         self, kind: Kind, outgoing: Mapping[str, Sequence[Buffer]], lengths: Mapping[str, int], digest: bytes = NO_DIGEST
     ) -> dict[str, Received]:
-        """Send one frame to each key of `outgoing` while receiving one of the stated length from each key of `lengths`."""
+        """Send one frame to each key of `outgoing` while receiving one of the stated length from each key of `lengths`.
+
+        Where a peer has fallen out of step, a lockstep frame with another digest, or a TRAIL, is returned in place of the
+        awaited frame; the caller looks at digest and kind of what it gets.
+        """
 
     def abort(self, error: MpcError) -> None:
         """Tell every peer why I stop; never raises."""

@@ -9,25 +9,34 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from mpc.errors import FAMILIES, AvailabilityError, IntegrityError, MpcError, UsageError
-from mpc.frame import CONTROL_LIMIT, NO_DIGEST, NO_SESSION, Abort, Goodbye, Header, Kind, decode, encode
+from mpc.frame import CONTROL_LIMIT, LOCKSTEP, NO_DIGEST, NO_SESSION, Abort, Goodbye, Header, Kind, decode, encode
 from mpc.transport import Buffer, Received, Traffic
 
+STRAY_LIMIT = 1 << 26  # bytes of a frame from a peer that fell out of step, read only to learn where
 TEXT_LIMIT = 2000  # characters of each text in an Abort; four of them stay far below frame.CONTROL_LIMIT
 SAME_EVERYWHERE = "run the same program, plan and library version at every participant"
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What is awaited from a peer: a kind, and exactly `length` payload bytes or, where that is None, at most `limit`."""
+    """What is awaited from a peer: a kind, and exactly `length` payload bytes or, where that is None, at most `limit`.
+
+    A lockstep frame with another digest than `digest` comes from a peer whose program took another path, and a TRAIL from one
+    that has noticed it: they may have any length up to STRAY_LIMIT, so that the caller can say where the paths part.
+    """
 
     kind: Kind
     length: int | None
     limit: int = 0
+    digest: bytes | None = None
 
 
 def check(header: Header, peer: str, want: Want, session: bytes) -> None:
     """Raises IntegrityError unless the header is the awaited one. Hellos carry no session: they come before there is one."""
     why = ""
+    strayed = header.kind is Kind.TRAIL or (header.kind in LOCKSTEP and header.digest != want.digest)
+    if want.digest is not None and strayed and header.session == session and header.length <= STRAY_LIMIT:
+        return
     if header.kind is not want.kind:
         why = f"{header.kind.name} came where {want.kind.name} was awaited"
     elif header.session != (NO_SESSION if header.kind is Kind.HELLO else session):
@@ -120,7 +129,7 @@ class MemoryTransport:
         self, kind: Kind, outgoing: Mapping[str, Sequence[Buffer]], lengths: Mapping[str, int], digest: bytes = NO_DIGEST
     ) -> dict[str, Received]:
         """Send one frame to each key of `outgoing`, receive one of the stated length in bytes from each key of `lengths`."""
-        return self._guarded(kind, outgoing, {peer: Want(kind, length) for peer, length in lengths.items()}, digest)
+        return self._guarded(kind, outgoing, {peer: Want(kind, length, digest=digest) for peer, length in lengths.items()}, digest)
 
     def abort(self, error: MpcError) -> None:
         """Tell every peer why I stop and leave; never raises."""
@@ -213,7 +222,7 @@ class MemoryTransport:
             )
         self._in[peer] += 1
         check(header, peer, want, self.session)
-        return Received(payload, header.digest)
+        return Received(payload, header.digest, header.kind)
 
 
 def memory_transports(

@@ -147,7 +147,7 @@ class _Link:
     def take(self) -> Received:
         """The awaited frame, which is whole."""
         frame = self.frames.popleft()
-        return Received(frame.payload, frame.header.digest)
+        return Received(frame.payload, frame.header.digest, frame.header.kind)
 
     def _feed(self, data: memoryview, keep: bool = True) -> None:
         while data:
@@ -249,7 +249,7 @@ class TlsTransport:
         self, kind: Kind, outgoing: Mapping[str, Sequence[Buffer]], lengths: Mapping[str, int], digest: bytes = NO_DIGEST
     ) -> dict[str, Received]:
         """Send one frame to each key of `outgoing` while receiving one of the stated length in bytes from each key of `lengths`."""
-        return self._run(kind, outgoing, {peer: Want(kind, length) for peer, length in lengths.items()}, digest)
+        return self._run(kind, outgoing, {peer: Want(kind, length, digest=digest) for peer, length in lengths.items()}, digest)
 
     def abort(self, error: MpcError) -> None:
         """Tell every peer why I stop, within about two seconds, and close; never raises."""

@@ -1,0 +1,72 @@
+"""When parties fall out of step: find the first operation at which their recorded programs differ, and name both lines."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+
+import msgspec
+
+from mpc.errors import IntegrityError, MpcError
+from mpc.frame import Kind
+from mpc.schedule import Segment, listed
+from mpc.transport import Received, Transport
+
+STEPS = 16_000  # operations a trail holds at most; a segment of more is compared from its start
+
+Step = tuple[bytes, str, str]  # digest of one operation, its kind, its script line
+Trail = list[Step]
+
+
+def trail(segment: Segment) -> Trail:
+    """The segment's operations and reveals, each as a short digest, what it is and where it was written."""
+    steps = [(listed(node), node.op, node.line) for node in segment.nodes]
+    steps += [((r.label, r.receivers, r.node.index, r.line), f"reveal of {r.label!r}", r.line) for r in segment.reveals]
+    return [(hashlib.blake2b(msgspec.msgpack.encode(what), digest_size=8).digest(), op, line) for what, op, line in steps[:STEPS]]
+
+
+def diverged(
+    transport: Transport, peers: Sequence[str], segment: Segment, frames: Mapping[str, Received], before: Iterable[Step]
+) -> MpcError:
+    """The error for a session that fell out of step: trails go to all peers, so that everybody can name both source lines.
+
+    `frames` are what came in place of the awaited ones; some of them may be trails already; `before` are recent
+    steps of earlier segments.
+    """
+    mine = [*before, *trail(segment)]
+    where = ""
+    with contextlib.suppress(MpcError):  # whoever is gone by now, the error to report is this one
+        for peer in peers:
+            transport.send(peer, Kind.TRAIL, [msgspec.msgpack.encode(mine)], segment.digest)
+        for peer in peers:
+            early = frames.get(peer)
+            while early is None or early.kind is not Kind.TRAIL:  # what the peer sent before it noticed comes first
+                early = transport.exchange(Kind.TRAIL, {}, {peer: 0}, segment.digest)[peer]
+            where = where or difference(transport.name, mine, peer, _read(early.payload))
+    return IntegrityError(
+        "The parties' programs fell out of step.",
+        where=where or f"{transport.name} and {', '.join(peers)}",
+        why="the script took different paths, or used different constants, at different parties; nothing more was revealed",
+        do="let the script depend on agreed and revealed values only, never on local files, time or chance",
+    )
+
+
+def difference(me: str, mine: Trail, peer: str, theirs: Trail) -> str:
+    """Where two trails part, at both parties."""
+    for a, b in zip_longest(mine, theirs):
+        if a is None or b is None or a[0] != b[0]:
+            return f"{me}: {_place(a)}; {peer}: {_place(b)}"
+    return ""
+
+
+def _place(step: Step | None) -> str:
+    return "nothing more in this part" if step is None else f"{step[1]} at {step[2]}"
+
+
+def _read(payload: bytearray) -> Trail:
+    try:
+        return msgspec.msgpack.decode(payload, type=Trail)
+    except (msgspec.MsgspecError, ValueError):
+        return []
