@@ -122,11 +122,11 @@ def days_left(certificate_pem: str | bytes) -> int:
 def date_problem(certificate_pem: str | bytes) -> str:
     """Why the certificate is not valid at this moment by this machine's clock, or an empty text if it is."""
     certificate, now = parse_certificate(certificate_pem), datetime.now(UTC)
-    if now > certificate.not_valid_after_utc:
-        return f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
-    if now < certificate.not_valid_before_utc:
-        return f"it is valid only from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
-    return ""
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if first <= now <= last:
+        return ""
+    when = f"expired on {last:%Y-%m-%d %H:%M}" if now > last else f"is valid only from {first:%Y-%m-%d %H:%M}"
+    return f"it {when} UTC; this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
 
 
 def check_key(key_pem: bytes, certificate_pem: str | bytes, where: str) -> None:

@@ -17,6 +17,7 @@ class Ring:
     """Z_2^bits (`boolean=False`, additive shares, words of uint64) or GF(2)^bits (`boolean=True`, + is xor, * is and).
 
     Words of a boolean ring sit in the smallest unsigned type that holds `bits`; those of Z_2^k in uint64, reduced when packed.
+    Results are arrays even without axes: NumPy's scalars would warn of the overflow that is the point here.
     """
 
     bits: int
@@ -37,29 +38,28 @@ class Ring:
         """x modulo the ring, in its type."""
         if self.bits == x.dtype.itemsize * 8 and x.dtype == self.dtype:
             return x
-        low: Array = x & x.dtype.type((1 << self.bits) - 1)
+        low = np.asarray(x & x.dtype.type((1 << self.bits) - 1))
         return low.astype(self.dtype, copy=False)
 
     def add(self, x: Array, y: Array) -> Array:
         """x + y, elementwise."""
-        return np.bitwise_xor(x, y) if self.boolean else np.add(x, y)
+        return np.asarray(np.bitwise_xor(x, y) if self.boolean else np.add(x, y))
 
     def sub(self, x: Array, y: Array) -> Array:
         """x - y, elementwise."""
-        return np.bitwise_xor(x, y) if self.boolean else np.subtract(x, y)
+        return np.asarray(np.bitwise_xor(x, y) if self.boolean else np.subtract(x, y))
 
     def neg(self, x: Array) -> Array:
         """-x, elementwise."""
-        return x if self.boolean else np.negative(x)
+        return x if self.boolean else np.asarray(np.negative(x))
 
     def mul(self, x: Array, y: Array) -> Array:
         """x * y, elementwise."""
-        return np.bitwise_and(x, y) if self.boolean else np.multiply(x, y)
+        return np.asarray(np.bitwise_and(x, y) if self.boolean else np.multiply(x, y))
 
     def sum(self, x: Array, axis: tuple[int, ...]) -> Array:
         """Sum over `axis`."""
-        total: Array = (np.bitwise_xor if self.boolean else np.add).reduce(x, axis=axis)
-        return total
+        return np.asarray((np.bitwise_xor if self.boolean else np.add).reduce(x, axis=axis))
 
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """An array of zeros."""

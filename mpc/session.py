@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -19,10 +19,14 @@ from mpc.sources.correlations import Correlation, Pad
 from mpc.sources.descriptor import Draw, Order, expression, order
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LIBRARY = (*(os.path.join(HERE, name) + os.sep for name in ("mpc", "protocols")), os.path.dirname(np.__file__) + os.sep)
+LIBRARY = (  # folders whose lines are never the script's own
+    *(os.path.join(HERE, name) + os.sep for name in ("mpc", "protocols")),
+    os.path.dirname(np.__file__) + os.sep,
+    os.path.dirname(os.__file__) + os.sep,
+)
 
 
-class Hidden:
+class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
     """Stands for a result that this party was not to receive. Anything but looking at it is an error."""
 
     __slots__ = ("label", "receivers", "shape")
@@ -33,15 +37,21 @@ class Hidden:
     def __repr__(self) -> str:
         return f"<hidden: {self.label}, for {' and '.join(self.receivers)} only>"
 
-    def __array__(self, *_: Any, **__: Any) -> Array:
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise UsageError(
-            f"{self!r} has no value at this party.", do="use it only where it was received, or reveal it to this party too"
+            f"{self!r} has no value at this party.",
+            where=script_line(LIBRARY),
+            do="use it only where it was received, or reveal it to this party too",
         )
+
+    __array__ = __array_ufunc__ = __array_function__ = _refuse
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __len__ = __iter__ = __getitem__ = __contains__ = _refuse
+    __hash__ = None  # type: ignore[assignment]  # it compares like an array, that is, not at all
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self.__array__()
+        self._refuse()
 
 
 class Engine(Protocol):

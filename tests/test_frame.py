@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,24 +29,19 @@ def test_header_round_trip(header: Header) -> None:
 def test_mutated_header_is_another_header_or_refused(header: Header, place: int, flip: int) -> None:
     data = bytearray(header.pack())
     data[place] ^= flip
-    try:
+    with suppress(IntegrityError):
         other = Header.unpack(data, "bob")
-    except IntegrityError as error:
-        assert "bob" in str(error)
-    else:
         assert other != header
         assert other.pack() == data
 
 
 @given(st.binary(min_size=56, max_size=56))
 def test_arbitrary_header_bytes_only_raise_integrity_errors(data: bytes) -> None:
-    try:
+    with suppress(IntegrityError):
         assert Header.unpack(data, "bob").pack() == data
-    except IntegrityError:
-        pass
 
 
-@pytest.mark.parametrize("kind", [0, 11, 255])
+@pytest.mark.parametrize("kind", [0, max(Kind) + 1, 255])
 def test_unknown_kind_is_refused(kind: int) -> None:
     data = bytearray(Header(Kind.OPEN, 0, 0).pack())
     data[4] = kind
@@ -72,10 +69,8 @@ def test_mutated_control_only_raises_integrity_errors(message: Abort | Goodbye, 
 @given(st.binary(max_size=200))
 def test_arbitrary_control_bytes_only_raise_integrity_errors(data: bytes) -> None:
     for kind in (Abort, Goodbye):
-        try:
+        with suppress(IntegrityError):
             assert encode(decode(data, kind, "bob")) == data
-        except IntegrityError:
-            pass
 
 
 def test_oversized_control_is_refused() -> None:

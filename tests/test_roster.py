@@ -16,7 +16,12 @@ CERTIFICATES = {name: generate(name)[1].decode() for name in ("alice", "bob", "d
 
 def entry(name: str, /, **changes: Any) -> Participant:
     role = "dealer" if name == "dealer" else "party"
-    fields: dict[str, Any] = {"name": name, "role": role, "address": f"{name}.example:7000", "certificate": CERTIFICATES.get(name, "")}
+    fields: dict[str, Any] = {
+        "name": name,
+        "role": role,
+        "address": f"{name}.example:7000",
+        "certificate": CERTIFICATES.get(name, ""),
+    }
     return Participant(**(fields | changes))
 
 

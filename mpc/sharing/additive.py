@@ -50,7 +50,7 @@ class Additive:
 
     def evaluate(self, node: Node) -> Array:
         """My part of the node's value; its arguments must have theirs."""
-        return self._rules[node.op](node, [arg.value for arg in node.args])
+        return np.asarray(self._rules[node.op](node, [arg.value for arg in node.args]))
 
     def _offset(self, node: Node, v: list[Array]) -> Array:
         if node.secret and not self.first:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from mpc.errors import IntegrityError
 from mpc.kernel import Kernel
 from mpc.prg import Prg
@@ -60,7 +62,8 @@ class Dealer:
             results = kind.compute(self._kernel, *values, *order.params)
         except (ValueError, TypeError, IndexError) as error:
             raise IntegrityError(f"An order for {order.kind} does not fit its masks.", why=type(error).__name__) from None
-        for position, ((ring, shape), result) in enumerate(zip(outputs, results, strict=True)):
+        for position, ((ring, shape), plain) in enumerate(zip(outputs, results, strict=True)):
+            result = np.asarray(plain)
             for index, keystream in enumerate(self._keystreams):
                 if index != self.corrected(order):
                     result = ring.sub(result, keystream.drawn(order.number, position, ring, shape))

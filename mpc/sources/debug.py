@@ -42,6 +42,6 @@ class DebugSource:
 
     def masked(self, value: Array, opened: Array, mask: Node) -> None:
         """Assert that a public M kept for a value is that value plus its mask, whatever views lie between."""
-        expected = np.broadcast_to(value + self._dealer.evaluate(expression(mask)), opened.shape)
+        expected = np.broadcast_to(mask.ring.add(value, self._dealer.evaluate(expression(mask))), opened.shape)
         if not np.array_equal(expected, opened):
             raise IntegrityError("A value is used under a mask that belongs to another.", where=f"recorded at {mask.line}")

@@ -21,6 +21,7 @@ QUEUE_LIMIT = 8 << 20  # bytes a peer may push ahead of what is asked for
 FRAME_COST = 256  # what an empty queued frame counts towards that limit
 TURN = 64  # records moved on one link before the others get their turn
 SPINS = 4  # fruitless looks before sleeping; a look costs about 2 us, waking up costs about 10
+DRAIN_LIMIT = 64 << 20  # bytes read at most in one go while looking for an Abort; no kernel buffers more
 ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
 LINGER_SECONDS = 0.5  # for the peers to read it before the connection is closed under them
 BEATS = 6  # heartbeats in one deadline
@@ -133,7 +134,7 @@ class _Link:
         """Read what came before a send failed: an Abort says more than a cut connection. Raises the error it names."""
         if self.partial and self.partial.view:
             self.partial.view = None  # nobody will take this frame any more
-        for _ in range(QUEUE_LIMIT // RECORD * 8):
+        for _ in range(DRAIN_LIMIT // RECORD):
             if (count := self._read(scratch)) <= 0:
                 break
             self._feed(scratch[:count], keep=False)
@@ -339,6 +340,8 @@ class TlsTransport:
             self._raise_if_cut(sending, awaited, kind)
             if moved:
                 idle = 0
+                for link in sending:  # a long send that never has to wait would otherwise not see an Abort
+                    link.pull(self._scratch)
                 self._beat_if_due()
             elif (idle := idle + 1) > SPINS:
                 self._wait(sending, awaited, kind)
@@ -351,12 +354,12 @@ class TlsTransport:
         until = min(self._next_beat, min(link.heard for link in waiting.values()) + self._deadline)
         for key, events in self._selector.select(max(0.0, until - monotonic())):
             link = key.data
-            if events & EVENT_READ and link not in awaited:
-                link.pull(self._scratch)
+            if events & EVENT_READ:
+                link.heard = monotonic()  # though it may be less than one TLS record
+                if link not in awaited:
+                    link.pull(self._scratch)
             if events & EVENT_WRITE and link not in sending:
                 link.push()
-            if link.name in waiting:
-                link.heard = monotonic()
         self._beat_if_due()
         now = monotonic()
         if late := [link.name for link in waiting.values() if now - link.heard >= self._deadline]:
@@ -394,8 +397,9 @@ class TlsTransport:
         if monotonic() >= self._next_beat:
             self._next_beat = monotonic() + self._deadline / BEATS
             for link in self._links.values():
-                if not link.outgoing and not link.farewell and not link.broken:
-                    link.outgoing.append(memoryview(Header(Kind.HEARTBEAT, 0, 0).pack()))
+                if not link.farewell and not link.broken:
+                    if not link.outgoing:
+                        link.outgoing.append(memoryview(Header(Kind.HEARTBEAT, 0, 0).pack()))
                     link.push()
 
     def _beat_alone(self) -> None:
@@ -410,7 +414,7 @@ class TlsTransport:
                     self._lock.release()
 
     def _keep_unsent(self) -> None:
-        """Copy what an interrupted send still owes: its buffers are the caller's again, and an Abort must come after a whole frame."""
+        """Copy what an interrupted send still owes: an Abort can only follow a whole frame, and the buffers are the caller's again."""
         for link in self._links.values():
             link.outgoing = deque(memoryview(bytes(part)) for part in link.outgoing)
 
@@ -420,17 +424,21 @@ class TlsTransport:
         links = [self._queue(link, Kind.ABORT, parts, NO_DIGEST) for link in self._links.values() if not link.broken]
         until = monotonic() + ABORT_SECONDS
         while links and (now := monotonic()) < until:
-            for link in links:
+            for link in [*links]:
                 link.push()
                 link.want, link.queued = None, 0
-                for _ in range(TURN):
-                    if link._read(self._scratch) <= 0:
-                        break
+                try:
+                    link.drain(self._scratch)
+                    stopped = bool(link.broken)
+                except MpcError:  # its own Abort, or something past understanding: it waits for no word of mine
+                    stopped = not link.outgoing
+                if stopped:
+                    links.remove(link)
                 self._watch(link)
-            links = [link for link in links if not link.broken]
             if not any(link.outgoing for link in links):
                 until = min(until, now + LINGER_SECONDS)
-            self._selector.select(max(0.0, until - monotonic()))
+            if links:
+                self._selector.select(max(0.0, until - monotonic()))
 
     def _shut(self) -> None:
         self._stop.set()

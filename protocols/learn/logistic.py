@@ -80,8 +80,10 @@ class LogisticRegression:
 
 
 def _with_ones(x: Number) -> Number:
-    ones: Number = joined([x, np.ones((x.shape[0], 1))], axis=1)
-    return ones
+    """x with one number of fraction bits throughout and a column of ones."""
+    level = x.even((0, 1))
+    result: Number = joined([level, level._other(np.ones((x.shape[0], 1))).lifted(level.frac)], axis=1)
+    return result
 
 
 def _error(z: Number, target: Number, step: Fraction) -> Number:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+import numpy as np
+
 from mpc.errors import UsageError
 from protocols.numbers import Fixed, Number, rsqrt
 from protocols.numbers.arrays import FRACTION
 
-FLOOR = 8  # added to each squared deviation: 2^8 units, as if every column had a spread of 2^-12 of its bound
+FLOOR = 10  # added to each squared deviation: 2^10 squared units of a loaded column, a spread of 2^-15 of its bound
 
 
 class StandardScaler:
     """(x - mean) / standard deviation, per column, both from the rows given to `fit` and never revealed by it.
 
-    The population standard deviation is used. A column that hardly varies (spread below 2^-12 of its declared bound) comes out
+    The population standard deviation is used. A column that hardly varies (spread below 2^-15 of its declared bound) comes out
     near zero instead of as amplified rounding noise.
     """
 
@@ -37,14 +41,15 @@ class StandardScaler:
         """Other rows, standardised by what was learnt."""
         if self.mean_ is None or self.inverse_scale_ is None:
             raise UsageError("This StandardScaler has not been fitted.", do="call fit or fit_transform first")
-        return x.minus(self.mean_).reduced().times(self.inverse_scale_).rounded(FRACTION)
+        return x.minus(self.mean_).at_scale_of(x).times(self.inverse_scale_).rounded(FRACTION)
 
     def _fit(self, x: Number) -> tuple[Number, Number]:
         rows = x.shape[0]
         self.mean_ = x.mean(axis=0)
-        centred = x.minus(self.mean_).reduced()
+        centred = x.minus(self.mean_).at_scale_of(x)
         squares = centred.squared().sum(axis=0)
-        floor = rows << FLOOR
+        dropped = int(np.max(2 * centred.wide().max(axis=0) - squares.wide()))
+        floor = max(1, (rows << FLOOR) >> dropped)
         spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
         self.inverse_scale_ = rsqrt(spread, low=floor, times=rows).reduced()
         return centred, self.inverse_scale_

@@ -17,7 +17,8 @@ from mpc.sharing.share import Share, concat
 from protocols import arithmetic, bits
 from protocols.numbers.secret import Secret, refuse
 
-FRACTION = 16  # nominal fraction bits of a column scaled into [-1, 1], and of public factors
+FRACTION = 16  # nominal fraction bits of a number of size 1, and of public factors
+INPUT = 20  # those of a column scaled into [-1, 1]: bounds are often declared generously
 RING_BITS = 62  # magnitudes stay below 2^62, the range of exact truncation
 Frac = int | npt.NDArray[np.int64]
 Plain = (int, float, np.generic, np.ndarray, list, tuple)
@@ -99,6 +100,10 @@ class Number(Secret):
             raise ValueError("the elements have different fraction bits")
         return self.reduced(self.frac - frac)
 
+    def at_scale_of(self, other: Number) -> Number:
+        """The same number with as many fraction bits as `other`, of the same shape, or fewer."""
+        return self.reduced(int(np.max(self.wide() - other.wide(), initial=0)))
+
     def even(self, axis: tuple[int, ...]) -> Number:
         """With the same fraction bits along `axis`, so that elements may be added there."""
         if isinstance(self.frac, int):
@@ -146,6 +151,7 @@ class Number(Secret):
         gone = axes(self.ndim, axis)
         x = self.even(gone)
         count = math.prod(x.shape[k] for k in gone)
+        x = x.reduced() if x.limit * count >> RING_BITS else x
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
         return x._new(x.share.sum(gone), frac, x.limit * max(count, 1), x.extra)
 

@@ -16,25 +16,25 @@ from mpc.sharing.node import script_line
 from mpc.sharing.share import concat
 from mpc.unknown import Unknown
 from protocols import bits
-from protocols.numbers.arrays import FRACTION, Bool, Fixed, Int, Number
+from protocols.numbers.arrays import FRACTION, INPUT, Bool, Fixed, Int, Number
 from protocols.numbers.secret import Secret
 
 
 def load(s: Session, owner: str, name: str) -> Number:
     """The owner's table as a secret array: only the owner opens its file; the others know the schema.
 
-    Real columns become fixed-point numbers with 16 fraction bits below their declared bound, rounded up to a power of two;
-    tables of whole numbers and truth values become Int. Raises UsageError for an unknown owner or table.
+    Real columns become fixed-point numbers with 20 bits below their declared bound, rounded up to a power of two; tables of
+    whole numbers and truth values become Int. Raises UsageError for an unknown owner or table.
     """
     if s.context is None:
         raise UsageError("This session has no schema.", do="put a schema.toml beside the script")
     table = s.context.table(owner, name)
     if table.type == "real":
-        frac = np.array([FRACTION - math.ceil(math.log2(bound)) for bound in table.bounds], dtype=np.int64)
+        frac = np.array([INPUT - math.ceil(math.log2(bound)) for bound in table.bounds], dtype=np.int64)
         if table.vector:
             frac = frac[0]
         share = s.input(owner, name, table.shape, lambda x: encode(x, frac))
-        return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << FRACTION, 0)
+        return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << INPUT, INPUT - FRACTION)
     share = s.input(owner, name, table.shape, lambda x: encode(x, 0))
     return Int(s, share, 0, max(1, int(max(table.bounds))))
 
@@ -65,7 +65,8 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
 
 def assume_bound(x: Number, bound: float) -> Number:
     """x with a tighter bound than could be proved. Checked on shares: one bit for all assumptions precedes the next reveal."""
-    limit = math.ceil(bound * 2 ** float(np.max(x.frac)))
+    x = x.even(tuple(range(x.ndim)))
+    limit = math.floor(bound * 2 ** float(np.max(x.frac)))
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)

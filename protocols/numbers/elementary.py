@@ -11,7 +11,7 @@ from mpc.errors import RangeError
 from mpc.session import LIBRARY
 from mpc.sharing.node import script_line
 from protocols import functions
-from protocols.numbers.arrays import FRACTION, Fixed, Number
+from protocols.numbers.arrays import FRACTION, RING_BITS, Fixed, Number
 
 SCALED = 24  # fraction bits of a function on [1, 2) before it is scaled back
 
@@ -36,10 +36,10 @@ def rsqrt(x: Number, low: int, times: int = 1) -> Fixed:
     odd = np.bitwise_and(x.frac, 1)
     x = x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
     top = x.limit.bit_length()
-    unit = min(37, functions.ARGUMENT + top // 2)
+    if not 1 <= low <= x.limit:
+        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line(LIBRARY))
+    unit = min(RING_BITS - 2 - SCALED + (low // times).bit_length() // 2, RING_BITS - 2 - times.bit_length() // 2)
     limit = math.isqrt((times << 2 * (unit + SCALED)) // low) + (1 << unit)
-    if low < 1 or limit >> 62:
-        raise RangeError("1/sqrt(x) of so small an x does not fit the ring.", where=script_line(LIBRARY), do="state a larger low")
     share = functions.rsqrt(x.s, x.share, top, unit, times)
     return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, SCALED)
 

@@ -1,0 +1,265 @@
+"""Secret numbers against NumPy: arithmetic, scales, bounds, and forty ways to reveal by accident."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mpc
+from mpc.errors import DataError, IntegrityError, MpcError, RangeError, UsageError
+from mpc.session import Hidden
+from protocols import assume_bound, load, public, reveal
+from protocols.numbers import Fixed, Int
+
+BOUND = 8.0
+UNIT = 2.0**-17  # twenty bits below a bound of 2^3
+MODES = [{}, {"debug": True}, {"eager": True}, {"kernel": "reference"}]
+
+
+def both(main, x, y, **kwargs):
+    """main(s, x, y) at two parties; the result at the first."""
+    outcome = mpc.run_local(
+        lambda s: main(s, load(s, "a", "x"), load(s, "b", "y")), data={"a": {"x": x}, "b": {"y": y}}, bound=BOUND, **kwargs
+    )
+    return outcome.results["a"]
+
+
+FORMULAS = {
+    "sum and product": lambda x, y: x * y + x - 2.5 * y + 1,
+    "public array": lambda x, y: x * np.array([0.5, -1.25, 3]) - np.array([1, 2, 3]) / 7 + y,
+    "power of two": lambda x, y: x / 8 + y * 4 - x * -0.5,
+    "reflected": lambda x, y: (3 - x) * (1.5 + y) / 3,
+    "squares": lambda x, y: x**2 if isinstance(x, np.ndarray) else x * x,
+    "deep product": lambda x, y: (x * 0.3) * y * (y - 1) * x,
+    "comparisons": lambda x, y: (x > y) == (y < x),
+    "where": lambda x, y: np.where(x > y, x, y * 0.5),
+    "absolute": lambda x, y: abs(x - y),
+    "means": lambda x, y: (x * y).mean() + x.sum() - np.mean(y),
+    "inner product": lambda x, y: x @ y,
+    "outer product": lambda x, y: x.reshape(3, 1) @ y.reshape(1, 3),
+    "structure": lambda x, y: np.concatenate([x[::-1], np.stack([x, y]).T.reshape(-1)[1:4], y[None, 1:].ravel()]),
+    "logic": lambda x, y: ((x > 0) & (y > 0)) | ~(x < 1),
+    "counting": lambda x, y: (x > 0).sum() + (y > 100).sum(),
+    "share of a bit": lambda x, y: (x < y).mean() * 2,
+    "selection by list": lambda x, y: x[[2, 0]] * y[np.array([True, False, True])],
+}
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize("name", FORMULAS)
+def test_arithmetic_agrees_with_numpy(name, mode):
+    x, y = np.array([1.5, -7.75, 0.0]), np.array([-0.25, 3.0, 7.999])
+    result = both(lambda s, a, b: reveal(FORMULAS[name](a, b), label=name), x, y, **mode)
+    expected = FORMULAS[name](x, y)
+    assert np.shape(result) == np.shape(expected)
+    np.testing.assert_allclose(np.asarray(result, float), np.asarray(expected, float), atol=1e-3, rtol=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-8, 8), st.floats(-8, 8)), min_size=0, max_size=5),
+    st.sampled_from(["*", "+", "-", ">", "<=", "=="]),
+)
+def test_operators_on_any_values(pairs, operator):
+    x, y = (np.array([p[k] for p in pairs], dtype=float) for k in (0, 1))
+    operation = {"*": np.multiply, "+": np.add, "-": np.subtract, ">": np.greater, "<=": np.less_equal, "==": np.equal}[operator]
+    result = both(lambda s, a, b: reveal(operation(a, b), label="r"), x, y, debug=True)
+    # comparisons are exact on the grid that the inputs are rounded to
+    grid = [np.rint(v / UNIT) * UNIT for v in (x, y)]
+    exact = operation(*grid)
+    assert np.shape(result) == np.shape(exact)
+    assert np.allclose(np.asarray(result, float), np.asarray(exact, float), atol=0 if operator != "*" else UNIT * UNIT)
+
+
+def test_columns_with_very_different_bounds_keep_their_precision(tmp_path):
+    (tmp_path / "a.csv").write_text("small,large\n0.00071,81234.5\n-0.00032,-512.25\n")
+    (tmp_path / "a.data.toml").write_text('[t]\nfile = "a.csv"\n')
+    (tmp_path / "schema.toml").write_text(
+        'rows = 2\n[party.a.t]\ncolumns = [{ name = "small", type = "real", bound = 0.001 },'
+        ' { name = "large", type = "real", bound = 100000 }]\n[party.b]\n'
+    )
+
+    def main(s):
+        x = load(s, "a", "t")
+        return reveal(x, label="x"), reveal(x * x, label="square"), reveal(x[:, 0] + x[:, 1], label="sum")
+
+    x, square, total = mpc.run_local(main, schema=tmp_path / "schema.toml").results["a"]
+    plain = np.array([[0.00071, 81234.5], [-0.00032, -512.25]])
+    np.testing.assert_allclose(x, plain, atol=0.001 * 2**-16 * 2, rtol=2**-15)
+    np.testing.assert_allclose(square, plain**2, rtol=2**-6)
+    np.testing.assert_allclose(total, plain.sum(axis=1), rtol=2**-14)
+
+
+def test_whole_numbers_stay_whole():
+    def main(s):
+        x, y = load(s, "a", "x"), load(s, "b", "y")
+        assert isinstance(x * y + 3, Int)
+        assert isinstance(x * 0.5, Fixed)
+        return reveal(x * y * x + 3, label="r")
+
+    outcome = mpc.run_local(main, data={"a": {"x": np.array([1000, -7])}, "b": {"y": np.array([999, 5])}}, bound=1000)
+    assert outcome.results["a"].dtype == np.int64
+    assert outcome.results["a"].tolist() == [1000 * 999 * 1000 + 3, 248]
+
+
+ACCIDENTS = {
+    "bool": bool, "float": float, "int": int, "complex": complex, "asarray": np.asarray, "array of it": lambda x: np.array([x, x]),
+    "float array": lambda x: np.asarray(x, dtype=float), "json": json.dumps, "pickle": pickle.dumps, "copy": copy.copy,
+    "deepcopy": copy.deepcopy, "item": lambda x: x.item(), "tolist": lambda x: x.tolist(), "sorted": sorted, "max": max, "min": min,
+    "if": lambda x: 1 if x[0] > 0 else 0, "and": lambda x: x[0] and 1, "not": lambda x: not x[0], "in": lambda x: 3.0 in x,
+    "assert": lambda x: bool(x[0] == 1), "any": lambda x: any(x), "all": lambda x: all(x), "index": lambda x: [1, 2, 3][x[0]],
+    "range": lambda x: range(x[0]), "slice by it": lambda x: [1, 2][: x[0]], "round": lambda x: round(x[0]),
+    "math": lambda x: __import__("math").sqrt(x[0]),
+    "np.save": lambda x: np.save("never", x), "np.savetxt": lambda x: np.savetxt("never", x), "np.exp": np.exp, "np.sort": np.sort,
+    "np.add.reduce": np.add.reduce, "np.isnan": np.isnan,
+    "int array": lambda x: np.zeros(3)[x > 0], "assign": lambda x: x.__setitem__(0, 1.0),
+    "into an array": lambda x: np.zeros(3).__setitem__(0, x[0]), "hash": hash, "set": lambda x: {x[0]},
+    "bytes": bytes, "memoryview": memoryview,
+    "format as float": lambda x: f"{x[0]:.3f}", "format": lambda x: format(x[0], "f"), "out=": lambda x: np.add(x, 1, out=np.zeros(3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACCIDENTS)
+def test_accidental_reveals_are_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def main(s):
+        x = load(s, "a", "x")
+        with pytest.raises((UsageError, TypeError, ValueError)) as caught:
+            ACCIDENTS[name](x)
+        assert "0.123" not in str(caught.value)
+        if isinstance(caught.value, UsageError):
+            assert "test_numbers.py:" in caught.value.where
+
+    mpc.run_local(main, data={"a": {"x": np.array([0.123, 1, 2])}}, bound=4, debug=True)
+    assert not list(tmp_path.iterdir()) or all(not f.stat().st_size or b"0.123" not in f.read_bytes() for f in tmp_path.iterdir())
+
+
+def test_what_prints_shows_shape_only(caplog):
+    def main(s):
+        x = load(s, "a", "x")
+        with caplog.at_level(logging.INFO):
+            logging.getLogger("test").info("x is %s", x)
+        return f"{x}", repr(x), str(x), len(x), [v.shape for v in x]
+
+    texts = mpc.run_local(main, data={"a": {"x": np.array([0.123, 1.0, 2.0])}}, bound=4, debug=True).results["a"]
+    assert texts[:3] == ("<secret Fixed (3,)>",) * 3
+    assert texts[3:] == (3, [(), (), ()])
+    assert "<secret Fixed (3,)>" in caplog.text
+
+
+def failing(main, data=None, bound=BOUND, **kwargs):
+    """The error a job ends in."""
+    with pytest.raises(MpcError) as caught:
+        mpc.run_local(
+            main, data=data or {"a": {"x": np.array([1.0, 2.0])}, "b": {"y": np.array([3.0, 4.0])}}, bound=bound, **kwargs
+        )
+    return caught.value
+
+
+def test_a_product_that_can_leave_the_ring_is_refused_by_the_plan_with_its_line():
+    def main(s):
+        x = load(s, "a", "x")
+        for _ in range(9):
+            x = x * 4000.7
+        return reveal(x, label="x")
+
+    error = failing(main)
+    assert isinstance(error, RangeError)
+    assert "test_numbers.py:" in error.where
+
+
+def test_an_assumption_that_fails_stops_the_run_before_anything_is_revealed():
+    def main(s):
+        x = assume_bound(load(s, "a", "x") * 3, 4.0)
+        return reveal(x, label="x")
+
+    error = failing(main)
+    assert isinstance(error, RangeError)
+    assert "|x| <= 4" in error.where
+
+
+def test_assumptions_that_hold_cost_one_declared_bit():
+    def main(s):
+        x, y = assume_bound(load(s, "a", "x") * 3, 6.5), assume_bound(load(s, "b", "y") - 1, 3.5)
+        return reveal(x + y, label="sum")
+
+    plan_reveals = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}, "b": {"y": np.array([3.0, 4.0])}}, bound=BOUND)
+    np.testing.assert_allclose(plan_reveals.results["b"], [5, 9], atol=8 * UNIT)
+    assert plan_reveals.cost.reveals == 2
+
+
+@pytest.mark.parametrize("bound", [3.4, 2.0, 1.9999])
+@pytest.mark.parametrize("value", [-2.0, 2.0, 1.9, 0.0])
+def test_assume_bound_is_exact_at_both_ends(bound, value):
+    data = {"a": {"x": np.array([value, 0.5])}}
+    if abs(value) <= bound:
+        result = mpc.run_local(
+            lambda s: reveal(assume_bound(load(s, "a", "x"), bound), label="x"), data=data, bound=BOUND, debug=True
+        )
+        assert abs(result.results["a"][0] - value) <= UNIT
+    else:
+        assert isinstance(
+            failing(lambda s: reveal(assume_bound(load(s, "a", "x"), bound), label="x"), data, debug=True), RangeError
+        )
+
+
+def test_a_revealed_number_must_be_declared_before_it_meets_a_secret():
+    def main(s):
+        x = load(s, "a", "x")
+        return reveal(x * float(reveal(x.sum(), label="sum")), label="product")
+
+    assert "public(s, value, from_=..., bound=...)" in failing(main).do
+
+    def declared(s):
+        x = load(s, "a", "x")
+        total = reveal(x.sum(), label="sum", to="a")
+        return reveal(x * public(s, total, from_="a", bound=16.0), label="product")
+
+    data = {"a": {"x": np.array([1.0, 2.0])}, "b": {}}
+    np.testing.assert_allclose(mpc.run_local(declared, data=data, bound=BOUND).results["b"], [3, 6], atol=UNIT * 16)
+
+
+def test_results_reach_their_receivers_only():
+    def main(s):
+        return reveal(load(s, "a", "x"), label="x", to="b")
+
+    outcome = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}, "b": {}, "c": {}}, bound=BOUND)
+    assert outcome.results["b"].tolist() == [1, 2]
+    for name in ("a", "c"):
+        hidden = outcome.results[name]
+        assert isinstance(hidden, Hidden)
+        assert repr(hidden) == "<hidden: x, for b only>"
+        for use in (lambda h: h + 1, np.asarray, float, lambda h: h.mean(), lambda h: h[0], bool, lambda h: h == 1):
+            with pytest.raises((UsageError, TypeError)):
+                use(hidden)
+
+
+def test_shapes_that_do_not_fit_name_the_line():
+    error = failing(lambda s: reveal(load(s, "a", "x") + load(s, "a", "x")[:1].reshape(1, 1)[:, :0], label="x"))
+    assert isinstance(error, UsageError)
+    assert "test_numbers.py:" in error.where
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 9.0])
+def test_data_outside_the_bound_never_get_in(value):
+    error = failing(lambda s: None, {"a": {"x": np.array([0.0, value])}})
+    assert isinstance(error, DataError)
+
+
+def test_unknown_names_are_refused_with_what_exists():
+    assert "'a'" in str(failing(lambda s: load(s, "nobody", "x")))
+    assert "x" in str(failing(lambda s: load(s, "a", "missing")))
+    assert "a" in str(failing(lambda s: reveal(load(s, "a", "x"), label="x", to="nobody")))
+
+
+def test_a_result_outside_its_proved_range_is_not_handed_out(monkeypatch):
+    monkeypatch.setattr("protocols.numbers.doors.encode", lambda x, frac: np.full(x.shape, 1 << 40, dtype=np.uint64))
+    assert isinstance(failing(lambda s: reveal(load(s, "a", "x"), label="x")), IntegrityError)
