@@ -19,6 +19,7 @@ from protocols import assume_bound, load, public, reveal
 from protocols.numbers import Fixed, Int
 
 BOUND = 8.0
+PRODUCT = 600  # what the longest product of bounds comes to; results have 16 bits below that
 UNIT = 2.0**-17  # twenty bits below a bound of 2^3
 MODES = [{}, {"debug": True}, {"eager": True}, {"kernel": "reference"}]
 
@@ -59,7 +60,7 @@ def test_arithmetic_agrees_with_numpy(name, mode):
     result = both(lambda s, a, b: reveal(FORMULAS[name](a, b), label=name), x, y, **mode)
     expected = FORMULAS[name](x, y)
     assert np.shape(result) == np.shape(expected)
-    np.testing.assert_allclose(np.asarray(result, float), np.asarray(expected, float), atol=1e-3, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(result, float), np.asarray(expected, float), atol=PRODUCT * 2.0**-16, rtol=1e-4)
 
 
 @settings(max_examples=40, deadline=None)
@@ -122,7 +123,8 @@ ACCIDENTS = {
     "int array": lambda x: np.zeros(3)[x > 0], "assign": lambda x: x.__setitem__(0, 1.0),
     "into an array": lambda x: np.zeros(3).__setitem__(0, x[0]), "hash": hash, "set": lambda x: {x[0]},
     "bytes": bytes, "memoryview": memoryview,
-    "format as float": lambda x: f"{x[0]:.3f}", "format": lambda x: format(x[0], "f"), "out=": lambda x: np.add(x, 1, out=np.zeros(3)),
+    "format as float": lambda x: f"{x[0]:.3f}", "format": lambda x: format(x[0], "f"),
+    "out=": lambda x: np.add(x, 1, out=np.zeros(3)),
 }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import pytest
 from mpc.errors import AvailabilityError, DataError, IntegrityError, UsageError
 from mpc.frame import Abort, Goodbye, Header, Kind, encode
 from mpc.transport import Transport
-from mpc.transport.memory import MemoryTransport, aborted, memory_transports
+from mpc.transport.checks import aborted
+from mpc.transport.memory import MemoryTransport, memory_transports
 
 NAMES = ("alice", "bob", "carol")
 SESSION = bytes(range(16))

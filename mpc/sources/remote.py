@@ -15,8 +15,8 @@ from mpc.sources.descriptor import Draw, decode, encode
 from mpc.transport import Transport
 
 ORDERS_LIMIT = 1 << 28
-CHUNK = 1 << 16  # corrections gathered for one party before they are sent
-STREAM_LIMIT = 1 << 30
+CHUNK = 1 << 16  # bytes of corrections gathered before they are sent
+FRAME = 1 << 22  # bytes of one frame of corrections at most
 
 
 class Disagreement(IntegrityError):
@@ -39,7 +39,7 @@ class DealerSource:
     def correction(self, draw: Draw) -> bytearray:
         """The next `draw.bytes` of my stream of corrections."""
         while len(self._stream) < draw.bytes:
-            received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=STREAM_LIMIT).payload
+            received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
             if not received:
                 raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
             self._stream += received
@@ -95,19 +95,23 @@ def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[s
 
 
 def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: bytearray) -> int:
-    waiting: dict[int, list[bytes]] = {index: [] for index in range(len(parties))}
-    size = dict.fromkeys(waiting, 0)
+    waiting = {party: bytearray() for party in parties}
     dealt = 0
     for order in decode(payload):
-        index = dealer.corrected(order)
+        queue = waiting[parties[dealer.corrected(order)]]
         for correction in dealer.corrections(order):
-            waiting[index].append(correction)
-            size[index] += len(correction)
+            queue += correction
             dealt += len(correction)
-        if size[index] > CHUNK:
-            transport.send(parties[index], Kind.CORRECTIONS, waiting[index])
-            waiting[index], size[index] = [], 0
-    for index, parts in waiting.items():
-        if parts:
-            transport.send(parties[index], Kind.CORRECTIONS, parts)
+        if sum(map(len, waiting.values())) > CHUNK:
+            _flush(transport, waiting)
+    _flush(transport, waiting)
     return dealt
+
+
+def _flush(transport: Transport, waiting: dict[str, bytearray]) -> None:
+    """Send what is gathered, to all parties at once: one that is sent much may need another's little before it reads on."""
+    for start in range(0, max(map(len, waiting.values())), FRAME):
+        parts = {party: [bytes(queue[start : start + FRAME])] for party, queue in waiting.items() if len(queue) > start}
+        transport.exchange(Kind.CORRECTIONS, parts, {})
+    for queue in waiting.values():
+        queue.clear()

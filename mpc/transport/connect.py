@@ -7,25 +7,19 @@ import os
 import socket
 import ssl
 import sys
-import tempfile
-from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
-from typing import TypeVar
-
-from cryptography.hazmat.primitives import serialization
 
 from mpc.errors import AvailabilityError, IntegrityError, UsageError
 from mpc.identity import check_key, check_key_file, date_problem, fingerprint, fingerprint_der
 from mpc.roster import Participant, Roster
+from mpc.transport.greet import Steps, accept, context, dial
 from mpc.transport.tls import TlsTransport
 
-# A TLS 1.3 client is told that it is connected before the server has judged its certificate; only this, read back, says accepted.
-CONFIRM = b"MPC\x01link"
 HANDSHAKE_SECONDS = 10.0
 PENDING_LIMIT = 64
 WARNING_LIMIT = 50
@@ -37,9 +31,6 @@ REFUSALS = (
     "ALERT_UNKNOWN_CA",
     "ALERT_ACCESS_DENIED",
 )
-
-Result = TypeVar("Result")
-Steps = Generator[int, None, tuple[str, ssl.SSLSocket]]
 
 
 def connect(
@@ -111,78 +102,6 @@ def _listen(roster: Roster, me: Participant) -> socket.socket | None:
         ) from None
 
 
-def _context(side: int, me: Participant, key: bytes, trusted: Iterable[str]) -> ssl.SSLContext:
-    """TLS 1.3 only, both sides proven, the roster's certificates the only anchors. Names are compared by us, whole certificates."""
-    context = ssl.SSLContext(side)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
-    if side == ssl.PROTOCOL_TLS_SERVER:
-        context.num_tickets = 0
-    context.load_verify_locations(cadata="\n".join(trusted))
-    # The standard library reads keys from files only: what touches the disk is encrypted under a password nobody keeps.
-    password = os.urandom(32).hex().encode()
-    sealed = serialization.load_pem_private_key(key, None).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(password)
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "identity.pem")
-        path.write_bytes(sealed + b"\n" + me.certificate.encode())
-        context.load_cert_chain(path, password=password)
-    return context
-
-
-def _step(action: Callable[[], Result]) -> Generator[int, None, Result]:
-    """Repeat a non-blocking action until it succeeds, yielding what the socket must be ready for in between."""
-    while True:
-        try:
-            return action()
-        except ssl.SSLWantReadError:
-            wanted = EVENT_READ
-        except ssl.SSLWantWriteError:
-            wanted = EVENT_WRITE
-        yield wanted
-
-
-def _greet(sock: ssl.SSLSocket, identify: Callable[[bytes], str]) -> Steps:
-    """Handshake, find out by the certificate who it is, and confirm to each other that the link is accepted."""
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield from _step(sock.do_handshake)
-        name = identify(sock.getpeercert(binary_form=True) or b"")
-        with suppress(OSError):  # if the other side has closed, why it did is still to be read
-            yield from _step(lambda: sock.send(CONFIRM))
-        if (yield from _step(lambda: sock.recv(len(CONFIRM)))) != CONFIRM:
-            raise ConnectionError(errno.ECONNRESET, "closed before it confirmed the link")
-    except BaseException:
-        sock.close()
-        raise
-    return name, sock
-
-
-def _dial(raw: socket.socket, address: object, context: ssl.SSLContext, identify: Callable[[bytes], str]) -> Steps:
-    try:
-        if (code := raw.connect_ex(address)) not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):  # type: ignore[arg-type]
-            raise OSError(code, os.strerror(code))
-        yield EVENT_WRITE
-        if code := raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(code, os.strerror(code))
-        sock = context.wrap_socket(raw, do_handshake_on_connect=False, suppress_ragged_eofs=False)
-    except BaseException:
-        raw.close()
-        raise
-    return (yield from _greet(sock, identify))
-
-
-def _accept(raw: socket.socket, context: ssl.SSLContext, identify: Callable[[bytes], str]) -> Steps:
-    try:
-        sock = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False)
-    except BaseException:
-        raw.close()
-        raise
-    return (yield from _greet(sock, identify))
-
-
 @dataclass(slots=True, eq=False)
 class _Attempt:
     """One connection on its way to becoming a link, known to the selector by its descriptor, which survives the wrapping."""
@@ -223,8 +142,8 @@ class _Setup:
         self._check_dates()
         trusted = [one.certificate for one in roster.participants if one.name != me.name]
         if trusted:
-            self._server = _context(ssl.PROTOCOL_TLS_SERVER, me, key, trusted)
-            self._client = _context(ssl.PROTOCOL_TLS_CLIENT, me, key, trusted)
+            self._server = context(ssl.PROTOCOL_TLS_SERVER, me, key, trusted)
+            self._client = context(ssl.PROTOCOL_TLS_CLIENT, me, key, trusted)
         self._selector = DefaultSelector()
         if listener is not None:
             listener.setblocking(False)
@@ -306,7 +225,7 @@ class _Setup:
                 self._later(plan, _reason(error))
                 continue
             raw.setblocking(False)
-            self._start(raw.fileno(), _dial(raw, address, self._client, partial(self._expect, one)), one.address, peer)
+            self._start(raw.fileno(), dial(raw, address, self._client, partial(self._expect, one)), one.address, peer)
 
     def _later(self, plan: _Dialling, why: str) -> None:
         plan.why, plan.again = why, monotonic() + plan.pause
@@ -324,7 +243,7 @@ class _Setup:
                 # The oldest goes: an honest handshake takes milliseconds, a stranger who fills the places takes as long as he can.
                 self._forget(pending[0])
                 self._warn(f"dropped a connection from {pending[0].source}: too many are pending")
-            self._start(raw.fileno(), _accept(raw, self._server, self._recognise), f"{address[0]}:{address[1]}")
+            self._start(raw.fileno(), accept(raw, self._server, self._recognise), f"{address[0]}:{address[1]}")
 
     def _start(self, descriptor: int, steps: Steps, source: str, dialled: str = "") -> None:
         attempt = _Attempt(descriptor, steps, monotonic() + HANDSHAKE_SECONDS, source, dialled)

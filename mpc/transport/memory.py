@@ -1,4 +1,4 @@
-"""The transport between threads of one process, and the rules of the seam that every transport applies to frames."""
+"""The transport between threads of one process: queues under one lock."""
 
 from __future__ import annotations
 
@@ -8,92 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from mpc.errors import FAMILIES, AvailabilityError, IntegrityError, MpcError, UsageError
-from mpc.frame import CONTROL_LIMIT, LOCKSTEP, NO_DIGEST, NO_SESSION, Abort, Goodbye, Header, Kind, decode, encode
+from mpc.errors import IntegrityError, MpcError
+from mpc.frame import CONTROL_LIMIT, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode
 from mpc.transport import Buffer, Received, Traffic
-
-STRAY_LIMIT = 1 << 26  # bytes of a frame from a peer that fell out of step, read only to learn where
-TEXT_LIMIT = 2000  # characters of each text in an Abort; four of them stay far below frame.CONTROL_LIMIT
-SAME_EVERYWHERE = "run the same program, plan and library version at every participant"
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What is awaited from a peer: a kind, and exactly `length` payload bytes or, where that is None, at most `limit`.
-
-    A lockstep frame with another digest than `digest` comes from a peer whose program took another path, and a TRAIL from one
-    that has noticed it: they may have any length up to STRAY_LIMIT, so that the caller can say where the paths part.
-    """
-
-    kind: Kind
-    length: int | None
-    limit: int = 0
-    digest: bytes | None = None
-
-
-def check(header: Header, peer: str, want: Want, session: bytes) -> None:
-    """Raises IntegrityError unless the header is the awaited one. Hellos carry no session: they come before there is one."""
-    why = ""
-    strayed = header.kind is Kind.TRAIL or (header.kind in LOCKSTEP and header.digest != want.digest)
-    if want.digest is not None and strayed and header.session == session and header.length <= STRAY_LIMIT:
-        return
-    if header.kind is not want.kind:
-        why = f"{header.kind.name} came where {want.kind.name} was awaited"
-    elif header.session != (NO_SESSION if header.kind is Kind.HELLO else session):
-        why = "it belongs to another session"
-    elif want.length is None and header.length > want.limit:
-        why = f"{header.length} bytes came where at most {want.limit} were awaited"
-    elif want.length is not None and header.length != want.length:
-        why = f"{header.length} bytes came where {want.length} were awaited"
-    if why:
-        raise IntegrityError(f"{peer} is out of step.", where=f"frame {header.sequence} from {peer}", why=why, do=SAME_EVERYWHERE)
-
-
-def header_for(kind: Kind, session: bytes, sequence: int, length: int, digest: bytes) -> Header:
-    """The header of a frame I send; the session rides on every kind but HELLO."""
-    return Header(kind, sequence, length, NO_SESSION if kind is Kind.HELLO else session, digest)
-
-
-def _clean(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text[:TEXT_LIMIT])
-
-
-def abort_message(error: MpcError) -> bytes:
-    """The Abort that tells peers about `error`."""
-    family = next((one.__name__ for one in type(error).__mro__ if one.__name__ in FAMILIES), IntegrityError.__name__)
-    return encode(Abort(family, _clean(error.what), _clean(error.where), _clean(error.why), _clean(error.do)))
-
-
-def aborted(peer: str, payload: Buffer) -> MpcError:
-    """The error that a peer's Abort names; IntegrityError where it names none or cannot be read."""
-    try:
-        abort = decode(payload, Abort, peer)
-    except IntegrityError as error:
-        return error
-    # A peer's words go to a terminal: nothing that steers one gets through. `where` grows by one link as an abort is passed on.
-    where = f"{peer} ended the session" + (f"; {_clean(abort.where)}" if abort.where else "")
-    return FAMILIES.get(abort.family, IntegrityError)(_clean(abort.what), where=where, why=_clean(abort.why), do=_clean(abort.do))
-
-
-def gone(peers: Iterable[str], during: str, why: str) -> AvailabilityError:
-    """The error for peers that closed, broke off or fell silent."""
-    names = ", ".join(peers)
-    return AvailabilityError(
-        f"{names} cannot be reached.", where=during, why=why, do=f"ask {names} what happened, then run the job again"
-    )
-
-
-def unlinked(me: str, peer: str) -> UsageError:
-    """The error for a peer that this participant has no channel to."""
-    return UsageError("There is no channel to this participant.", where=f"{me} to {peer}", why="the session does not link the two")
-
-
-def check_goodbye(frame: Received, peer: str, sequence: int) -> None:
-    """Raises IntegrityError unless the peer's Goodbye counts the `sequence` frames that came from it."""
-    if decode(frame.payload, Goodbye, peer).frames != sequence:
-        raise IntegrityError(
-            f"{peer} counted another number of frames.", where=f"goodbye of {peer}", why="frames were lost", do=SAME_EVERYWHERE
-        )
+from mpc.transport.checks import Want, abort_message, aborted, check, check_goodbye, gone, header_for, unlinked
 
 
 @dataclass(slots=True, eq=False)

@@ -7,210 +7,19 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 
 from mpc.errors import AvailabilityError, IntegrityError, MpcError, UsageError
 from mpc.frame import CONTROL_LIMIT, HEADER, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode
 from mpc.transport import Buffer, Received, Traffic
-from mpc.transport.memory import SAME_EVERYWHERE, Want, abort_message, aborted, check, check_goodbye, gone, header_for, unlinked
+from mpc.transport.checks import Want, abort_message, check_goodbye, gone, header_for, unlinked
+from mpc.transport.link import RECORD, Link
 
-RECORD = 1 << 14  # the most plain bytes one TLS record carries, so one read of this size never leaves any behind in OpenSSL
-QUEUE_LIMIT = 8 << 20  # bytes a peer may push ahead of what is asked for
-FRAME_COST = 256  # what an empty queued frame counts towards that limit
-TURN = 64  # records moved on one link before the others get their turn
 SPINS = 4  # fruitless looks before sleeping; a look costs about 2 us, waking up costs about 10
-DRAIN_LIMIT = 64 << 20  # bytes read at most in one go while looking for an Abort; no kernel buffers more
 ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
 LINGER_SECONDS = 0.5  # for the peers to read it before the connection is closed under them
 BEATS = 6  # heartbeats in one deadline
-
-
-@dataclass(slots=True, eq=False)
-class _Frame:
-    """A frame that has begun to arrive. Its payload grows as bytes come, until the frame is awaited and gets its full size."""
-
-    header: Header
-    payload: bytearray = field(default_factory=bytearray)
-    got: int = 0
-    view: memoryview | None = None  # into the full-size payload while that is being filled
-    cost: int = FRAME_COST  # what it counts towards the queue limit; nothing once it is awaited
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    """One authenticated stream. Only the holder of the transport's lock touches it: OpenSSL allows one thread on a connection."""
-
-    name: str
-    sock: ssl.SSLSocket
-    outgoing: deque[memoryview] = field(default_factory=deque)
-    frames: deque[_Frame] = field(default_factory=deque)  # oldest first; only the last may be incomplete
-    partial: _Frame | None = None
-    head: bytearray = field(default_factory=bytearray)
-    want: Want | None = None
-    session: bytes = NO_SESSION
-    queued: int = 0
-    next_in: int = 0
-    next_out: int = 0
-    watched: int = 0  # what the selector looks for
-    heard: float = 0.0  # when bytes last moved, either way
-    broken: str = ""  # why nothing can be read or written any more
-    tampered: bool = False  # OpenSSL refused what came
-    lost: bool = False  # bytes of mine were not sent
-    goodbye: bool = False  # the peer said it
-    farewell: bool = False  # I said it
-
-    def push(self) -> bool:
-        """Hand outgoing bytes to the kernel until it takes no more; True if any went or the stream broke."""
-        moved = False
-        for _ in range(TURN):
-            if not self.outgoing:
-                break
-            part = self.outgoing[0]
-            try:
-                if self.broken:
-                    raise BrokenPipeError(0, self.broken)
-                count = self.sock.send(part)
-            except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                break
-            except OSError as error:
-                self.outgoing.clear()
-                self.lost, self.broken = True, self.broken or f"sending failed: {error.strerror}"
-                return True
-            moved = True
-            if count == len(part):
-                self.outgoing.popleft()
-            else:
-                self.outgoing[0] = part[count:]
-        return moved
-
-    def pull(self, scratch: memoryview) -> bool:
-        """Read until the awaited frame is whole, the queue is full or the kernel has no more; True if any bytes came."""
-        moved, awaited = False, self.want is not None
-        for _ in range(TURN):
-            # A read straight into a payload may leave the rest of its record in OpenSSL, where no selector sees it.
-            if ((awaited and self.whole()) or self.full()) and not self.sock.pending():
-                break
-            frame = self.partial
-            if frame is not None and frame.view is not None:
-                if (count := self._read(frame.view[frame.got :])) > 0:
-                    frame.got += count
-                    self._finish(frame)
-            elif (count := self._read(scratch)) > 0:
-                self._feed(scratch[:count])
-            if count <= 0:
-                break
-            moved = True
-        if moved:
-            self.heard = monotonic()
-        return moved
-
-    def _read(self, target: memoryview) -> int:
-        """The number of bytes read; 0 when the stream has broken, -1 when nothing is there."""
-        try:
-            if count := self.sock.recv_into(target):
-                return count
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return -1
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
-            pass
-        except ssl.SSLError as error:
-            self.tampered, self.broken = True, f"TLS refused what came ({error.reason})"
-        except OSError as error:
-            self.broken = self.broken or f"receiving failed: {error.strerror}"
-        self.broken = self.broken or "the connection ended without a goodbye"
-        return 0
-
-    def whole(self) -> bool:
-        """Whether the oldest frame has arrived completely."""
-        return bool(self.frames) and self.frames[0] is not self.partial
-
-    def full(self) -> bool:
-        """Whether reading must rest: the stream has broken, or enough is queued and nothing is awaited."""
-        return bool(self.broken) or (self.queued >= QUEUE_LIMIT and (self.want is None or self.whole()))
-
-    def drain(self, scratch: memoryview) -> None:
-        """Read what came before a send failed: an Abort says more than a cut connection. Raises the error it names."""
-        if self.partial and self.partial.view:
-            self.partial.view = None  # nobody will take this frame any more
-        for _ in range(DRAIN_LIMIT // RECORD):
-            if (count := self._read(scratch)) <= 0:
-                break
-            self._feed(scratch[:count], keep=False)
-
-    def expect(self, want: Want, session: bytes) -> None:
-        """Await a frame; checks at once the one that has already begun to arrive. Raises IntegrityError if it is another."""
-        self.want, self.session = want, session
-        if self.frames:
-            self._claim(want, self.frames[0])
-
-    def take(self) -> Received:
-        """The awaited frame, which is whole."""
-        frame = self.frames.popleft()
-        return Received(frame.payload, frame.header.digest, frame.header.kind)
-
-    def _feed(self, data: memoryview, keep: bool = True) -> None:
-        while data:
-            frame = self.partial
-            if frame is None:
-                count = HEADER.size - len(self.head)
-                self.head += data[:count]
-                if len(self.head) == HEADER.size:
-                    self._begin(Header.unpack(self.head, self.name))
-                    self.head.clear()
-            else:
-                count = min(frame.header.length - frame.got, len(data))
-                if frame.view is not None:
-                    frame.view[frame.got : frame.got + count] = data[:count]
-                elif keep or frame.header.kind is Kind.ABORT:
-                    frame.payload += data[:count]
-                    frame.cost += count
-                    self.queued += count
-                frame.got += count
-                self._finish(frame)
-            data = data[count:]
-
-    def _begin(self, header: Header) -> None:
-        """Judge a header before anything is allocated for its payload."""
-        why = "it came after the goodbye" if self.goodbye else ""
-        if header.kind is Kind.HEARTBEAT:
-            why = "a heartbeat has no payload" if header.length else why
-        elif header.sequence != self.next_in:
-            why = f"frame {self.next_in} was due"
-        elif header.kind in (Kind.ABORT, Kind.GOODBYE) and header.length > CONTROL_LIMIT:
-            why = f"{header.length} bytes are more than any control message has"
-        if why:
-            where = f"{header.kind.name} frame {header.sequence} from {self.name}"
-            raise IntegrityError(f"{self.name} is out of step.", where=where, why=why, do=SAME_EVERYWHERE)
-        if header.kind is Kind.HEARTBEAT:
-            return
-        self.next_in += 1
-        frame = self.partial = _Frame(header)
-        self.queued += frame.cost
-        if header.kind is not Kind.ABORT:
-            self.frames.append(frame)
-            if self.want is not None and len(self.frames) == 1:
-                self._claim(self.want, frame)
-        self._finish(frame)
-
-    def _claim(self, want: Want, frame: _Frame) -> None:
-        check(frame.header, self.name, want, self.session)
-        self.queued -= frame.cost
-        frame.cost = 0
-        if frame is self.partial:
-            payload = bytearray(frame.header.length)
-            payload[: frame.got] = frame.payload
-            frame.payload, frame.view = payload, memoryview(payload)
-
-    def _finish(self, frame: _Frame) -> None:
-        if frame.got < frame.header.length:
-            return
-        self.partial = frame.view = None
-        if frame.header.kind is Kind.ABORT:
-            raise aborted(self.name, frame.payload)
-        if frame.header.kind is Kind.GOODBYE:
-            self.goodbye = True
 
 
 class TlsTransport:
@@ -226,7 +35,7 @@ class TlsTransport:
             raise UsageError("A deadline must be positive.", where=name, why=f"{deadline:g} s was asked for")
         self.name, self.peers, self.session, self.sent = name, tuple(sockets), NO_SESSION, Traffic()
         self._deadline = deadline
-        self._links = {peer: _Link(peer, sock) for peer, sock in sockets.items()}
+        self._links = {peer: Link(peer, sock) for peer, sock in sockets.items()}
         self._scratch = memoryview(bytearray(RECORD))
         for sock in sockets.values():
             sock.setblocking(False)
@@ -303,7 +112,7 @@ class TlsTransport:
                 self._keep_unsent()
                 raise
 
-    def _queue(self, link: _Link, kind: Kind, parts: Sequence[Buffer], digest: bytes) -> _Link:
+    def _queue(self, link: Link, kind: Kind, parts: Sequence[Buffer], digest: bytes) -> Link:
         views = [view.cast("B") for part in parts if (view := memoryview(part)).nbytes]
         length = sum(map(len, views))
         header = header_for(kind, self.session, link.next_out, length, digest).pack()
@@ -319,7 +128,7 @@ class TlsTransport:
         self.sent.count(kind, length)
         return link
 
-    def _pump(self, sending: list[_Link], awaited: list[_Link], kind: Kind) -> None:
+    def _pump(self, sending: list[Link], awaited: list[Link], kind: Kind) -> None:
         """Move bytes until all of `sending` is with the kernel and every awaited frame is whole."""
         idle = 0
         while True:
@@ -346,7 +155,7 @@ class TlsTransport:
             elif (idle := idle + 1) > SPINS:
                 self._wait(sending, awaited, kind)
 
-    def _wait(self, sending: Sequence[_Link], awaited: Sequence[_Link], kind: Kind) -> None:
+    def _wait(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
         """Sleep until a link can move, a heartbeat is due or a deadline has passed; queue what unawaited links bring."""
         for link in self._links.values():
             self._watch(link)
@@ -365,7 +174,7 @@ class TlsTransport:
         if late := [link.name for link in waiting.values() if now - link.heard >= self._deadline]:
             raise gone(late, self._during(sending, awaited, kind), f"silent for {self._deadline:g} s")
 
-    def _watch(self, link: _Link) -> None:
+    def _watch(self, link: Link) -> None:
         events = 0 if link.broken else (EVENT_WRITE if link.outgoing else 0) | (0 if link.full() else EVENT_READ)
         if events == link.watched:
             return
@@ -377,7 +186,7 @@ class TlsTransport:
             self._selector.register(link.sock, events, link)
         link.watched = events
 
-    def _raise_if_cut(self, sending: Sequence[_Link], awaited: Sequence[_Link], kind: Kind) -> None:
+    def _raise_if_cut(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
         for link in self._links.values():
             if link.tampered:
                 where = self._during(sending, awaited, kind)
@@ -388,7 +197,7 @@ class TlsTransport:
                 if link.lost or not link.goodbye:
                     raise gone([link.name], self._during(sending, awaited, kind), link.broken)
 
-    def _during(self, sending: Sequence[_Link], awaited: Sequence[_Link], kind: Kind) -> str:
+    def _during(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> str:
         texts = [f"sending {kind.name} to {', '.join(link.name for link in sending)}"] if sending else []
         texts += [f"waiting for {kind.name} from {', '.join(link.name for link in awaited)}"] if awaited else []
         return f"{self.name}, {' and '.join(texts)}"
@@ -414,7 +223,7 @@ class TlsTransport:
                     self._lock.release()
 
     def _keep_unsent(self) -> None:
-        """Copy what an interrupted send still owes: an Abort can only follow a whole frame, and the buffers are the caller's again."""
+        """Copy what a broken-off send still owes: an Abort can only follow a whole frame, and the buffers are the caller's."""
         for link in self._links.values():
             link.outgoing = deque(memoryview(bytes(part)) for part in link.outgoing)
 

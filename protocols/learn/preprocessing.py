@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-import numpy as np
-
 from mpc.errors import UsageError
 from protocols.numbers import Fixed, Number, rsqrt
 from protocols.numbers.arrays import FRACTION

@@ -74,6 +74,9 @@ def assume_bound(x: Number, bound: float) -> Number:
     return x.assume(limit)
 
 
+ASSUMED = "every assumed bound held"
+
+
 def check_assumptions(s: Session) -> None:
     """Reveal, to all, whether every assumed bound held; RangeError where one did not. Nothing else has been revealed yet."""
     if not s.assumptions:
@@ -86,8 +89,9 @@ def check_assumptions(s: Session) -> None:
         if lack:
             flags = concat([flags, s.embed(s.constant(np.ones(lack, dtype=np.uint8), BIT))])
         (flags,) = bits.polynomials(s, flags.reshape((bits.GROUP, -1)), [((1 << bits.GROUP) - 1,)])
-    held = s.reveal(flags, label="every assumed bound held")
-    if isinstance(held, np.ndarray) and not held.all():
+    held = s.reveal(flags, label=ASSUMED).astype(np.bool_)[0]
+    s.announce(ASSUMED, s.parties, held)
+    if isinstance(held, np.bool_) and not held:
         raise RangeError(
             "A value left the bound that the computation assumed, so no result would be right.",
             where="; ".join(reasons),
