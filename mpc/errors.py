@@ -7,14 +7,15 @@ class MpcError(Exception):
     """Base of all errors of this library.
 
     `what` says what happened in one sentence; `where` names party, operation, script line, file, column or row number; `why`
-    gives the cause; `do` says what the reader can do about it. None of the four ever contains a data value.
+    gives the cause; `do` says what the reader can do about it. None of the four ever contains a data value. `peer` names the
+    participant that ended the session, where it was another.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", do: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", why: str = "", do: str = "", peer: str = "") -> None:
         super().__init__(what)
-        self.what, self.where, self.why, self.do = what, where, why, do
+        self.what, self.where, self.why, self.do, self.peer = what, where, why, do, peer
 
     def __str__(self) -> str:
         parts = [self.what]

@@ -66,13 +66,14 @@ class Header:
 
 
 class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="abort"):
-    """Why a participant ends the session; `family` is a key of `mpc.errors.FAMILIES`."""
+    """Why a participant ends the session; `family` is a key of `mpc.errors.FAMILIES`, `peer` who made it stop, if another did."""
 
     family: str
     what: str
     where: str = ""
     why: str = ""
     do: str = ""
+    peer: str = ""
 
 
 class Goodbye(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="goodbye"):

@@ -77,8 +77,8 @@ def handshake(
 def _compare(me: str, peer: str, facts: dict[str, str], hello: Hello) -> None:
     if len(hello.nonce) != SEED_BYTES or len(hello.secret) != SEED_BYTES:
         raise IntegrityError("A hello message has a nonce or seed of the wrong size.", where=f"from {peer}")
-    for name in facts.keys() & hello.facts.keys():
-        if facts[name] != hello.facts[name]:
+    for name in facts:  # in the order stated: causes before what follows from them
+        if name in hello.facts and facts[name] != hello.facts[name]:
             raise IntegrityError(
                 f"The participants do not hold the same {name}.",
                 where=f"{me} and {peer}",

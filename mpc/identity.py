@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,22 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mpc.errors import UsageError
+from mpc.party import check_name
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 CLOCK_SKEW = timedelta(hours=1)
 LONGEST_DAYS = 3650
-
-
-def check_name(name: str) -> str:
-    """`name` itself; raises UsageError unless it fits `[a-z][a-z0-9_-]{0,31}`."""
-    if NAME.fullmatch(name):
-        return name
-    raise UsageError(
-        "A participant's name is not usable.",
-        where=repr(name[:64]),
-        why="names are 1 to 32 of a-z, 0-9, _ and -, and begin with a letter",
-        do="choose another name",
-    )
 
 
 def generate(name: str, *, days: int = 365, _now: datetime | None = None) -> tuple[bytes, bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpc import kernel as kernels
-from mpc.errors import MpcError
+from mpc.errors import AvailabilityError, MpcError
 from mpc.execution import Execution, Probe, ZeroSharing
 from mpc.handshake import handshake
 from mpc.prg import fresh
@@ -97,7 +97,7 @@ def run_dealer(transport: Transport, parties: tuple[str, ...], kernel: str, fact
 
 def unexpected(error: BaseException, name: str) -> MpcError:
     """What peers are told of an error that is not one of ours: its kind, never its text."""
-    return MpcError(f"{name} stopped: {type(error).__name__}.", do=f"ask {name} what its own message says")
+    return AvailabilityError(f"{name} stopped: {type(error).__name__}.", do=f"ask {name} what its own message says")
 
 
 def run_threads(

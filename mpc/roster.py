@@ -13,7 +13,8 @@ from typing import Literal, NoReturn, cast
 import msgspec
 
 from mpc.errors import UsageError
-from mpc.identity import check_name, der
+from mpc.identity import der
+from mpc.party import check_name
 
 ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 FIELDS = ("name", "role", "address", "organisation", "certificate")
@@ -63,6 +64,13 @@ class Participant:
     def der(self) -> bytes:
         """The certificate's DER bytes."""
         return der(self.certificate)
+
+    def dumps(self) -> str:
+        """This participant as it stands in a roster file."""
+        lines = ["[[participant]]"]
+        for key in ("name", "role", "address", "organisation"):
+            lines.append(f"{key} = {json.dumps(getattr(self, key), ensure_ascii=False)}")
+        return "\n".join([*lines, f'certificate = """\n{self.certificate.strip()}\n"""', ""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,7 @@ class Roster:
 
     def dumps(self) -> str:
         """The roster as TOML that `loads` reads back."""
-        return "\n".join(_table(one) for one in self.participants)
+        return "\n".join(one.dumps() for one in self.participants)
 
     @staticmethod
     def loads(text: str, where: str = "the roster") -> Roster:
@@ -181,10 +189,3 @@ def _participant(table: dict[str, object], where: str) -> Participant:
         return Participant(**cast("dict[str, str]", table))  # type: ignore[arg-type]  # role is checked by Participant itself
     except UsageError as error:
         raise UsageError(error.what, where=f"{where} ({error.where})", why=error.why, do=error.do) from None
-
-
-def _table(one: Participant) -> str:
-    lines = ["[[participant]]"]
-    for key in ("name", "role", "address", "organisation"):
-        lines.append(f"{key} = {json.dumps(getattr(one, key), ensure_ascii=False)}")
-    return "\n".join([*lines, f'certificate = """\n{one.certificate.strip()}\n"""', ""])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -15,11 +14,11 @@ from typing import Literal
 import msgspec
 
 from mpc.errors import UsageError
+from mpc.party import NAME
 
 ColumnType = Literal["real", "int", "bool"]
 MAX_INT = 2**53
 MAX_ROWS = 2**32
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +156,9 @@ class _Place:
 
     def distinct_names(self, section: dict[str, object], kind: str) -> None:
         """Names become file names and script arguments: plain ASCII, and never apart only by upper and lower case."""
-        seen: dict[str, str] = {}
         for name in section:
-            if not _NAME.fullmatch(name):
-                raise self.error(f"bad {kind} name {name!r}", why="a name is a letter, then at most 63 letters, digits, '_' or '-'")
-            if name.lower() in seen:
-                raise self.error(f"{kind} names {seen[name.lower()]!r} and {name!r} differ only in case", do="rename one of them")
-            seen[name.lower()] = name
+            if not NAME.fullmatch(name):
+                raise self.error(f"bad {kind} name {name!r}", why="names are 1 to 32 of a-z, 0-9, _ and -, and begin with a letter")
 
     def rows(self, value: object) -> int:
         if type(value) is not int or not 1 <= value <= MAX_ROWS:

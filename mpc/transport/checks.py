@@ -58,7 +58,7 @@ def _clean(text: str) -> str:
 def abort_message(error: MpcError) -> bytes:
     """The Abort that tells peers about `error`."""
     family = next((one.__name__ for one in type(error).__mro__ if one.__name__ in FAMILIES), IntegrityError.__name__)
-    return encode(Abort(family, _clean(error.what), _clean(error.where), _clean(error.why), _clean(error.do)))
+    return encode(Abort(family, _clean(error.what), _clean(error.where), _clean(error.why), _clean(error.do), error.peer))
 
 
 def aborted(peer: str, payload: Buffer) -> MpcError:
@@ -69,14 +69,21 @@ def aborted(peer: str, payload: Buffer) -> MpcError:
         return error
     # A peer's words go to a terminal: nothing that steers one gets through. `where` grows by one link as an abort is passed on.
     where = f"{peer} ended the session" + (f"; {_clean(abort.where)}" if abort.where else "")
-    return FAMILIES.get(abort.family, IntegrityError)(_clean(abort.what), where=where, why=_clean(abort.why), do=_clean(abort.do))
+    return FAMILIES.get(abort.family, IntegrityError)(
+        _clean(abort.what), where=where, why=_clean(abort.why), do=_clean(abort.do), peer=_clean(abort.peer) or peer
+    )
 
 
 def gone(peers: Iterable[str], during: str, why: str) -> AvailabilityError:
     """The error for peers that closed, broke off or fell silent."""
-    names = ", ".join(peers)
+    listed = list(peers)
+    names = ", ".join(listed)
     return AvailabilityError(
-        f"{names} cannot be reached.", where=during, why=why, do=f"ask {names} what happened, then run the job again"
+        f"{names} cannot be reached.",
+        where=during,
+        why=why,
+        do=f"ask {names} what happened, then run the job again",
+        peer=listed[0],
     )
 
 

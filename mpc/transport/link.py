@@ -165,7 +165,7 @@ class Link:
 
     def _begin(self, header: Header) -> None:
         """Judge a header before anything is allocated for its payload."""
-        why = "it came after the goodbye" if self.goodbye else ""
+        why = "it came after the goodbye" if self.goodbye and header.kind is not Kind.ABORT else ""
         if header.kind is Kind.HEARTBEAT:
             why = "a heartbeat has no payload" if header.length else why
         elif header.sequence != self.next_in:

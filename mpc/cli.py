@@ -1,0 +1,264 @@
+"""The command `mpc`: plan a script, run it here with a process per party, or take part in a session over a network."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import mpc
+from mpc.errors import MpcError, UsageError
+
+# Everything else is imported by the command that needs it: `mpc --help` and the start of `mpc run` wait for nothing.
+if TYPE_CHECKING:
+    from mpc.roster import Roster
+
+TRACEBACK = "--traceback"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+roster_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put participants' entries together, and show them.")
+app.add_typer(roster_app, name="roster")
+
+
+class KernelName(StrEnum):
+    """The kernels there are."""
+
+    auto = "auto"
+    native = "native"
+    reference = "reference"
+
+
+class Role(StrEnum):
+    """What a participant can be."""
+
+    party = "party"
+    dealer = "dealer"
+
+
+Script = Annotated[Path, typer.Argument(metavar="SCRIPT", help="Python script that defines main(s).")]
+SchemaFile = Annotated[Path | None, typer.Option("--schema", metavar="FILE", help="schema.toml beside the script by default.")]
+Eager = Annotated[bool, typer.Option("--eager", help="Run every operation at once instead of segment by segment.")]
+KernelOption = Annotated[KernelName, typer.Option("--kernel", help="Local arithmetic.")]
+Deadline = Annotated[float, typer.Option("--deadline", min=0.1, metavar="SECONDS", help="How long a connected peer may be silent.")]
+Wait = Annotated[float, typer.Option("--wait", min=0.1, metavar="SECONDS", help="How long to wait for the others to appear.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write what each party receives into DIR/PARTY.")]
+RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
+KeyFile = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="My key; NAME.key beside the roster by default.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"mpc {mpc.__version__}")
+        raise typer.Exit
+
+
+EPILOG = """Examples:
+
+\b
+  mpc run fit.py                         run with a process per party, on this machine
+  mpc run --debug fit.py                 run in this one process, where pdb works
+  mpc plan fit.py                        rounds, bytes and every reveal, without any data
+  mpc keygen clinic --address 10.0.0.5:7000
+  mpc roster join clinic.toml insurer.toml dealer.toml --out roster.toml
+  mpc party --roster roster.toml --as clinic fit.py
+  mpc dealer --roster roster.toml
+"""
+
+
+@app.callback(epilog=EPILOG)
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the calls that led to an error; may show data.")] = False,
+) -> None:
+    """Secure multiparty computation: sites compute on their joint data and reveal only agreed results."""
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    script: Script,
+    debug: Annotated[bool, typer.Option("--debug", help="All parties in this one process, unprotected, for pdb.")] = False,
+    eager: Eager = False,
+    kernel: KernelOption = KernelName.auto,
+    schema: SchemaFile = None,
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="PARTY=FILE", help="A party's data.toml; repeatable.")] = None,
+    out: Out = None,
+    deadline: Deadline = 30.0,
+) -> None:
+    """Run a script here: a process for each party and the dealer, keys for this run alone, all data read from this machine."""
+    from mpc.command.launch import Run
+    from mpc.command.launch import run as launch
+
+    files = dict(_assignment(entry) for entry in data or [])
+    if debug:
+        from mpc.command.site import debug as debug_here
+
+        if out is not None:
+            why = "one process has seen the data of all parties"
+            raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
+        debug_here(script, schema, files, eager=eager, kernel=kernel.value)
+    else:
+        launch(Run(script, schema, files, out, eager, kernel.value, deadline, traceback=bool(context.obj)))
+
+
+@app.command()
+def plan(
+    script: Script,
+    eager: Eager = False,
+    schema: SchemaFile = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the plan as JSON too.")] = None,
+) -> None:
+    """Show what a script costs and all that it reveals; needs the schema, but neither data nor network."""
+    from mpc.command import show
+    from mpc.command.program import agreement, facts, loaded, planned
+
+    with loaded(script, schema) as program:
+        made = planned(program, program.schema.parties[0], eager=eager)
+        stated = facts(program, made)
+    show.plan(made, stated, agreement(stated))
+    if json is not None:
+        from mpc.command.site import plan_document
+
+        json.write_bytes(plan_document(made, stated))
+
+
+@app.command()
+def keygen(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The participant's name, as in the schema.")],
+    address: Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="Where the others reach it.")],
+    role: Annotated[Role, typer.Option("--role", help="What it is.")] = Role.party,
+    organisation: Annotated[str, typer.Option("--organisation", metavar="ORG", help="Whom it belongs to.")] = "",
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write both files.")] = Path(),
+) -> None:
+    """Make a key, which stays here as NAME.key, and the public entry NAME.toml to send to the others."""
+    from mpc.command.entries import create
+
+    key, entry, mark = create(name, address, role.value, organisation, out)
+    print(f"{key}: your key. It must not leave this machine.\n{entry}: your public entry. Send it to the other participants.")
+    print(f"\nFingerprint, to be read to the others over the phone:\n\n    {mark}\n")
+
+
+@roster_app.command("join")
+def roster_join(
+    entries: Annotated[list[Path], typer.Argument(metavar="ENTRY...", help="The entries that keygen wrote.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The roster to write.")],
+) -> None:
+    """Put entries together into a roster; whatever their order, the roster is the same."""
+    from mpc.command.entries import join
+
+    made = join(entries)
+    if out.exists() and (out.resolve() in [entry.resolve() for entry in entries] or not _is_roster(out)):
+        raise UsageError("The roster would replace another file.", where=str(out), do="choose another path for --out")
+    out.write_text(made.dumps(), encoding="utf-8")
+    _show_roster(made)
+
+
+def _is_roster(path: Path) -> bool:
+    from mpc.roster import Roster
+
+    try:
+        return bool(Roster.load(path))
+    except MpcError:
+        return False
+
+
+@roster_app.command("show")
+def roster_show(file: Annotated[Path, typer.Argument(metavar="FILE", help="The roster.")]) -> None:
+    """Show who takes part, with the fingerprints to compare over the phone."""
+    from mpc.roster import Roster
+
+    _show_roster(Roster.load(file))
+
+
+def _show_roster(roster: Roster) -> None:
+    from mpc.command import show
+    from mpc.command.entries import listing
+    from mpc.command.program import roster_fact
+
+    show.table("", ("name", "role", "address", "organisation", "fingerprint", "days left"), listing(roster), 1)
+    print(f"Digest of the roster, the same at everyone: {roster_fact(roster)['roster']}")
+
+
+@app.command()
+def party(
+    script: Script,
+    roster: RosterFile,
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who I am in roster and schema.")],
+    key: KeyFile = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="My data.toml; NAME.data.toml by default.")] = None,
+    schema: SchemaFile = None,
+    approve: Annotated[str | None, typer.Option("--approve", metavar="DIGEST", help="Agree to the plan with this digest.")] = None,
+    out: Out = None,
+    wait: Wait = 600.0,
+    deadline: Deadline = 30.0,
+    eager: Eager = False,
+    kernel: KernelOption = KernelName.auto,
+) -> None:
+    """Take part as one party, with my own data only, once I have agreed to what is revealed."""
+    from mpc.command import site
+
+    order = site.Order(roster, name, key, wait, deadline, kernel.value)
+    site.party(order, script, schema, data, out, approve, eager=eager)
+
+
+@app.command()
+def dealer(
+    roster: RosterFile,
+    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who I am; the roster's dealer by default.")] = None,
+    key: KeyFile = None,
+    wait: Wait = 600.0,
+    deadline: Deadline = 30.0,
+    kernel: KernelOption = KernelName.auto,
+) -> None:
+    """Hand out correlated randomness for one session; sees no data and no results."""
+    from mpc.command import site
+
+    site.dealer(site.Order(roster, name, key, wait, deadline, kernel.value))
+
+
+def _assignment(entry: str) -> tuple[str, Path]:
+    name, separator, path = entry.partition("=")
+    if not (name and separator and path):
+        do = "write for example --data clinic=clinic.data.toml"
+        raise UsageError("--data is not of the form PARTY=FILE.", where=f"--data {entry}", do=do)
+    return name, Path(path)
+
+
+def main() -> None:
+    """The entry point: errors become a screenful on standard error and their family's exit code."""
+    arguments = sys.argv[1:]
+    show_calls = TRACEBACK in arguments  # wherever it stands
+    arguments = [argument for argument in arguments if argument != TRACEBACK]
+    try:
+        app(arguments, prog_name="mpc", obj=show_calls)
+    except MpcError as error:
+        from mpc.command.launch import RunFailed
+        from mpc.command.show import one_screen
+
+        if show_calls and not isinstance(error, RunFailed):  # the process that failed has shown its own
+            traceback.print_exc()
+        print(one_screen(f"error: {error}"), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except BaseException as error:
+        from mpc.command.launch import Terminated
+
+        if isinstance(error, Terminated):
+            sys.exit(128 + signal.SIGTERM)
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What a participant does, in whatever process it runs: prepare without a network, then take part over a connected transport."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mpc import kernel as kernels
+from mpc.command.program import Program, explained, planned
+from mpc.command.reports import Figures
+from mpc.command.results import Results
+from mpc.data.tables import DataSource
+from mpc.frame import HEADER, Kind
+from mpc.local import Options, run_dealer, run_debug, run_party
+from mpc.plan import Plan
+from mpc.roster import Roster
+from mpc.schedule import Cost
+from mpc.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A party that has found everything it can find alone to be in order."""
+
+    name: str
+    program: Program
+    plan: Plan
+    source: DataSource
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told of a running session: that the handshake is over, how many rounds are done, and every reveal."""
+
+    running: Callable[[], None]
+    revealed: Callable[[str, tuple[str, ...], Any], None]
+    progress: Callable[[int], None] | None = None
+
+
+def data_path(program: Program, name: str, given: Path | None) -> Path | None:
+    """A party's data.toml: the one given, else NAME.data.toml beside the script; none for a party without tables."""
+    held = program.schema.tables_of(name, where="the party's name")
+    return given or (program.folder / f"{name}.data.toml" if held else None)
+
+
+def prepare(program: Program, name: str, data: Path | None, *, eager: bool) -> Prepared:
+    """Plan the program as party `name` and check its data against the schema; raises what either finds wrong."""
+    source = DataSource(program.schema, name, data_path(program, name, data))
+    plan = planned(program, name, eager=eager)
+    source.check()
+    return Prepared(name, program, plan, source)
+
+
+def take_part(
+    prepared: Prepared, transport: Transport, dealer: str, stated: Mapping[str, str], watch: Watch, *, kernel: str, out: Path | None
+) -> Figures:
+    """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
+    results, program, begun = Results(), prepared.program, time.monotonic()
+
+    def main(session: Any) -> Any:
+        nonlocal begun
+        begun = time.monotonic()
+        watch.running()
+        return program.main(session)
+
+    def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
+        results.add(label, receivers, value)
+        watch.revealed(label, receivers, value)
+
+    plan, source = prepared.plan, prepared.source
+    options = Options(
+        plan.eager, kernel, contract=plan.contract, context=program.schema, revealed=revealed, progress=watch.progress
+    )
+    try:
+        _, cost = run_party(transport, plan.parties, dealer, main, source.array, options, stated, source.row_keys())
+    except (Exception, SystemExit) as error:
+        raise explained(error, program.path, data=True) from error
+    seconds = time.monotonic() - begun
+    if out is not None:
+        results.write(out)
+    return _figures(transport, seconds, kernel, rounds=cost.rounds)
+
+
+def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], *, kernel: str) -> Figures:
+    """The dealer's session."""
+    begun = time.monotonic()
+    dealt = run_dealer(transport, parties_of(roster), kernel, stated)
+    return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)
+
+
+def parties_of(roster: Roster) -> tuple[str, ...]:
+    """The parties in the order of a session, which is the schema's, whatever the roster's is."""
+    return tuple(sorted(roster.parties))
+
+
+def _figures(transport: Transport, seconds: float, kernel: str, rounds: int = 0, dealt: int = 0) -> Figures:
+    sent = transport.sent
+    payload = sum(sent.payload.get(kind, 0) for kind in (Kind.OPEN, Kind.REVEAL))
+    total = sum(sent.payload.values()) + HEADER.size * sum(sent.frames.values())
+    return Figures(seconds, rounds, payload, total, dealt, peak_memory(), kernels.load(kernel).name)
+
+
+def peak_memory() -> int:
+    """The most bytes this process has had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def debug(
+    program: Program, data: Mapping[str, Path], revealed: Callable[[str, tuple[str, ...], Any], None], *, eager: bool, kernel: str
+) -> Cost:
+    """Run the program in this process as all parties at once; reads the data files of them all."""
+    sources = {name: DataSource(program.schema, name, data_path(program, name, data.get(name))) for name in program.schema.parties}
+    for source in sources.values():
+        source.check()
+    columns = {name: source.array for name, source in sources.items()}
+    options = Options(eager, "reference" if kernel == "auto" else kernel, context=program.schema, revealed=revealed)
+    try:
+        return run_debug(program.main, program.schema.parties, columns, options).cost
+    except (Exception, SystemExit) as error:
+        raise explained(error, program.path, data=False) from error

@@ -1,0 +1,163 @@
+"""Taking part over a network as one party or as the dealer, after consent; and a debugging run in this process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mpc.command import participant, show
+from mpc.command.launch import terminable
+from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
+from mpc.command.program import agreement, facts, library, loaded, roster_fact
+from mpc.command.results import check_folder, shown
+from mpc.errors import ConsentError, UsageError
+from mpc.plan import Plan
+from mpc.roster import Roster
+from mpc.transport import Transport
+from mpc.transport.connect import connect
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who takes part, and how long it waits."""
+
+    roster: Path
+    name: str | None
+    key: Path | None
+    wait: float
+    deadline: float
+    kernel: str
+
+    def connect(self, roster: Roster, name: str) -> Transport:
+        """Connect with everyone in the roster."""
+        others = ", ".join(other for other in roster.names if other != name)
+        print(f"{name} at {roster.get(name).address}: waiting up to {self.wait:g} s for {others}", flush=True)
+        key = self.key or self.roster.parent / f"{name}.key"
+        return connect(roster, name, key, wait=self.wait, deadline=self.deadline)
+
+
+def party(
+    order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, eager: bool
+) -> None:
+    """Plan, ask, connect and take part; print what this party receives."""
+    roster, name = Roster.load(order.roster), order.name or ""
+    folder = out / name if out is not None else None
+    if folder is not None:
+        check_folder(folder)
+    with loaded(script, schema) as program, terminable():
+        _same_participants(roster, program.schema.parties, name)
+        prepared = prepare(program, name, data, eager=eager)
+        stated = facts(program, prepared.plan)
+        _consent(prepared, agreement(stated), approved)
+        began = time.monotonic()
+        transport = order.connect(roster, name)
+        print(f"Connected after {time.monotonic() - began:.3f} s.", flush=True)
+        screen = show.Screen()
+        rounds = prepared.plan.cost.rounds
+
+        def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
+            screen.line(show.revealed(label, receivers, shown(value)))
+
+        watch = Watch(lambda: None, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
+        try:
+            measured = take_part(
+                prepared, transport, roster.dealer or "", stated | roster_fact(roster), watch, kernel=order.kernel, out=folder
+            )
+        finally:
+            screen.close()
+    cost = prepared.plan.cost
+    show.figures({name: measured}, (cost.rounds, cost.sent, cost.dealt))
+
+
+def _same_participants(roster: Roster, parties: tuple[str, ...], name: str) -> None:
+    """Everybody whom the schema names, one dealer, and nobody else."""
+    if roster.dealer is None:
+        raise UsageError("The roster has no dealer.", do="add the entry of a dealer, which must hold no data")
+    roster.index(name)
+    if parties_of(roster) != parties:
+        raise UsageError(
+            "Roster and schema do not name the same parties.",
+            where=name,
+            why=f"the roster has {', '.join(parties_of(roster))}; the schema has {', '.join(parties)}",
+            do="use the roster made for this schema",
+        )
+
+
+def _consent(prepared: Prepared, digest: str, approved: str | None) -> None:
+    """Show what leaves the computation, and go on only if exactly this was agreed to."""
+    show.reveals(prepared.plan)
+    print(f"Digest of this plan, its program, schema and setting: {digest}", flush=True)
+    where = f"{prepared.name}, {prepared.program.path.name}"
+    if approved is not None:
+        if approved.strip().lower() != digest:
+            raise ConsentError(
+                "The plan is not the one that was approved.",
+                where=where,
+                why=f"approved is {approved.strip()[:80]}, this plan has {digest}",
+                do="compare script, schema and --eager with what was reviewed; mpc plan shows this plan in full",
+            )
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        why, do = "this is not a terminal, so that nobody can be asked", f"review it with mpc plan, then add --approve {digest}"
+        raise ConsentError("Nobody has agreed to this plan.", where=where, why=why, do=do)
+    if input(f"Shall {prepared.name} take part in exactly this? Type yes: ").strip().lower() != "yes":
+        raise ConsentError("You did not agree to this plan.", where=where, do="start again once you do")
+
+
+def dealer(order: Order) -> None:
+    """Serve one session."""
+    roster = Roster.load(order.roster)
+    name = order.name or roster.dealer
+    if name is None or roster.get(name).role != "dealer":
+        raise UsageError("This is not a dealer.", where=name or str(order.roster), do="use a roster with an entry of role dealer")
+    stated = {"library": library()} | roster_fact(roster)
+    with terminable():
+        transport = order.connect(roster, name)
+        print("Connected.", flush=True)
+        measured = deal(transport, roster, stated, kernel=order.kernel)
+    memory = f"{measured.peak / 1e6:,.0f} MB"
+    print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
+
+
+def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, eager: bool, kernel: str) -> None:
+    """Run all parties in this process and print reveals and rounds."""
+    with loaded(script, schema) as program:
+        for name in data:
+            program.schema.tables_of(name, where="--data")
+        print(f"Debugging: {', '.join(program.schema.parties)} in this one process, nothing is protected.", flush=True)
+
+        def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
+            print(show.revealed(label, receivers, shown(value)), flush=True)
+
+        cost = participant.debug(program, data, revealed, eager=eager, kernel=kernel)
+    print(f"{cost.rounds} rounds: {cost.openings} openings, {cost.confirmations} confirmations, {cost.reveals} reveals.")
+
+
+def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
+    """A plan as JSON."""
+    cost = plan.cost
+    reveals = [
+        {"line": line, "label": label, "shape": shape, "receivers": receivers, "count": count}
+        for (line, label, shape, receivers), count in plan.contract.items()
+    ]
+    opened = [{"line": line, "why": why, "shape": shape, "count": n} for (line, why, shape), n in plan.declassified.items()]
+    document = {
+        "agreement": agreement(stated),
+        "facts": stated,
+        "parties": plan.parties,
+        "eager": plan.eager,
+        "paths": len(plan.paths),
+        "rounds": {"openings": cost.openings, "confirmations": cost.confirmations, "reveals": cost.reveals, "all": cost.rounds},
+        "payload": {name: cost.sent[name] for name in plan.parties},
+        "dealt": cost.dealt,
+        "draws": dict(sorted(cost.draws.items())),
+        "reveals": reveals,
+        "declassified": opened,
+    }
+    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"

@@ -1,0 +1,167 @@
+"""One child of `mpc run`, started as `python -m mpc.command.worker IN OUT`: makes its own key, takes part, reports by pipe."""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from mpc.command.reports import LENGTH_BYTES, Done, Figures, Go, Job, Progress, Ready, Report, Revealed, Running, failure, frame
+
+if TYPE_CHECKING:
+    from mpc.roster import Roster
+    from mpc.transport import Transport
+
+PROGRESS_SECONDS = 0.1
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+class _Parent:
+    """The two pipes to the parent. When the parent's end closes, for whatever reason, this process and its children end."""
+
+    def __init__(self, control: int, report: int) -> None:
+        self._control, self._report = control, report
+        self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="parent", daemon=True).start()
+
+    def _listen(self) -> None:
+        with open(self._control, "rb") as pipe:
+            while head := pipe.read(LENGTH_BYTES):
+                self._arrived.put(pipe.read(int.from_bytes(head, "little")))
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    def hear(self, kind: type[Message]) -> Message:
+        """The next message, which must be of this kind."""
+        return msgspec.msgpack.decode(self._arrived.get(), type=kind)
+
+    def tell(self, message: Report) -> None:
+        """Report to the parent."""
+        data = memoryview(frame(message))
+        while data:
+            data = data[os.write(self._report, data) :]
+
+
+@dataclass(slots=True, eq=False)
+class _Teller:
+    """Reports of one session, with rounds no oftener than a screen needs them."""
+
+    parent: _Parent
+    number: int = 0
+    again: float = 0.0
+
+    def running(self) -> None:
+        """Report that the handshake is over."""
+        self.parent.tell(Running())
+
+    def revealed(self, label: str, receivers: tuple[str, ...], value: Any) -> None:
+        """Report a reveal under its number, and its value if it is for this party."""
+        from mpc.command.results import shown
+
+        self.parent.tell(Revealed(self.number, label, receivers, shown(value)))
+        self.number += 1
+
+    def progress(self, rounds: int) -> None:
+        """Report a round, unless the last report was a moment ago."""
+        now = time.monotonic()
+        if now >= self.again:
+            self.again = now + PROGRESS_SECONDS
+            self.parent.tell(Progress(rounds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """This process: its job, its parent, the key that never leaves it, and the socket it listens on."""
+
+    job: Job
+    parent: _Parent
+    key: bytes
+    certificate: str
+    listener: socket.socket
+
+    def connected(self, rounds: int = 0, payload: dict[str, int] | None = None, dealt: int = 0) -> tuple[Roster, Transport]:
+        """Report that all is well here, wait until it is everywhere, and connect."""
+        from mpc.roster import Participant, Roster
+        from mpc.transport.connect import connect
+
+        host, port = self.listener.getsockname()
+        self.parent.tell(Ready(f"{host}:{port}", self.certificate, rounds, payload or {}, dealt))
+        entries = self.parent.hear(Go).entries
+        roster = Roster(tuple(Participant(one.name, one.role, one.address, one.certificate) for one in entries))
+        seconds = self.job.deadline
+        return roster, connect(roster, self.job.name, self.key, listener=self.listener, wait=seconds, deadline=seconds)
+
+
+def _party(member: _Member) -> Figures:
+    from mpc.command.participant import Watch, prepare, take_part
+    from mpc.command.program import facts, loaded, roster_fact
+    from mpc.command.results import check_folder
+
+    job = member.job
+    out = Path(job.out) if job.out else None
+    if out is not None:
+        check_folder(out)
+    with loaded(Path(job.script), Path(job.schema)) as program:
+        prepared = prepare(program, job.name, Path(job.data) if job.data else None, eager=job.eager)
+        stated, cost = facts(program, prepared.plan), prepared.plan.cost
+        roster, transport = member.connected(cost.rounds, dict(cost.sent), cost.dealt)
+        teller = _Teller(member.parent)
+        watch = Watch(teller.running, teller.revealed, teller.progress if job.lead else None)
+        return take_part(prepared, transport, roster.dealer or "", stated | roster_fact(roster), watch, kernel=job.kernel, out=out)
+
+
+def _dealer(member: _Member) -> Figures:
+    from mpc.command.participant import deal
+    from mpc.command.program import library, roster_fact
+
+    stated = {"library": library()}
+    roster, transport = member.connected()
+    return deal(transport, roster, stated | roster_fact(roster), kernel=member.job.kernel)
+
+
+def _work(parent: _Parent) -> int:
+    """The job from beginning to end; the exit code. Every error goes to the parent."""
+    from mpc.identity import generate
+
+    job = parent.hear(Job)
+    try:
+        key, certificate = generate(job.name, days=1)
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+            member = _Member(job, parent, key, certificate.decode(), listener)
+            figures = _party(member) if job.script else _dealer(member)
+    except BaseException as error:
+        report = failure(error)
+        if job.traceback and not report.told_by:
+            traceback.print_exc()
+        parent.tell(report)
+        return report.exit_code
+    parent.tell(Done(figures))
+    return 0
+
+
+def main() -> None:
+    """Run the one job that arrives on the control pipe."""
+    parent = _Parent(int(sys.argv[1]), int(sys.argv[2]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    code = _work(parent)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)  # taking the interpreter apart would cost a fifth of a second that everybody waits for
+
+
+if __name__ == "__main__":
+    main()

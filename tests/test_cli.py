@@ -1,0 +1,381 @@
+"""The commands that need no second process: plan, keys and rosters, consent, debugging, and how errors read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jobs import SCRIPT, Ended, Job, make_job
+
+from mpc import cli
+from mpc.command import program
+from mpc.command.results import Results, check_folder, shown
+from mpc.errors import UsageError
+from mpc.roster import Roster
+from mpc.session import Hidden
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.chdir(tmp_path)
+    return make_job(tmp_path)
+
+
+@pytest.fixture
+def mpc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process."""
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["mpc", *arguments])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Ended(raised.value.code if isinstance(raised.value.code, int) else 1 if raised.value.code else 0, out, err)
+
+    return call
+
+
+def digest_of(text: str) -> str:
+    return text.rsplit(maxsplit=1)[-1]
+
+
+def network(job: Job, mpc: Command, *names: str) -> None:
+    """Keys, entries and a roster in which everyone has an address that nobody listens on."""
+    for number, name in enumerate(names):
+        role = "dealer" if name == "dealer" else "party"
+        assert mpc("keygen", name, "--address", f"127.0.0.1:{number + 1}", "--role", role).code == 0
+    assert mpc("roster", "join", *(f"{name}.toml" for name in names), "--out", "roster.toml").code == 0
+
+
+def test_version_and_help(mpc: Command) -> None:
+    assert mpc("--version").out == "mpc 0.1.0\n"
+    shown = mpc("--help")
+    assert shown.code == 0
+    assert "mpc run --debug fit.py" in shown.out
+    assert all(command in shown.out for command in ("run", "plan", "keygen", "roster", "party", "dealer"))
+
+
+def test_the_command_starts_without_numpy_or_tables() -> None:
+    code = "import sys, mpc.cli, mpc.command.launch; print({'numpy', 'rich', 'cryptography', 'ssl'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+# -- plan --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_shows_costs_reveals_and_what_the_dealer_learns(job: Job, mpc: Command) -> None:
+    for name in ("clinic.csv", "clinic.data.toml", "insurer.csv", "insurer.data.toml"):
+        (job.folder / name).unlink()
+    ended = mpc("plan", "fit.py", "--json", "plan.json")
+    assert ended.code == 0, ended.err
+    assert "a line of" not in ended.out
+    assert "The dealer, which holds no data, learns" in ended.out
+    plan = json.loads((job.folder / "plan.json").read_text())
+    assert plan["agreement"] == digest_of(ended.out)
+    assert plan["rounds"] == {"openings": 1, "confirmations": 1, "reveals": 2, "all": 4}
+    assert plan["payload"] == {"clinic": 72, "insurer": 40}
+    assert plan["draws"] == {"InputMask": 2, "Product": 1}
+    assert plan["dealt"] == 120
+    both, one = plan["reveals"]
+    assert both == {"line": "fit.py:10", "label": "Weighted sums", "shape": [2], "receivers": ["clinic", "insurer"], "count": 1}
+    assert (one["label"], one["shape"], one["receivers"]) == ("total", [], ["insurer"])
+    for text in ("fit.py:10", "Weighted sums", "clinic, insurer", "120 B", "72 B"):
+        assert text in ended.out
+
+
+def test_a_plan_lists_what_is_opened_without_a_mask(job: Job, mpc: Command) -> None:
+    job.write("fit.py", 'def main(s):\n    s.declassify(s.input("clinic", "features", (3, 2), None), "public by law")\n')
+    ended = mpc("plan", "fit.py")
+    assert "public by law" in ended.out
+    assert "Nothing is revealed." in ended.out
+
+
+@pytest.mark.parametrize("change", ["script", "helper", "schema", "setting"])
+def test_the_digest_to_agree_to_covers(change: str, job: Job, mpc: Command) -> None:
+    before = digest_of(mpc("plan", "fit.py").out)
+    assert digest_of(mpc("plan", "fit.py").out) == before
+    job.write("other.py", "# nobody imports this")
+    assert digest_of(mpc("plan", "fit.py").out) == before
+    match change:
+        case "script":
+            job.replace("fit.py", '"a line of"', '"A line of"')
+        case "helper":
+            job.replace("helper.py", "import numpy", "import  numpy")
+        case "schema":
+            job.replace("schema.toml", "bound = 100 }", "bound = 101 }")
+    assert digest_of(mpc("plan", "fit.py", *(["--eager"] if change == "setting" else [])).out) != before
+
+
+def test_modules_are_forgotten_and_installed_ones_do_not_count(job: Job) -> None:
+    packages = job.folder / ".venv" / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "installed_here.py").write_text("")
+    job.write("fit.py", f"import sys\nsys.path.append({str(packages)!r})\nimport helper, installed_here\ndef main(s): pass\n")
+    with program.loaded(job.folder / "fit.py") as loaded:
+        assert "helper" in sys.modules
+        with_one = program.digest(loaded, "")
+        (packages / "installed_here.py").write_text("# changed")
+        assert program.digest(loaded, "") == with_one
+        job.replace("helper.py", "import", " import")
+        assert program.digest(loaded, "") != with_one
+    assert "helper" not in sys.modules
+    assert str(job.folder) not in sys.path
+    sys.path.remove(str(packages))
+    sys.modules.pop("installed_here", None)
+
+
+# -- scripts that do not work ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "texts"),
+    [
+        ("x = 1\n", ["no function main", "fit.py"]),
+        ("def main(s:\n", ["not sound Python", "fit.py:1"]),
+        ("import numpy\n\nnumpy.nothing\n", ["AttributeError", "fit.py:3", "nothing"]),
+        ("def main(s):\n    return {}['key']\n", ["KeyError", "fit.py:2"]),
+        ("from helper import encode\ndef main(s):\n    encode(None)\n", ["TypeError", "helper.py:8"]),
+        ('def main(s):\n    s.input("nobody", "x", (1,), None)\n', ["no party 'nobody'", "fit.py:2"]),
+        ("def main(s):\n    raise SystemExit(0)\n", ["SystemExit", "fit.py:2"]),
+    ],
+)
+def test_a_broken_script_is_reported_with_its_line(script: str, texts: list[str], job: Job, mpc: Command) -> None:
+    job.write("fit.py", script)
+    ended = mpc("plan", "fit.py")
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert all(text in ended.err for text in texts), ended.err
+
+
+def test_calls_are_shown_on_request(job: Job, mpc: Command) -> None:
+    job.write("fit.py", "def main(s):\n    return {}['key']\n")
+    for arguments in (("--traceback", "plan", "fit.py"), ("plan", "fit.py", "--traceback")):
+        ended = mpc(*arguments)
+        assert ended.code == 2
+        assert "Traceback" in ended.err
+        assert "return {}['key']" in ended.err
+
+
+def test_a_missing_script_or_schema_is_named(job: Job, mpc: Command) -> None:
+    assert "nothing.py" in mpc("plan", "nothing.py").err
+    assert "nothing.toml" in mpc("plan", "fit.py", "--schema", "nothing.toml").err
+    (job.folder / "schema.toml").unlink()
+    ended = mpc("plan", "fit.py")
+    assert ended.code == 2
+    assert "beside the script" in ended.err
+
+
+def test_a_long_error_fits_a_screen(job: Job, mpc: Command) -> None:
+    job.write("fit.py", "def main(s):\n    raise ValueError('\\n'.join(['x' * 5000] * 500))\n")
+    ended = mpc("plan", "fit.py")
+    assert len(ended.err.splitlines()) <= 32
+    assert max(map(len, ended.err.splitlines())) < 700
+
+
+# -- debugging ---------------------------------------------------------------------------------------------------------------
+
+
+def test_debugging_runs_in_this_process(job: Job, mpc: Command) -> None:
+    ended = mpc("run", "--debug", "fit.py")
+    assert ended.code == 0, ended.err
+    assert "Weighted sums (for clinic and insurer): [ 79.5 100. ]" in ended.out
+    assert "total (for insurer): 21.5" in ended.out
+    assert ended.out.count("a line of") == 1
+    assert "4 rounds" in ended.out
+    assert "8 rounds" not in mpc("run", "--debug", "--eager", "fit.py").out
+
+
+def test_debugging_takes_data_files_and_refuses_results(job: Job, mpc: Command) -> None:
+    (job.folder / "clinic.data.toml").rename(job.folder / "elsewhere.toml")
+    assert mpc("run", "--debug", "fit.py").code == 3
+    assert mpc("run", "--debug", "fit.py", "--data", "clinic=elsewhere.toml").code == 0
+    assert "--out" in mpc("run", "--debug", "fit.py", "--out", "out").err
+    assert mpc("run", "--debug", "fit.py", "--data", "elsewhere.toml").code == 2
+    assert "'nobody'" in mpc("run", "--debug", "fit.py", "--data", "nobody=x.toml").err
+
+
+# -- keys and rosters --------------------------------------------------------------------------------------------------------
+
+
+def test_keygen_writes_a_private_key_and_a_public_entry_once(job: Job, mpc: Command) -> None:
+    ended = mpc("keygen", "clinic", "--address", "10.0.0.5:7000", "--organisation", "Clinic Ltd", "--out", "keys")
+    assert ended.code == 0, ended.err
+    key, entry = job.folder / "keys" / "clinic.key", job.folder / "keys" / "clinic.toml"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    roster = Roster.load(entry)
+    assert roster.get("clinic").organisation == "Clinic Ltd"
+    assert "PRIVATE" not in entry.read_text()
+    before = key.read_bytes()
+    for remaining in (key, entry):
+        again = mpc("keygen", "clinic", "--address", "10.0.0.5:7000", "--out", "keys")
+        assert again.code == 2
+        assert remaining.name.split(".")[0] in again.err
+        assert key.read_bytes() == before
+        entry.unlink(missing_ok=True)
+    assert not entry.exists()
+
+
+@pytest.mark.parametrize("arguments", [("Clinic", "--address", "h:1"), ("clinic", "--address", "nowhere")])
+def test_keygen_leaves_nothing_behind_where_it_refuses(arguments: tuple[str, ...], job: Job, mpc: Command) -> None:
+    assert mpc("keygen", *arguments, "--out", "keys").code == 2
+    assert not (job.folder / "keys").exists()
+
+
+def test_a_roster_is_the_same_in_whatever_order_it_is_joined(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    first = (job.folder / "roster.toml").read_bytes()
+    again = mpc("roster", "join", "dealer.toml", "insurer.toml", "clinic.toml", "--out", "roster.toml")
+    assert again.code == 0, again.err
+    assert (job.folder / "roster.toml").read_bytes() == first
+    listed = mpc("roster", "show", "roster.toml")
+    assert all(text in listed.out for text in ("clinic", "insurer", "dealer", "127.0.0.1:1", "364", digest_of(again.out)))
+
+
+def test_a_roster_takes_entries_only_and_replaces_only_rosters(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer")
+    for entry in ("clinic.key", "nothing.toml", "roster.toml", "schema.toml"):
+        ended = mpc("roster", "join", "insurer.toml", entry, "--out", "new.toml")
+        assert ended.code == 2
+        assert entry in ended.err
+        assert "BEGIN" not in ended.err
+    for out in ("clinic.toml", "schema.toml"):
+        before = (job.folder / out).read_bytes()
+        assert mpc("roster", "join", "clinic.toml", "insurer.toml", "--out", out).code == 2
+        assert (job.folder / out).read_bytes() == before
+
+
+# -- consent -----------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_consent_is_a_digest(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    ended = job.run("party", "--roster", "roster.toml", "--as", "clinic", "fit.py")
+    assert ended.code == 5
+    assert "Weighted sums" in ended.out
+    assert "not a terminal" in ended.err
+    assert "--approve" in ended.err
+
+
+def test_a_wrong_digest_is_refused_showing_both(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    ended = mpc("party", "--roster", "roster.toml", "--as", "clinic", "fit.py", "--approve", "0" * 32)
+    assert ended.code == 5
+    assert "0" * 32 in ended.err
+    assert digest_of(mpc("plan", "fit.py").out) in ended.err
+
+
+def test_a_no_at_the_terminal_is_a_no(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    mine, theirs = os.openpty()
+    arguments = [sys.executable, "-m", "mpc.cli", "party", "--roster", "roster.toml", "--as", "clinic", "fit.py"]
+    with subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
+        os.write(mine, b"no\n")
+        _, errors = process.communicate(timeout=60)
+    os.close(theirs)
+    os.close(mine)
+    assert process.returncode == 5
+    assert "did not agree" in errors
+
+
+def test_a_missing_peer_is_named(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    agreed = digest_of(mpc("plan", "fit.py").out)
+    ended = mpc("party", "--roster", "roster.toml", "--as", "insurer", "fit.py", "--approve", agreed, "--wait", "0.3")
+    assert ended.code == 7
+    assert "dealer" in ended.err
+    assert "clinic at 127.0.0.1:1" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (("--as", "nobody", "fit.py"), ["'nobody'", "clinic, insurer"]),
+        (("--as", "dealer", "fit.py"), ["'dealer'"]),
+        (("--as", "clinic", "fit.py", "--key", "nothing.key", "--wait", "1"), ["nothing.key"]),
+        (("--as", "clinic", "fit.py", "--key", "insurer.key", "--wait", "1"), ["insurer.key", "another key"]),
+        (("--as", "clinic", "three.py", "--schema", "three.toml"), ["clinic, insurer;", "third"]),
+    ],
+)
+def test_what_is_wrong_at_home_is_found_at_home(arguments: tuple[str, ...], texts: list[str], job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    job.write("three.py", SCRIPT)
+    job.write("three.toml", (job.folder / "schema.toml").read_text() + "[party.third]\n")
+    agreed = digest_of(mpc("plan", "fit.py").out)
+    ended = mpc("party", "--roster", "roster.toml", *arguments, "--approve", agreed)
+    assert ended.code == 2
+    assert all(text in ended.err for text in texts), ended.err
+
+
+def test_a_roster_needs_a_dealer_and_a_dealer_a_dealers_name(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer")
+    assert "no dealer" in mpc("party", "--roster", "roster.toml", "--as", "clinic", "fit.py").err
+    assert "not a dealer" in mpc("dealer", "--roster", "roster.toml").err
+    assert "clinic" in mpc("dealer", "--roster", "roster.toml", "--as", "clinic").err
+
+
+def test_data_errors_come_before_anybody_is_asked(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    job.replace("clinic.csv", "p2,3,", "p2,4711,")
+    ended = mpc("party", "--roster", "roster.toml", "--as", "clinic", "fit.py")
+    assert ended.code == 3
+    assert "line 3" in ended.err
+    assert "4711" not in ended.out + ended.err
+
+
+# -- results -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float64(0.98241), "0.98241"),
+        (np.int64(7), "7"),
+        (np.array([True, False]), "[ True False]"),
+        (Hidden("x", ("clinic",), (2,)), ""),
+    ],
+)
+def test_a_small_value_is_shown_whole(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize("shape", [(1000000,), (1000, 1000), (50, 50, 50), (4, 4, 2, 2), (2,) * 12, (0, 3)])
+def test_any_array_fits_a_screen(shape: tuple[int, ...]) -> None:
+    lines = shown(np.zeros(shape)).split("\n")
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 130
+
+
+def test_results_are_files_that_say_what_they_are(tmp_path: Path) -> None:
+    results = Results()
+    values: dict[str, Any] = {
+        "a b": np.arange(6.0).reshape(2, 3),
+        "A/B": np.int64(3),
+        "file": np.ones((2, 2, 2)),
+        "../..": np.array([True]),
+    }
+    for label, value in values.items():
+        results.add(label, ("clinic",), value)
+    results.add("not mine", ("insurer",), Hidden("not mine", ("insurer",), (2,)))
+    check_folder(tmp_path / "out")
+    results.write(tmp_path / "out")
+    listed = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [entry["label"] for entry in listed] == list(values)
+    assert [entry.get("file") for entry in listed] == ["a-b.csv", "a-b-2.csv", None, "result.csv"]
+    with np.load(tmp_path / "out" / "results.npz") as arrays:
+        for entry, value in zip(listed, values.values(), strict=True):
+            np.testing.assert_array_equal(arrays[entry["array"]], value)
+            if "file" in entry:
+                np.testing.assert_array_equal(np.loadtxt(tmp_path / "out" / entry["file"], delimiter=",", ndmin=value.ndim), value)
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    with pytest.raises(UsageError, match="already"):
+        check_folder(tmp_path / "out")
