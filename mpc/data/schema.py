@@ -86,12 +86,12 @@ class Schema:
         at.only(document, "rows", "party")
         rows = at.rows(document["rows"]) if "rows" in document else None
         parties = at.section(document.get("party"), "party", "no party is declared", "declare each one as [party.NAME]")
-        at.distinct_names(parties, "party")
+        at.usable_names(parties, "party")
         tables: list[Table] = []
         for party, content in sorted(parties.items()):
             here = replace(at, party=party)
             held = here.section(content, party, "a party must be a section", f"write [party.{party}]", may_be_empty=True)
-            here.distinct_names(held, "table")
+            here.usable_names(held, "table")
             tables += [_table(replace(here, table=name), value, rows) for name, value in sorted(held.items())]
         _same_rows_where_keyed(at, tables)
         return cls(tuple(tables), tuple(sorted(parties)))
@@ -154,8 +154,8 @@ class _Place:
             raise self.error(what, why=f"{name!r} is missing, empty or not a section", do=do)
         return value
 
-    def distinct_names(self, section: dict[str, object], kind: str) -> None:
-        """Names become file names and script arguments: plain ASCII, and never apart only by upper and lower case."""
+    def usable_names(self, section: dict[str, object], kind: str) -> None:
+        """Names become file names and script arguments: plain ASCII in lower case, as for participants."""
         for name in section:
             if not NAME.fullmatch(name):
                 raise self.error(f"bad {kind} name {name!r}", why="names are 1 to 32 of a-z, 0-9, _ and -, and begin with a letter")
