@@ -14,7 +14,7 @@ import numpy as np
 from mpc import schedule
 from mpc.errors import UsageError
 from mpc.schedule import Cost, Segment
-from mpc.session import Session
+from mpc.session import Session, declassified, published
 from mpc.sharing.node import Shape
 from mpc.unknown import Branches, Unknown
 
@@ -30,14 +30,15 @@ class Counting:
         self._parties, self._branches = parties, branches
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
-        self.declassified: Counter[tuple[str, str, Shape]] = Counter()
 
     def run(self, segment: Segment) -> list[Any]:
         """Count a segment."""
         self.cost.add(schedule.cost(segment, schedule.levels(segment), self._parties))
         for node in segment.nodes:
             if node.op == "open" and node.params[0] == "declassified":
-                self.declassified[node.line, node.params[1], node.shape] += 1
+                self.reveals[node.line, declassified(node.params[1]), node.shape, self._parties] += 1
+            if node.op == "publish":
+                self.reveals[node.line, published(node.params[0]), node.shape, self._parties] += 1
         for reveal in segment.reveals:
             self.reveals[reveal.line, reveal.label, reveal.node.shape, reveal.receivers] += 1
         return [Unknown(reveal.node.shape, np.uint64, self._branches) for reveal in segment.reveals]
@@ -48,12 +49,11 @@ class Counting:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way through the script: the answers its branches got, what it costs, what it reveals and declassifies."""
+    """One way through the script: the answers its branches got, what it costs, and all that leaves the computation."""
 
     answers: tuple[bool, ...]
     cost: Cost
     reveals: Counter[RevealKey]
-    declassified: Counter[tuple[str, str, Shape]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +71,10 @@ class Plan:
 
     @property
     def contract(self) -> dict[RevealKey, int]:
-        """How often each reveal may happen."""
+        """How often each reveal may happen; declassified values and published numbers count as reveals to everybody."""
         union: Counter[RevealKey] = Counter()
         for path in self.paths:
             union |= path.reveals
-        return dict(union)
-
-    @property
-    def declassified(self) -> dict[tuple[str, str, Shape], int]:
-        """Values opened without a mask because they are public by design."""
-        union: Counter[tuple[str, str, Shape]] = Counter()
-        for path in self.paths:
-            union |= path.declassified
         return dict(union)
 
     def digest(self) -> str:
@@ -95,7 +87,6 @@ class Plan:
                 path.cost.dealt,
                 sorted(path.cost.draws.items()),
                 sorted(path.reveals.items()),
-                sorted(path.declassified.items()),
             )
             for path in self.paths
         ]
@@ -120,6 +111,6 @@ def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *,
         session = Session(name, parties, engine, eager=eager, context=context)
         main(session)
         session.close()
-        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, engine.declassified))
+        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals))
         prefix = branches.following()
     return Plan(parties, eager, tuple(paths))

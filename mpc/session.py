@@ -54,6 +54,16 @@ class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
         self._refuse()
 
 
+def published(party: str) -> str:
+    """The label under which a party's public number stands in the plan."""
+    return f"number published by {party}"
+
+
+def declassified(why: str) -> str:
+    """The label under which an opening without a mask stands in the plan."""
+    return f"declassified: {why}"
+
+
 class Engine(Protocol):
     """What a session is wired to: something that runs, or merely counts, a segment."""
 
@@ -191,6 +201,7 @@ class Session:
     def public(self, value: Array, from_: str, ring: Ring = Z64) -> Public:
         """One party's public words, made equal everywhere."""
         self._known(from_)
+        self._allow(published(from_), value.shape, self.parties)
         words = value.astype(ring.dtype).copy() if from_ == self.name or self._alone else None
         return Public(self, self.node("publish", (), (from_,), ring, value.shape, secret=False, payload=words))
 
@@ -210,6 +221,7 @@ class Session:
 
     def declassify(self, x: Share, why: str) -> Public:
         """Open without a mask, for the few protocols whose intermediate values are public by design; stands in the plan."""
+        self._allow(declassified(why), x.shape, self.parties)
         return Public(self, self.node("open", (x.node,), ("declassified", why), x.ring, x.shape, secret=False))
 
     def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str) -> Any:
@@ -218,12 +230,14 @@ class Session:
         line = script_line(LIBRARY)
         reveals = tuple(Reveal(share.node, receivers, label, line) for share in x)
         for reveal in reveals:
-            self._allow(reveal)
+            self._allow(label, reveal.node.shape, receivers)
         values = self._run(reveals)
         return values[0] if len(values) == 1 else tuple(values)
 
     def receivers(self, to: str | Sequence[str] | None) -> tuple[str, ...]:
         """The parties that `to` names, in the session's order; all of them for None."""
+        if to is not None and not to:
+            raise UsageError("A reveal names nobody.", where=script_line(LIBRARY), do="name a party, or leave out to= for all")
         named = self.parties if to is None else (to,) if isinstance(to, str) else tuple(to)
         for name in named:
             self._known(name)
@@ -247,15 +261,16 @@ class Session:
 
     # -- running ---------------------------------------------------------------------------------------------------------
 
-    def _allow(self, reveal: Reveal) -> None:
+    def _allow(self, label: str, shape: Shape, receivers: tuple[str, ...]) -> None:
+        """Refuse whatever would leave the computation without standing in the agreed plan."""
         if self._contract is None:
             return
-        key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
+        key = (script_line(LIBRARY), label, shape, receivers)
         left = self._contract.get(key, 0)
         if left == 0:
             raise ConsentError(
-                f"The reveal {reveal.label!r} of shape {reveal.node.shape} is not in the agreed plan.",
-                where=f"{self.name}, {reveal.line}, for {', '.join(reveal.receivers)}",
+                f"The reveal {label!r} of shape {shape} is not in the agreed plan.",
+                where=f"{self.name}, {key[0]}, for {', '.join(receivers)}",
                 why="the script took a path, or a number of repetitions, that the plan did not show",
                 do="make the branch or the maximum count visible to the plan, then plan and agree again",
             )

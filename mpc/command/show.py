@@ -133,8 +133,6 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str) -> None:
     draws = [(kind, f"{count:,}") for kind, count in sorted(cost.draws.items())]
     table(f"Correlated randomness: {size(cost.dealt)} dealt", ("kind", "draws"), draws, 1)
     reveals(plan)
-    opened = [(line, why, str(shape), str(count)) for (line, why, shape), count in plan.declassified.items()]
-    table("Opened without a mask, because public by design", ("line", "why", "shape", "count"), opened, 1)
     print(
         "The dealer, which holds no data, learns the operations on masks, their shapes, which branches the script takes and how\n"
         "often loops run; no value, revealed or secret.\n"

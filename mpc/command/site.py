@@ -146,7 +146,6 @@ def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
         {"line": line, "label": label, "shape": shape, "receivers": receivers, "count": count}
         for (line, label, shape, receivers), count in plan.contract.items()
     ]
-    opened = [{"line": line, "why": why, "shape": shape, "count": n} for (line, why, shape), n in plan.declassified.items()]
     document = {
         "agreement": agreement(stated),
         "facts": stated,
@@ -158,6 +157,5 @@ def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
         "dealt": cost.dealt,
         "draws": dict(sorted(cost.draws.items())),
         "reveals": reveals,
-        "declassified": opened,
     }
     return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
