@@ -34,7 +34,7 @@ def signed(bits: int) -> Operand:
 class Contract:
     """A protocol's promise. Costs are for fresh operands, as functions of the operands' shapes.
 
-    `oracle` maps arrays of Python integers to the exact result; `error` is the largest difference allowed, in units of the last
+    `oracle` maps arrays of exact rationals to the exact result; `error` is the largest difference allowed, in units of the last
     place (0: equal in the ring); `rounds` counts exchanges, `online` the payload bytes each party sends to each peer, `dealt`
     the bytes the dealer sends in all. `shapes` are the operand shapes the grid tries, `params` the program constants.
     """

@@ -192,7 +192,7 @@ class Execution:
                 self._kernel.unpack(p[at : at + size], node.ring.bits, node.ring.boolean, node.shape) for p in received.values()
             ]
             at += size
-            results.append(opened(node.ring, [share, *pieces]))
+            results.append(opened(node.ring, [share, *pieces]).copy())  # a script may change what it was given
         return results
 
     def _pack(self, reveal: Reveal, share: Array) -> Any:

@@ -38,7 +38,7 @@ class Ring:
         """x modulo the ring, in its type."""
         if self.bits == x.dtype.itemsize * 8 and x.dtype == self.dtype:
             return x
-        low = np.asarray(x & x.dtype.type((1 << self.bits) - 1))
+        low = np.asarray(x & x.dtype.type((1 << min(self.bits, x.dtype.itemsize * 8)) - 1))
         return low.astype(self.dtype, copy=False)
 
     def add(self, x: Array, y: Array) -> Array:

@@ -130,8 +130,15 @@ class Session:
         return Share(self, self.node("mask", (), (kind, self._next(kind)), ring, shape, secret=True))
 
     def _publish(self, hidden: Share, pad: Node) -> Public:
-        if pad.spent:
-            raise IntegrityError("A one-time pad was about to hide a second value.", where=script_line(LIBRARY))
+        """Open a sum that a whole, unused mask hides. What it hides was there before the mask, so it cannot contain the mask."""
+        older = all(arg is pad or arg.index < pad.index for arg in hidden.node.args)
+        if pad.op != "mask" or pad.spent or not older or (pad.ring, pad.shape) != (hidden.ring, hidden.shape):
+            raise IntegrityError(
+                "An opening must be hidden by a fresh mask of its own ring and shape.",
+                where=script_line(LIBRARY),
+                why="the mask was used before, is older than what it should hide, or is narrower",
+                do="draw a Pad of the value's ring and shape after the value, add it, and open the sum",
+            )
         pad.spent = True
         return Public(
             self, self.node("open", (hidden.node,), ("under", *pad.params), hidden.ring, hidden.shape, secret=False, payload=pad)
@@ -141,7 +148,10 @@ class Session:
 
     def mask(self, x: Share) -> tuple[Public, Share]:
         """(M, [mask]) with M = x + mask public. The opening happens once per value; views of a value use views of its mask."""
+        if not isinstance(x, Share):
+            raise TypeError(f"only a Share is masked, not a {type(x).__name__}")
         public, mask = self._form(x.node)
+        self._formed.append(x.node)
         return Public(self, public), Share(self, mask)
 
     def masked(self, x: Share) -> bool:
@@ -150,8 +160,9 @@ class Session:
 
     def window(self, x: Share, shift: int, bits: int) -> tuple[Public, Share]:
         """(c, [r]) with c = (x >> shift) + r mod 2^bits, up to n - 1 units below, under a fresh one-time r of `bits` bits."""
+        part = x.local_nonlinear(shift, bits)
         pad = self._random("window", Ring(bits), x.shape)
-        return self._publish(x.local_nonlinear(shift, bits) + pad, pad.node), pad
+        return self._publish(part + pad, pad.node), pad
 
     def open(self, x: Share) -> Public:
         """Open words that a Pad hides; anything else, or a second use of the pad, is refused."""
@@ -226,6 +237,8 @@ class Session:
 
     def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str) -> Any:
         """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere."""
+        if not x or not all(isinstance(share, Share) for share in x):
+            raise TypeError("reveal takes shares")
         receivers = self.receivers(to)
         line = script_line(LIBRARY)
         reveals = tuple(Reveal(share.node, receivers, label, line) for share in x)
@@ -300,9 +313,9 @@ class Session:
 
     def _has_form(self, node: Node) -> bool:
         while node.form is None:
-            if node.op in SUMS:
-                return node.keep
-            if node.op == "concat":
+            if node.op in SUMS and not node.keep:
+                return False
+            if node.op == "concat" or node.op in SUMS:
                 return all(self._has_form(arg) for arg in node.args)
             if node.op not in VIEWS:
                 return False
@@ -321,7 +334,6 @@ class Session:
                 continue
             if current.form is None:
                 current.form = self._derive(current, sources) if sources else self._open_fresh(current)
-                self._formed.append(current)
             todo.pop()
         return node.form or self._form(node)
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import UsageError
+from mpc.session import LIBRARY
+from mpc.sharing.node import script_line
 
 LIMIT = 256  # questions on one path
 
@@ -110,7 +112,14 @@ class Unknown(np.lib.mixins.NDArrayOperatorsMixin):
         return float("nan")
 
     def __int__(self) -> int:
-        return 1
+        raise UsageError(
+            "The plan cannot turn a revealed value into a whole number.",
+            where=script_line(LIBRARY),
+            why="a shape, slice or repetition that it decided would be seen by the dealer, and would have no plan",
+            do="branch on a comparison of it, or print it as it is",
+        )
+
+    __index__ = __int__
 
     def __array__(self, *_: Any, **__: Any) -> npt.NDArray[Any]:
         return np.full(self.shape, np.nan)

@@ -48,7 +48,7 @@ def odd_sine_factors(words: Array, bits: int, *coefficients: int) -> Array:
     angles = turn[..., None] * odd
     a = np.array(coefficients, dtype=np.int64)
     both = np.concatenate([a * sine(angles), -a * sine(angles + np.uint64(1 << TURN - 2))], axis=-1)
-    return (both >> UNIT).astype(np.uint64)
+    return ((both + (1 << UNIT - 1)) >> UNIT).astype(np.uint64)
 
 
 def powers(words: Array, bits: int, scale: int, count: int) -> Array:

@@ -50,7 +50,8 @@ class Additive:
 
     def evaluate(self, node: Node) -> Array:
         """My part of the node's value; its arguments must have theirs."""
-        return np.asarray(self._rules[node.op](node, [arg.value for arg in node.args]))
+        value = np.asarray(self._rules[node.op](node, [arg.value for arg in node.args]))
+        return value if node.secret else node.ring.reduce(value)  # shares are reduced when they travel, publics are looked at
 
     def _offset(self, node: Node, v: list[Array]) -> Array:
         if node.secret and not self.first:

@@ -98,6 +98,7 @@ def slice_params(shape: Shape, key: Any) -> tuple[tuple[tuple[int, int, int], ..
         if isinstance(k, slice):
             start, stop, step = k.indices(extent)
             count = len(range(start, stop, step))
+            start, step = (start, step) if count else (0, 1)
             result.append(count)
         else:
             start, count, step = range(extent)[int(k)], 1, 1
@@ -111,7 +112,7 @@ def reshape_shape(shape: Shape, new: Shape) -> Shape:
     known = int(np.prod([k for k in new if k != -1], dtype=np.int64))
     if new.count(-1) == 1 and known and size % known == 0:
         new = tuple(size // known if k == -1 else k for k in new)
-    if -1 in new or int(np.prod(new, dtype=np.int64)) != size:
+    if any(k < 0 for k in new) or int(np.prod(new, dtype=np.int64)) != size:
         raise ValueError(f"shape {shape} cannot become {new}")
     return new
 

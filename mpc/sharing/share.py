@@ -10,6 +10,8 @@ import numpy as np
 from mpc.ring import BIT, Z64, Array, Ring
 from mpc.sharing.node import Node, Params, Recorder, Shape, axes, broadcast, matmul_shape, reshape_shape, slice_params
 
+SAME_RING = frozenset({"add", "sub", "add_public", "mul", "matmul", "inner", "concat"})
+
 
 class Handle:
     """What shares and publics have in common: shape, structure, sums. Immutable; every method records one local operation."""
@@ -39,18 +41,23 @@ class Handle:
     def _same(
         self, op: str, args: tuple[Node, ...], params: Params, shape: Shape, ring: Ring | None = None, payload: Any = None
     ) -> Self:
+        if op in SAME_RING and any(arg.ring != args[0].ring for arg in args):
+            raise TypeError(f"{op} needs operands of one ring, not {' and '.join(str(arg.ring) for arg in args)}")
         node = self.session.node(op, args, params, ring or self.node.ring, shape, secret=self.secret, payload=payload)
         return type(self)(self.session, node)
+
+    def _offset(self, value: int) -> Self:
+        return self._same("offset", (self.node,), (value % (1 << self.ring.bits),), self.shape)
 
     def __neg__(self) -> Self:
         return self._same("neg", (self.node,), (), self.shape)
 
     def __lshift__(self, bits: int) -> Self:
-        return self._same("scale", (self.node,), (1 << bits,), self.shape) if bits else self
+        return self.scale(1 << bits) if bits else self
 
     def scale(self, factor: int) -> Self:
         """Multiply by a public integer that is part of the program."""
-        return self._same("scale", (self.node,), (factor,), self.shape)
+        return self._same("scale", (self.node,), (factor % (1 << self.ring.bits),), self.shape)
 
     def __getitem__(self, key: Any) -> Self:
         cut, shape = slice_params(self.shape, key)
@@ -104,6 +111,11 @@ class Handle:
     def __int__(self) -> int:
         self._refuse("int()")
 
+    def __eq__(self, other: object) -> bool:
+        raise TypeError(f"{type(self).__name__}s are compared by protocols.bits.zero and negative, not by ==")
+
+    __hash__ = object.__hash__
+
     def __iter__(self) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} is not iterable; index or slice it")
 
@@ -121,7 +133,7 @@ class Public(Handle):
 
     def __add__(self, other: Public | int) -> Public:
         if isinstance(other, int):
-            return self._same("offset", (self.node,), (other,), self.shape)
+            return self._offset(other)
         if type(other) is not Public:
             return NotImplemented
         return self._same("add", (self.node, other.node), (), broadcast(self.shape, other.shape))
@@ -181,7 +193,7 @@ class Share(Handle):
 
     def __add__(self, other: Share | Public | int) -> Share:
         if isinstance(other, int):
-            return self._same("offset", (self.node,), (other,), self.shape)
+            return self._offset(other)
         if isinstance(other, Share):
             return self._same("add", (self.node, other.node), (), broadcast(self.shape, other.shape))
         if isinstance(other, Public):

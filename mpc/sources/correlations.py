@@ -71,7 +71,7 @@ class Product(Correlation):
 
     @staticmethod
     def compute(kernel: Kernel, a: Array, b: Array) -> tuple[Array, ...]:
-        return (a * b,)
+        return (np.multiply(a, b),)
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class BitTimesMask(Correlation):
     @staticmethod
     def compute(kernel: Kernel, bit: Array, a: Array) -> tuple[Array, ...]:
         rho = bit.astype(np.uint64)
-        return rho, rho * a
+        return rho, np.multiply(rho, a)
 
 
 @dataclass(frozen=True)

@@ -52,16 +52,23 @@ class Dealer:
 
     def corrections(self, order: Order) -> Iterator[bytes]:
         """The packed corrections of one draw, in the order of its outputs."""
+        try:
+            yield from self._packed(order)
+        except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+            raise IntegrityError(
+                f"An order for {order.kind} does not fit its masks.",
+                why=type(error).__name__,
+                do="run the same version of the library at every participant",
+            ) from None
+
+    def _packed(self, order: Order) -> Iterator[bytes]:
         if order.kind == "InputMask":
             yield self._input_mask(order)
             return
         values = [self.evaluate(mask) for mask in order.masks]
         kind = REGISTRY[order.kind]
-        try:
-            outputs: tuple[Output, ...] = kind.outputs(*[v.shape for v in values], *order.params)
-            results = kind.compute(self._kernel, *values, *order.params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise IntegrityError(f"An order for {order.kind} does not fit its masks.", why=type(error).__name__) from None
+        outputs: tuple[Output, ...] = kind.outputs(*[v.shape for v in values], *order.params)
+        results = kind.compute(self._kernel, *values, *order.params)
         for position, ((ring, shape), plain) in enumerate(zip(outputs, results, strict=True)):
             result = np.asarray(plain)
             for index, keystream in enumerate(self._keystreams):

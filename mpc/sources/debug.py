@@ -33,6 +33,8 @@ class DebugSource:
 
     def opened(self, node: Node, pad: Node) -> None:
         """Assert that an opening is hidden by the whole of a mask that has never hidden another."""
+        if pad.op != "mask":
+            raise IntegrityError("An opening is hidden by part of a mask.", where=f"{node.op} recorded at {node.line}")
         kind, number = pad.params
         if (kind, number) in self._seen:
             raise IntegrityError("A mask was about to hide a second value.", where=f"{node.op} recorded at {node.line}")
@@ -42,6 +44,6 @@ class DebugSource:
 
     def masked(self, value: Array, opened: Array, mask: Node) -> None:
         """Assert that a public M kept for a value is that value plus its mask, whatever views lie between."""
-        expected = np.broadcast_to(mask.ring.add(value, self._dealer.evaluate(expression(mask))), opened.shape)
+        expected = np.broadcast_to(mask.ring.reduce(mask.ring.add(value, self._dealer.evaluate(expression(mask)))), opened.shape)
         if not np.array_equal(expected, opened):
             raise IntegrityError("A value is used under a mask that belongs to another.", where=f"recorded at {mask.line}")

@@ -13,6 +13,9 @@ from mpc.sharing.node import DEALER_SIDE, Node, Shape
 from mpc.sources.correlations import REGISTRY, Correlation, Output
 
 MASK_KINDS = ("mask", "window", "pad")
+NUMBERS = 1 << 60  # masks and draws in one session
+PARTIES = 1 << 10
+WORDS = 1 << 32  # elements of one mask
 
 
 class Root(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True, tag="root"):
@@ -101,13 +104,35 @@ def decode(data: bytes | bytearray) -> list[Order]:
         orders = msgspec.msgpack.decode(data, type=list[Order])
     except (msgspec.MsgspecError, RecursionError, ValueError):
         orders = None
-    if orders is None or encode(orders) != bytes(data) or any(o.kind not in REGISTRY and o.kind != "InputMask" for o in orders):
+    if orders is None or encode(orders) != bytes(data) or not all(map(_sound, orders)):
         raise IntegrityError(
             "The dealer could not read an order for correlated randomness.",
             why="it is malformed, not canonical, or of an unknown kind",
             do="run the same version of the library at every participant",
         )
     return orders
+
+
+def _sound(one: Order) -> bool:
+    """Whether an order names a known correlation of masks that can exist."""
+    known = one.kind in REGISTRY or (one.kind == "InputMask" and one.owner >= 0 and len(one.masks) == 1)
+    return known and 0 <= one.number < NUMBERS and one.owner < PARTIES and all(map(_sound_mask, one.masks))
+
+
+def _sound_mask(mask: Expression) -> bool:
+    if isinstance(mask, View):
+        return mask.op in DEALER_SIDE and bool(mask.args) and all(map(_sound_mask, mask.args))
+    words = 1
+    for extent in mask.shape:
+        words *= extent
+    return (
+        mask.kind in (*MASK_KINDS, "zero")
+        and 1 <= mask.bits <= 64
+        and 0 <= mask.number < NUMBERS
+        and len(mask.shape) <= 32
+        and all(extent >= 0 for extent in mask.shape)
+        and words <= WORDS
+    )
 
 
 def ring_of(root: Root) -> Ring:

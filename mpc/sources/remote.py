@@ -98,7 +98,10 @@ def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payloa
     waiting = {party: bytearray() for party in parties}
     dealt = 0
     for order in decode(payload):
-        queue = waiting[parties[dealer.corrected(order)]]
+        index = dealer.corrected(order)
+        if index >= len(parties):
+            raise IntegrityError("An order names a party that is not in the session.")
+        queue = waiting[parties[index]]
         for correction in dealer.corrections(order):
             queue += correction
             dealt += len(correction)

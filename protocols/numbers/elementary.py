@@ -17,7 +17,7 @@ SCALED = 24  # fraction bits of a function on [1, 2) before it is scaled back
 
 
 def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
-    """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-14. Costs grow with the bound of x: assume a tight one.
+    """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-12 for |x| <= 52. Costs grow with the bound of x.
 
     A small gain is folded into public coefficients, and the result has that many more fraction bits.
     """
@@ -47,9 +47,11 @@ def rsqrt(x: Number, low: int, times: int = 1) -> Fixed:
 def reciprocal(x: Number, low: int) -> Fixed:
     """1 / x for positive numbers of at least `low` units of their own last place; relative error 2^-16."""
     top = x.limit.bit_length()
-    unit = min(37, top + 16)
+    if not 1 <= low <= x.limit:
+        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line(LIBRARY))
+    unit = RING_BITS - 2 - SCALED + low.bit_length() - 1
     limit = (1 << unit + SCALED) // low + (1 << unit)
-    if low < 1 or limit >> 62:
-        raise RangeError("1/x of so small an x does not fit the ring.", where=script_line(LIBRARY), do="state a larger low")
+    if unit < top + 8:
+        raise RangeError("x has too wide a range for 1/x.", where=script_line(LIBRARY), do="state a larger low or a smaller bound")
     share = functions.reciprocal(x.s, x.share, top, unit)
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)

@@ -1,0 +1,1 @@
+"""What things cost: ledgers and measurements of the protocols. Nothing here is needed to run a computation."""

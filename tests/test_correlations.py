@@ -1,0 +1,141 @@
+"""Each correlation against an independent computation in Python integers or correctly rounded arithmetic, dealt to real parties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import gmpy2
+import numpy as np
+import pytest
+from harness import NAMES, born_masked, plain, run
+
+from mpc.kernel import load
+from mpc.ring import BIT, Z64
+from mpc.session import Session
+from mpc.sources.correlations import (
+    REGISTRY,
+    BitProducts,
+    BitTimesMask,
+    DigitTables,
+    Harmonics,
+    Lifted,
+    MatrixProduct,
+    Pad,
+    PolynomialTable,
+    Product,
+    Truncation,
+)
+
+X = np.arange(-5, 7, dtype=np.int64).reshape(3, 4)
+M64 = 1 << 64
+
+
+def numbers(x: Any) -> Any:
+    """Words as Python integers."""
+    return np.asarray(x).astype(object)
+
+
+def digit_tables(low: int) -> Callable[..., list[Any]]:
+    """One-hot words of base-16 digits, then bit `low`."""
+
+    def oracle(r: Any) -> list[Any]:
+        r, count = numbers(r), -(-low // 4)
+        places = [1 << (r >> 4 * k) % (1 << min(4, low - 4 * k)) for k in range(count)]
+        full = [np.stack(places[:-1])] if count > 1 else []
+        return [*full, places[-1], (r >> low) % 2]
+
+    return oracle
+
+
+def harmonics(bits: int, terms: int, scale: int) -> Callable[..., list[Any]]:
+    """Cosines, then sines, of odd multiples, correctly rounded from 100 bits."""
+
+    def oracle(r: Any) -> list[Any]:
+        with gmpy2.context(precision=100):
+            turn = 2 * gmpy2.const_pi() / (1 << bits)
+            angles = [[turn * int(word) * j for j in range(1, 2 * terms, 2)] for word in np.asarray(r).reshape(-1)]
+            rows = [[int(gmpy2.rint(f(angle) * 2**scale)) % M64 for f in (gmpy2.cos, gmpy2.sin) for angle in row] for row in angles]
+        return [np.array(rows, dtype=object).reshape(*np.shape(r), 2 * terms)]
+
+    return oracle
+
+
+def masks(s: Session, *shapes: tuple[int, ...]) -> list[Any]:
+    """Masks of fresh values of these shapes."""
+    one = born_masked(s, "x", (3, 4))[0, 0]
+    return [s.mask(plain(one.broadcast_to(shape)))[1] for shape in shapes]
+
+
+def bits(s: Session, *shape: int) -> Any:
+    """A pad of bits."""
+    return s.draw(Pad(BIT, shape))[0]
+
+
+# Name: how to draw it, and the results from the values of its masks.
+CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
+    "Product": (lambda s: Product(*masks(s, (4, 1), (3,))), lambda a, b: [numbers(a) * numbers(b) % M64]),
+    "MatrixProduct": (lambda s: MatrixProduct(*masks(s, (3, 4), (4, 2))), lambda a, b: [numbers(a) @ numbers(b) % M64]),
+    "Truncation": (lambda s: Truncation(*masks(s, (50,)), 13), lambda r: [numbers(r) >> 13, numbers(r) >> 63]),
+    "DigitTables 22": (lambda s: DigitTables(*masks(s, (9,)), 22), digit_tables(22)),
+    "DigitTables 63": (lambda s: DigitTables(*masks(s, (9,)), 63), digit_tables(63)),
+    "DigitTables 3": (lambda s: DigitTables(*masks(s, (9,)), 3), digit_tables(3)),
+    "BitProducts": (
+        lambda s: BitProducts(bits(s, 4, 25), (1, 3, 6, 15)),
+        lambda b: [np.stack([math.prod(numbers(b)[k] for k in range(4) if subset >> k & 1) for subset in (1, 3, 6, 15)])],
+    ),
+    "Lifted": (lambda s: Lifted(bits(s, 40)), lambda b: [numbers(b)]),
+    "BitTimesMask": (
+        lambda s: BitTimesMask(bits(s, 5, 1), *masks(s, (7,))),
+        lambda b, a: [numbers(b), numbers(b) * numbers(a) % M64],
+    ),
+    "Harmonics": (lambda s: Harmonics(s.window(plain(born_masked(s, "x", (3, 4))), 0, 23)[1], 23, 6, 16), harmonics(23, 6, 16)),
+}
+CLOSE = {"Harmonics": 1}  # units by which the dealer's floating point may differ
+
+
+def test_every_correlation_has_a_case_here() -> None:
+    assert {name.split()[0] for name in CASES} | {"PolynomialTable"} == set(REGISTRY)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("name", CASES)
+def test_a_dealt_correlation_is_the_function_of_its_masks(name: str, n: int) -> None:
+    draw, oracle = CASES[name]
+
+    def main(s: Session) -> Any:
+        correlation = draw(s)
+        outputs = s.draw(correlation)
+        shares = (*correlation.masks, *outputs)
+        values = s.reveal(*shares, label="all")
+        return values[: len(correlation.masks)], values[len(correlation.masks) :], [share.ring for share in outputs]
+
+    given_masks, outputs, rings = run(main, n, {"x": X}).results[NAMES[0]]
+    expected = oracle(*given_masks)
+    assert len(outputs) == len(expected)
+    for got, right, ring in zip(outputs, expected, rings, strict=True):
+        assert got.shape == right.shape
+        off = (numbers(got) - right + CLOSE.get(name, 0)) % (1 << ring.bits)
+        assert (off <= 2 * CLOSE.get(name, 0)).all()
+
+
+@pytest.mark.parametrize(("function", "exact"), [("reciprocal", lambda x: 1 / x), ("rsqrt", lambda x: 1 / gmpy2.sqrt(x))])
+def test_polynomial_tables_meet_their_function(function: str, exact: Callable[[Any], Any]) -> None:
+    width, segments, degree, scale = 24, 32, 3, 26
+    rng = np.random.default_rng(11)
+    print("seed 11")
+    masks_ = rng.integers(0, 1 << width, size=400, dtype=np.uint64)
+    points = rng.integers(0, 1 << width - 1, size=400, dtype=np.uint64)
+    points[:3] = 0, (1 << width - 1) - 1, 1 << width - 6
+    (table,) = PolynomialTable.compute(load("reference"), masks_, function, width, segments, degree, scale)
+    ((ring, shape),) = PolynomialTable.outputs(masks_.shape, function, width, segments, degree, scale)
+    assert (ring, shape, table.dtype) == (Z64, table.shape, np.uint64)
+    low = width - 5
+    worst = 0.0
+    for r, y, rows in zip(masks_.tolist(), points.tolist(), table.view(np.int64).tolist(), strict=True):
+        opened = (y + r) % (1 << width)
+        part = gmpy2.mpfr(opened % (1 << low)) / (1 << low)
+        value = sum(coefficient * part**j for j, coefficient in enumerate(rows[opened >> low])) / 2**scale
+        worst = max(worst, abs(float(value - exact(1 + gmpy2.mpfr(y) / (1 << width - 1)))))
+    assert worst < 2**-18

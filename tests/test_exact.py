@@ -1,0 +1,147 @@
+"""Public integer functions: the same bits everywhere, as known answers, and close to what they stand for."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import gmpy2
+import numpy as np
+import pytest
+
+from protocols import exact
+from protocols.bits import digits, expand
+
+
+def grid(bits: int) -> Any:
+    """Words of so many bits: edges, an even grid and random ones, as integers alone determine them."""
+    top = 1 << bits
+    edges = [k % top for around in (0, top // 4, top // 2, 3 * top // 4, top) for k in range(around - 3, around + 4)]
+    even = [k * (top // 1024) % top for k in range(1024)] if bits >= 10 else []
+    mixed = [int.from_bytes(hashlib.sha256(k.to_bytes(4, "little")).digest()[:8], "little") % top for k in range(2000)]
+    return np.array(edges + even + mixed, dtype=np.uint64)
+
+
+def fingerprint(x: Any) -> str:
+    """Shape, type and every bit."""
+    x = np.ascontiguousarray(x)
+    little = x.astype(x.dtype.newbyteorder("<"))
+    return hashlib.sha256(f"{x.shape} {x.dtype.name} ".encode() + little.tobytes()).hexdigest()[:32]
+
+
+BITS = grid(4)[:64].reshape(4, 16).astype(np.uint8) & 1
+ANSWERS = {
+    "sines": (lambda: exact.sines()[0], "835daaca69919b97feb01ce2fab0d368"),
+    "cosines": (lambda: exact.sines()[1], "20aa15c07d5cfa54c7bccfec8fa523af"),
+    "sine": (lambda: exact.sine(grid(32)), "ccba32cc31f97440dadf59278d37f75c"),
+    "sine of wide words": (lambda: exact.sine(grid(64)), "a7da6aadba6e6ca1016869a151c99658"),
+    "factors of 23 bits": (lambda: exact.odd_sine_factors(grid(23), 23, 50, -30, 2, 1), "9e4d6dfdc235cf20aa3c258c309fb0ff"),
+    "factors of 32 bits": (lambda: exact.odd_sine_factors(grid(32), 32, 1 << 18, -77), "3571eef63533b53303d2da90de26ae38"),
+    "factors of 40 bits": (lambda: exact.odd_sine_factors(grid(40), 40, 1 << 18), "17ecbfd44d9f35ebff8e6c6e211f75b6"),
+    "powers": (lambda: exact.powers(grid(19), 19, 24, 4), "bb3b4249c57b398d1d5af67d8cbbcf73"),
+    "powers of wide words": (lambda: exact.powers(grid(64), 19, 24, 4), "f0b0c15d6f889e3ae73702e95f635de2"),
+    "logistic_harmonics 64": (lambda: np.array(exact.logistic_harmonics(64, 20, 18, "1")), "1fdf4b9681527311f99f5c3dbd46cba1"),
+    "logistic_harmonics 128": (lambda: np.array(exact.logistic_harmonics(128, 40, 18, "1/3")), "45f5f44269d42aba789b5a5c5fe23001"),
+    "root_powers": (lambda: np.array(exact.root_powers(40, 30)), "0e74187804170ba0f99fe3980b58ab25"),
+    "digits": (lambda: digits(grid(64), 31), "7003f7488c571459043ceb7f0830ff16"),
+    "expand": (lambda: expand(BITS, (3, 9, 15), (1, 2, 4, 8, 3, 9)), "7d3305d3560eff55b9eb0fe5e6e7474b"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_known_answers(name: str) -> None:
+    compute, answer = ANSWERS[name]
+    assert fingerprint(compute()) == answer
+
+
+def test_sines_are_correctly_rounded() -> None:
+    for table, function in zip(exact.sines(), (gmpy2.sin, gmpy2.cos), strict=True):
+        assert (table.dtype, table.shape) == (np.int64, (1 << exact.TABLE,))
+        with gmpy2.context(precision=300):
+            right = [int(gmpy2.rint(function(2 * gmpy2.const_pi() * k / 4096) * (1 << exact.UNIT))) for k in range(4096)]
+        assert table.tolist() == right
+
+
+def angles(words: Any, bits: int) -> list[Any]:
+    """2 pi w / 2^bits to 100 bits."""
+    with gmpy2.context(precision=100):
+        return [2 * gmpy2.const_pi() * int(w) / (1 << bits) for w in words]
+
+
+def test_sine_is_within_two_units() -> None:
+    words = grid(32)
+    off = [int(v) - gmpy2.sin(t) * (1 << 30) for v, t in zip(exact.sine(words), angles(words, 32), strict=True)]
+    assert max(abs(v) for v in off) <= 2
+    assert np.array_equal(exact.sine(words), exact.sine(words + np.uint64(1 << 32)))
+
+
+@pytest.mark.parametrize("bits", [20, 23, 32, 40])
+def test_odd_sine_factors_are_within_a_unit(bits: int) -> None:
+    words, coefficients = grid(bits), (1 << 18, -30000, 117)
+    got = exact.odd_sine_factors(words, bits, *coefficients).view(np.int64)
+    assert got.shape == (*words.shape, 6)
+    seen = words >> np.uint64(max(0, bits - 32))  # what is below 2^-32 of a turn is cut off
+    for j, a in enumerate(coefficients):
+        for row, t in zip(got, angles(seen, min(bits, 32)), strict=True):
+            assert abs(row[j] - a * gmpy2.sin((2 * j + 1) * t)) <= 1.01
+            assert abs(row[3 + j] + a * gmpy2.cos((2 * j + 1) * t)) <= 1.01
+
+
+def test_powers_are_within_a_unit_each() -> None:
+    words = grid(19)
+    got = exact.powers(words, 19, 24, 4)
+    assert got.shape == (*words.shape, 4)
+    for word, row in zip(words.tolist(), got.tolist(), strict=True):
+        for j, value in enumerate(row):
+            assert 0 <= (word << 5) ** j * (1 << 24) // (1 << 24 * j) - value <= j
+    assert np.array_equal(got, exact.powers(words + np.uint64(1 << 50), 19, 24, 4))
+
+
+@pytest.mark.parametrize(("period", "terms"), [(32, 10), (64, 20), (128, 40), (256, 80)])
+def test_the_sine_series_is_the_logistic_function(period: int, terms: int) -> None:
+    series = exact.logistic_harmonics(period, terms, 40, "1")
+    with gmpy2.context(precision=100):
+        w = 2 * gmpy2.const_pi() / period
+        worst = 0.0
+        for k in range(-64, 65):
+            x = gmpy2.mpfr(period // 2 - 12) * k / 64
+            value = sum(a * gmpy2.sin(j * w * x) for a, j in zip(series, range(1, 2 * terms, 2), strict=True)) / (1 << 40)
+            worst = max(worst, float(abs(value + 0.5 - 1 / (1 + gmpy2.exp(-x)))))
+    assert worst < 2**-17
+
+
+def test_root_powers_are_correctly_rounded() -> None:
+    for e, value in enumerate(exact.root_powers(40, 30)):
+        exactly_squared = 1 << 60 - e  # value is round(sqrt of this)
+        assert (2 * value - 1) ** 2 < 4 * exactly_squared <= (2 * value + 1) ** 2
+
+
+def test_digits_spell_the_word() -> None:
+    for low in (1, 4, 5, 31, 32, 63, 64):
+        parts = digits(grid(64), low).astype(object)
+        spelled = sum(part << 4 * k for k, part in enumerate(parts))
+        assert (spelled == grid(64).astype(object) % (1 << low)).all()
+
+
+def test_public_functions_take_and_give_integers_alone() -> None:
+    words = grid(32)
+    for out in (exact.sine(words), exact.odd_sine_factors(words, 32, 5), exact.powers(words, 19, 24, 3), digits(words, 31)):
+        assert np.issubdtype(out.dtype, np.integer)
+
+
+@pytest.mark.parametrize("name", ["sine", "odd_sine_factors", "powers"])
+def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact.sines()
+    words = grid(19)
+
+    class NoFloats(np.ndarray):
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+            plain = [np.asarray(x) if isinstance(x, NoFloats) else x for x in inputs]
+            assert not any(np.issubdtype(np.asarray(x).dtype, np.floating) for x in plain)
+            result = getattr(ufunc, method)(*plain, **kwargs)
+            assert not np.issubdtype(np.asarray(result).dtype, np.floating)
+            return np.asarray(result).view(NoFloats)
+
+    arguments = {"sine": (), "odd_sine_factors": (19, 7, 5), "powers": (19, 24, 3)}[name]
+    watched = getattr(exact, name)(words.view(NoFloats), *arguments)
+    assert np.array_equal(np.asarray(watched), getattr(exact, name)(words, *arguments))
