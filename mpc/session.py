@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -11,19 +10,13 @@ import numpy as np
 
 from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, UsageError
+from mpc.lines import script_line
 from mpc.ring import Z64, Array, Ring
 from mpc.schedule import Reveal, Segment
-from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape, script_line
+from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Correlation, Pad
 from mpc.sources.descriptor import Draw, Order, expression, order
-
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LIBRARY = (  # folders whose lines are never the script's own
-    *(os.path.join(HERE, name) + os.sep for name in ("mpc", "protocols")),
-    os.path.dirname(np.__file__) + os.sep,
-    os.path.dirname(os.__file__) + os.sep,
-)
 
 
 class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
@@ -40,7 +33,7 @@ class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise UsageError(
             f"{self!r} has no value at this party.",
-            where=script_line(LIBRARY),
+            where=script_line(),
             do="use it only where it was received, or reveal it to this party too",
         )
 
@@ -110,8 +103,8 @@ class Session:
     ) -> Node:
         """Append one operation to the record."""
         if self._closed:
-            raise UsageError("The session has ended.", where=script_line(LIBRARY), do="compute inside the script's main(s)")
-        node = Node(op, args, params, ring, shape, secret, self._next("node"), script_line(LIBRARY))
+            raise UsageError("The session has ended.", where=script_line(), do="compute inside the script's main(s)")
+        node = Node(op, args, params, ring, shape, secret, self._next("node"), script_line())
         node.payload = payload
         node.dealer = op in ("mask", "zero") or (secret and op in DEALER_SIDE and all(arg.dealer for arg in args))
         if secret and op in SUMS:
@@ -135,7 +128,7 @@ class Session:
         if pad.op != "mask" or pad.spent or not older or (pad.ring, pad.shape) != (hidden.ring, hidden.shape):
             raise IntegrityError(
                 "An opening must be hidden by a fresh mask of its own ring and shape.",
-                where=script_line(LIBRARY),
+                where=script_line(),
                 why="the mask was used before, is older than what it should hide, or is narrower",
                 do="draw a Pad of the value's ring and shape after the value, add it, and open the sum",
             )
@@ -169,7 +162,7 @@ class Session:
         if x.node.pad is None:
             raise IntegrityError(
                 "An opening must be hidden by a one-time pad of its own shape.",
-                where=script_line(LIBRARY),
+                where=script_line(),
                 do="add a share drawn as Pad(ring, shape), or use mask() or declassify()",
             )
         return self._publish(x, x.node.pad)
@@ -240,7 +233,7 @@ class Session:
         if not x or not all(isinstance(share, Share) for share in x):
             raise TypeError("reveal takes shares")
         receivers = self.receivers(to)
-        line = script_line(LIBRARY)
+        line = script_line()
         reveals = tuple(Reveal(share.node, receivers, label, line) for share in x)
         for reveal in reveals:
             self._allow(label, reveal.node.shape, receivers)
@@ -250,7 +243,7 @@ class Session:
     def receivers(self, to: str | Sequence[str] | None) -> tuple[str, ...]:
         """The parties that `to` names, in the session's order; all of them for None."""
         if to is not None and not to:
-            raise UsageError("A reveal names nobody.", where=script_line(LIBRARY), do="name a party, or leave out to= for all")
+            raise UsageError("A reveal names nobody.", where=script_line(), do="name a party, or leave out to= for all")
         named = self.parties if to is None else (to,) if isinstance(to, str) else tuple(to)
         for name in named:
             self._known(name)
@@ -278,7 +271,7 @@ class Session:
         """Refuse whatever would leave the computation without standing in the agreed plan."""
         if self._contract is None:
             return
-        key = (script_line(LIBRARY), label, shape, receivers)
+        key = (script_line(), label, shape, receivers)
         left = self._contract.get(key, 0)
         if left == 0:
             raise ConsentError(
@@ -304,7 +297,7 @@ class Session:
         if name not in self.parties:
             raise UsageError(
                 f"There is no party {name!r} in this session.",
-                where=script_line(LIBRARY),
+                where=script_line(),
                 why=f"the parties are {', '.join(self.parties)}",
                 do="use one of these names",
             )

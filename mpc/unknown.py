@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import UsageError
-from mpc.session import LIBRARY
-from mpc.sharing.node import script_line
+from mpc.lines import script_line
 
 LIMIT = 256  # questions on one path
 
@@ -114,7 +113,7 @@ class Unknown(np.lib.mixins.NDArrayOperatorsMixin):
     def __int__(self) -> int:
         raise UsageError(
             "The plan cannot turn a revealed value into a whole number.",
-            where=script_line(LIBRARY),
+            where=script_line(),
             why="a shape, slice or repetition that it decided would be seen by the dealer, and would have no plan",
             do="branch on a comparison of it, or print it as it is",
         )

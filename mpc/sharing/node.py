@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Protocol
 
 import numpy as np
@@ -157,11 +156,3 @@ def restructure(op: str, ring: Ring, params: Params, *args: Array) -> Array:
     if op == "sub":
         return ring.sub(x, args[1])
     raise ValueError(f"{op} is not a structural operation")
-
-
-def script_line(library: tuple[str, ...]) -> str:
-    """`file:line` of the innermost caller outside the folders in `library`."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(library):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"

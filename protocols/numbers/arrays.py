@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import RangeError
+from mpc.lines import script_line
 from mpc.ring import BIT
-from mpc.session import LIBRARY, Session
-from mpc.sharing.node import axes, script_line
+from mpc.session import Session
+from mpc.sharing.node import axes
 from mpc.sharing.share import Share, concat
 from protocols import arithmetic, bits
 from protocols.numbers.secret import Secret, refuse
@@ -397,7 +398,7 @@ def encoded(value: Any) -> tuple[Any, int, int]:
     scaled = np.rint(array.astype(np.float64) * 2.0**frac) if array.dtype.kind == "f" else array
     limit = int(np.abs(scaled).max(initial=0))
     if limit >> RING_BITS:
-        raise RangeError("A public number does not fit the ring.", where=script_line(LIBRARY), do="scale it down")
+        raise RangeError("A public number does not fit the ring.", where=script_line(), do="scale it down")
     words = scaled.astype(np.int64)
     return (int(words) if array.ndim == 0 else words.astype(np.uint64)), frac, max(limit, 1)
 
@@ -406,7 +407,7 @@ def overflow(s: Session, what: str, shape: tuple[int, ...]) -> Any:
     """Refuse an operation whose result could leave the ring."""
     raise RangeError(
         f"This operation can reach {what}; the ring holds 2^{RING_BITS}.",
-        where=f"{s.name}, {script_line(LIBRARY)}, operand of shape {shape}",
+        where=f"{s.name}, {script_line()}, operand of shape {shape}",
         why="the bounds declared in the schema, taken through the operations so far, allow it",
         do="declare tighter column bounds, standardise first, or divide before multiplying",
     )

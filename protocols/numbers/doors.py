@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import IntegrityError, RangeError, UsageError
+from mpc.lines import script_line
 from mpc.ring import BIT, Array
-from mpc.session import LIBRARY, Hidden, Session
-from mpc.sharing.node import script_line
+from mpc.session import Hidden, Session
 from mpc.sharing.share import concat
 from mpc.unknown import Unknown
 from protocols import bits
@@ -58,7 +58,7 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
     frac = FRACTION + max(0, -math.floor(math.log2(bound)))
     plain = np.zeros(value.shape) if isinstance(value, Hidden | Unknown) else np.asarray(value, dtype=np.float64)
     if from_ == s.name and not (np.abs(plain) <= bound).all():
-        raise RangeError("A public value is outside its stated bound.", where=script_line(LIBRARY), do="state a wider bound")
+        raise RangeError("A public value is outside its stated bound.", where=script_line(), do="state a wider bound")
     words = encode(np.clip(plain, -bound, bound), frac)
     return Fixed(s, s.embed(s.public(words, from_)), frac, math.ceil(bound * 2**frac))
 
@@ -70,7 +70,7 @@ def assume_bound(x: Number, bound: float) -> Number:
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
-    x.s.assumptions.append((shifted[0] + shifted[1], f"|x| <= {bound:g} at {script_line(LIBRARY)}"))
+    x.s.assumptions.append((shifted[0] + shifted[1], f"|x| <= {bound:g} at {script_line()}"))
     return x.assume(limit)
 
 
@@ -106,7 +106,7 @@ def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str) -> Any
     Plain NumPy: float64 for Fixed, int64 for Int, bool for Bool; a scalar for no axes. All arguments travel in one round.
     """
     if not x or not all(isinstance(v, Secret) for v in x):
-        raise UsageError("reveal takes secret arrays.", where=script_line(LIBRARY), do="reveal(x, label=...)")
+        raise UsageError("reveal takes secret arrays.", where=script_line(), do="reveal(x, label=...)")
     s = x[0].s
     check_assumptions(s)
     words = s.reveal(*[v.share for v in x], to=to, label=label)
@@ -126,7 +126,7 @@ def _meaning(x: Secret, words: Any) -> Any:
     if isinstance(words, np.ndarray) and words.size and int(np.abs(words.view(np.int64)).max()) > x.limit:
         raise IntegrityError(
             "A revealed value is outside the range that its bounds prove.",
-            where=f"{x.s.name}, {script_line(LIBRARY)}",
+            where=f"{x.s.name}, {script_line()}",
             why="a party's data or arithmetic is faulty, or an earlier value left the ring",
             do="check the inputs against their declared bounds at every party; do not use this result",
         )

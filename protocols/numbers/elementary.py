@@ -8,8 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from mpc.errors import RangeError
-from mpc.session import LIBRARY
-from mpc.sharing.node import script_line
+from mpc.lines import script_line
 from protocols import functions
 from protocols.numbers.arrays import FRACTION, RING_BITS, Fixed, Number
 
@@ -37,7 +36,7 @@ def rsqrt(x: Number, low: int, times: int = 1) -> Fixed:
     x = x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
     top = x.limit.bit_length()
     if not 1 <= low <= x.limit:
-        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line(LIBRARY))
+        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line())
     unit = min(RING_BITS - 2 - SCALED + (low // times).bit_length() // 2, RING_BITS - 2 - times.bit_length() // 2)
     limit = math.isqrt((times << 2 * (unit + SCALED)) // low) + (1 << unit)
     share = functions.rsqrt(x.s, x.share, top, unit, times)
@@ -48,10 +47,10 @@ def reciprocal(x: Number, low: int) -> Fixed:
     """1 / x for positive numbers of at least `low` units of their own last place; relative error 2^-16."""
     top = x.limit.bit_length()
     if not 1 <= low <= x.limit:
-        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line(LIBRARY))
+        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line())
     unit = RING_BITS - 2 - SCALED + low.bit_length() - 1
     limit = (1 << unit + SCALED) // low + (1 << unit)
     if unit < top + 8:
-        raise RangeError("x has too wide a range for 1/x.", where=script_line(LIBRARY), do="state a larger low or a smaller bound")
+        raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
     share = functions.reciprocal(x.s, x.share, top, unit)
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)

@@ -8,8 +8,8 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from mpc.errors import UsageError
-from mpc.session import LIBRARY, Session
-from mpc.sharing.node import script_line
+from mpc.lines import script_line
+from mpc.session import Session
 from mpc.sharing.share import Share
 
 UFUNCS = {
@@ -194,7 +194,7 @@ def supported(x: Secret) -> str:
 
 def misfit(x: Secret, what: str, error: ValueError) -> UsageError:
     """The error for operands whose shapes do not fit."""
-    where = f"{x.s.name}, {script_line(LIBRARY)}"
+    where = f"{x.s.name}, {script_line()}"
     return UsageError(f"The operands of {what} do not fit together.", where=where, why=str(error), do="compare their shapes")
 
 
@@ -202,7 +202,7 @@ def refuse(x: Secret, what: str, do: str) -> NoReturn:
     """Raise the error that says what a secret array does not do, where, and what to do instead."""
     raise UsageError(
         f"A secret {type(x).__name__} of shape {x.shape} refuses {what}.",
-        where=f"{x.s.name}, {script_line(LIBRARY)}",
+        where=f"{x.s.name}, {script_line()}",
         why="it would reveal what nobody agreed to reveal, or is not supported",
         do=do,
     )
