@@ -107,6 +107,8 @@ class Session:
         node = Node(op, args, params, ring, shape, secret, self._next("node"), script_line())
         node.payload = payload
         node.dealer = op in ("mask", "zero") or (secret and op in DEALER_SIDE and all(arg.dealer for arg in args))
+        if op in VIEWS or op in SUMS:
+            node.nest = 1 + max([arg.nest for arg in args], default=0)
         if secret and op in SUMS:
             node.keep = node.dealer or all(self._has_form(arg) for arg in args)
             node.pad = next((arg for arg in args if arg.op == "mask" and arg.params[0] == "pad" and arg.shape == shape), None)
@@ -306,7 +308,7 @@ class Session:
 
     def _has_form(self, node: Node) -> bool:
         while node.form is None:
-            if node.op in SUMS and not node.keep:
+            if node.nest > NEST or (node.op in SUMS and not node.keep):
                 return False
             if node.op == "concat" or node.op in SUMS:
                 return all(self._has_form(arg) for arg in node.args)
@@ -333,7 +335,7 @@ class Session:
     @staticmethod
     def _sources(node: Node) -> tuple[Node, ...]:
         """The nodes whose masked forms give this one's, or none where it must be opened itself."""
-        if node.form is not None or (node.op in SUMS and not node.keep):
+        if node.form is not None or node.nest > NEST or (node.op in SUMS and not node.keep):
             return ()
         if node.op in ("add_public", "offset"):
             return node.args[:1]
@@ -356,4 +358,5 @@ class Session:
 
 
 VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
+NEST = 64  # structure deeper than this is opened afresh, so that no description of a mask grows without end
 SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed

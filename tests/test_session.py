@@ -294,3 +294,19 @@ def test_publics_of_a_small_ring_stay_in_it() -> None:
     assert np.array_equal(high, up >> np.uint64(20))
     assert np.array_equal(down, (np.uint64(1 << 24) - c) % np.uint64(1 << 24))
     assert set(last.reshape(-1).tolist()) == {(1 << 24) - 1}
+
+
+def test_deep_structure_is_opened_afresh_instead_of_described_without_end() -> None:
+    def main(s: Session) -> Any:
+        x = born(s)
+        total = rolled = x
+        for _ in range(500):
+            total = total + x
+        for _ in range(300):
+            rolled = concat([rolled, x[:1]])[1:]
+        return s.reveal(mul(s, total, rolled), label="product")
+
+    for n in (1, 2):
+        expected = 501 * X.astype(object) * np.broadcast_to(X[0], X.shape).astype(object)
+        result = run(main, n, {"x": X}).results[NAMES[0]]
+        assert (result.astype(object) == expected % (1 << 64)).all()

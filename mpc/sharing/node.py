@@ -20,7 +20,7 @@ class Node:
     """One recorded operation. `depth` counts the exchanges that must come first, from the start of the pending record."""
 
     __slots__ = (
-        "args", "dealer", "depth", "done", "form", "index", "keep", "line", "op", "pad",
+        "args", "dealer", "depth", "done", "form", "index", "keep", "line", "nest", "op", "pad",
         "params", "payload", "ring", "secret", "shape", "spent", "value",
     )  # fmt: skip
 
@@ -33,6 +33,7 @@ class Node:
         self.depth: int = max([arg.depth for arg in args], default=0) + (op in EXCHANGED)
         self.value: Any = None
         self.done = False
+        self.nest = 0  # structural operations between this value and what they start from
         self.dealer = False  # a mask, or structure of masks: the dealer can regenerate it
         self.keep = op in STRUCTURE  # arguments outlive the execution: masked forms are derived through them
         self.spent = False  # a one-time pad that has hidden an opening

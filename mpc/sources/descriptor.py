@@ -15,6 +15,7 @@ from mpc.sources.correlations import REGISTRY, Correlation, Output
 MASK_KINDS = ("mask", "window", "pad")
 NUMBERS = 1 << 60  # masks and draws in one session
 PARTIES = 1 << 10
+DEPTH = 256  # views within views
 WORDS = 1 << 32  # elements of one mask
 
 
@@ -119,9 +120,10 @@ def _sound(one: Order) -> bool:
     return known and 0 <= one.number < NUMBERS and one.owner < PARTIES and all(map(_sound_mask, one.masks))
 
 
-def _sound_mask(mask: Expression) -> bool:
+def _sound_mask(mask: Expression, depth: int = 0) -> bool:
     if isinstance(mask, View):
-        return mask.op in DEALER_SIDE and bool(mask.args) and all(map(_sound_mask, mask.args))
+        inner = bool(mask.args) and depth < DEPTH and all(_sound_mask(arg, depth + 1) for arg in mask.args)
+        return inner and mask.op in DEALER_SIDE
     words = 1
     for extent in mask.shape:
         words *= extent
