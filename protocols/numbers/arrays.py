@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from mpc.lines import script_line
 from mpc.ring import BIT
 from mpc.session import Session
 from mpc.sharing.node import axes
-from mpc.sharing.share import Share, concat
+from mpc.sharing.share import Share
 from protocols import arithmetic, bits
 from protocols.numbers.secret import Secret, refuse
 
@@ -411,50 +411,3 @@ def overflow(s: Session, what: str, shape: tuple[int, ...]) -> Any:
         why="the bounds declared in the schema, taken through the operations so far, allow it",
         do="declare tighter column bounds, standardise first, or divide before multiplying",
     )
-
-
-def joined(parts: Sequence[Any], axis: int = 0) -> Any:
-    """np.concatenate over secret and public arrays; fraction bits may differ along the joined axis."""
-    first = next(p for p in parts if isinstance(p, Secret))
-    if all(isinstance(p, Bool) for p in parts):
-        return Bool(first.s, concat([p.share for p in parts], axis))
-    anchor = Number(first.s, first.share, 0, 1)
-    numbers = [anchor._other(p) for p in parts]
-    kind = Int if all(type(n) is Int for n in numbers) else Fixed
-    numbers = [n.lifted(FRACTION) if kind is Fixed and type(n) is Int else n for n in numbers]
-    fracs = [n.wide() for n in numbers]
-    share = concat([n.share for n in numbers], axis)
-    frac = settled(np.concatenate(fracs, axis=axis))
-    return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers))
-
-
-def stacked(parts: Sequence[Any], axis: int = 0) -> Any:
-    """np.stack."""
-    return joined([p.expand_dims(axis) if isinstance(p, Secret) else np.expand_dims(np.asarray(p), axis) for p in parts], axis)
-
-
-def hstacked(parts: Sequence[Any]) -> Any:
-    """np.hstack."""
-    return joined(parts, 0 if all(np.ndim(p) == 1 for p in parts) else 1)
-
-
-def vstacked(parts: Sequence[Any]) -> Any:
-    """np.vstack."""
-    return joined([p.reshape((1, -1)) if p.ndim == 1 else p for p in parts], 0)
-
-
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """np.where with a secret condition: y + condition * (x - y)."""
-    if not isinstance(condition, Bool):
-        refuse(x if isinstance(x, Secret) else y, "np.where with a public condition", "choose in plain Python")
-    base = x if isinstance(x, Number) else y if isinstance(y, Number) else None
-    if base is None:
-        return condition.number().times(np.subtract(x, y)).plus(y)
-    right = base._other(y)
-    return condition.times(base._other(x).minus(right)).plus(right)
-
-
-JOINING: dict[str, Callable[..., Any]] = {
-    "concatenate": joined, "stack": stacked, "hstack": hstacked, "vstack": vstacked, "column_stack": hstacked, "where": where,
-    "dot": lambda x, y: np.matmul(x, y),
-}  # fmt: skip

@@ -127,7 +127,7 @@ class Secret(np.lib.mixins.NDArrayOperatorsMixin):
             return getattr(args[0], name)(*args[1:], **kwargs)
         if name in ("shape", "ndim", "size"):
             return getattr(args[0], name)
-        from protocols.numbers.arrays import JOINING
+        from protocols.numbers.joining import JOINING
 
         if name in JOINING:
             try:
