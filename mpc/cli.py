@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -51,8 +52,20 @@ SchemaFile = Annotated[Path | None, typer.Option("--schema", metavar="FILE", hel
 Eager = Annotated[bool, typer.Option("--eager", help="Run every operation at once instead of segment by segment.")]
 KernelOption = Annotated[KernelName, typer.Option("--kernel", help="Local arithmetic.")]
 Deadline = Annotated[float, typer.Option("--deadline", min=0.1, metavar="SECONDS", help="How long a connected peer may be silent.")]
+Patience = Annotated[
+    float | None,
+    typer.Option(
+        "--patience",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long a peer may be alive without getting to where it is awaited; 20 times the deadline by default.",
+    ),
+]
 Wait = Annotated[float, typer.Option("--wait", min=0.1, metavar="SECONDS", help="How long to wait for the others to appear.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write what each party receives into DIR/PARTY.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write what each party receives into DIR/PARTY, which only its owner can read."),
+]
 RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
 KeyFile = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="My key; NAME.key beside the roster by default.")]
 
@@ -95,6 +108,7 @@ def run(
     data: Annotated[list[str] | None, typer.Option("--data", metavar="PARTY=FILE", help="A party's data.toml; repeatable.")] = None,
     out: Out = None,
     deadline: Deadline = 30.0,
+    patience: Patience = None,
 ) -> None:
     """Run a script here: a process for each party and the dealer, keys for this run alone, all data read from this machine."""
     from mpc.command.launch import Run
@@ -109,7 +123,7 @@ def run(
             raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
         debug_here(script, schema, files, eager=eager, kernel=kernel.value)
     else:
-        launch(Run(script, schema, files, out, eager, kernel.value, deadline, traceback=bool(context.obj)))
+        launch(Run(script, schema, files, out, eager, kernel.value, deadline, patience, traceback=bool(context.obj)))
 
 
 @app.command()
@@ -202,13 +216,14 @@ def party(
     out: Out = None,
     wait: Wait = 600.0,
     deadline: Deadline = 30.0,
+    patience: Patience = None,
     eager: Eager = False,
     kernel: KernelOption = KernelName.auto,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    order = site.Order(roster, name, key, wait, deadline, kernel.value)
+    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value)
     site.party(order, script, schema, data, out, approve, eager=eager)
 
 
@@ -219,12 +234,13 @@ def dealer(
     key: KeyFile = None,
     wait: Wait = 600.0,
     deadline: Deadline = 30.0,
+    patience: Patience = None,
     kernel: KernelOption = KernelName.auto,
 ) -> None:
     """Hand out correlated randomness for one session; sees no data and no results."""
     from mpc.command import site
 
-    site.dealer(site.Order(roster, name, key, wait, deadline, kernel.value))
+    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value))
 
 
 def _assignment(entry: str) -> tuple[str, Path]:
@@ -235,8 +251,21 @@ def _assignment(entry: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+def _open_streams() -> None:
+    """Stand-ins for closed standard streams, or the first pipes and sockets opened would take their places."""
+    for number, mode in enumerate(("r", "w", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        name = ("stdin", "stdout", "stderr")[number]
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def main() -> None:
     """The entry point: errors become a screenful on standard error and their family's exit code."""
+    _open_streams()
     arguments = sys.argv[1:]
     show_calls = TRACEBACK in arguments  # wherever it stands
     arguments = [argument for argument in arguments if argument != TRACEBACK]

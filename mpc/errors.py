@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 
+def printable(text: str, limit: int = 200) -> str:
+    """What somebody else wrote, fit for a terminal: at most `limit` characters, and none that steers what shows them."""
+    cleaned = "".join(letter if letter.isprintable() else " " for letter in text[:limit])
+    return cleaned if len(text) <= limit else f"{cleaned[: limit - 4]} ..."
+
+
 class MpcError(Exception):
     """Base of all errors of this library.
 

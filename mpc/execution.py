@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpc import schedule
-from mpc.errors import IntegrityError
+from mpc.errors import ConsentError, IntegrityError
 from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.lockstep import Step, diverged, trail
@@ -59,6 +59,7 @@ class Execution:
         probe: Probe | None = None,
         plays: frozenset[str] = frozenset(),
         progress: Callable[[int], None] | None = None,
+        orders: frozenset[bytes] | None = None,
     ) -> None:
         self._parties, self._index, self._kernel = parties, index, kernel
         self._name = parties[index]
@@ -69,6 +70,7 @@ class Execution:
         self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
         self._probe, self._progress = probe, progress
         self._rounds = 0
+        self._orders, self._ordered = orders, b""  # states the plan allows what the dealer is asked for to be in; the one it is in
         self._recent: deque[Step] = deque(maxlen=1000)  # eager mode: a difference may show only some operations later
         self._plays = plays or {self._name}  # the names this process stands for; more than its own only in a one-party run
         self.cost = Cost(parties)
@@ -78,7 +80,7 @@ class Execution:
         plan = schedule.levels(segment)
         if len(segment.nodes) == 1:
             self._recent.extend(trail(segment))
-        self._source.prepare([draw for level in plan for draw in level.draws], segment.digest)
+        self._order(schedule.orders(plan), segment)
         for level in plan:
             try:
                 self._compute(level)
@@ -98,6 +100,19 @@ class Execution:
         self._source.close()
         if self._transport is not None:
             self._transport.close()
+
+    def _order(self, orders: bytes, segment: Segment) -> None:
+        """Ask the dealer for what the plan says and nothing else: what a script made of a revealed value may not show there."""
+        self._ordered = schedule.follow(self._ordered, orders)
+        if self._orders is not None and self._ordered not in self._orders:
+            lines = f", between {segment.nodes[0].line} and {segment.nodes[-1].line}" if segment.nodes else ""
+            raise ConsentError(
+                "The program would ask the dealer for something that is not in the agreed plan.",
+                where=self._name + lines,
+                why="a shape, slice or constant depends on a revealed value, or the script took a path that the plan did not show",
+                do="branch on comparisons of revealed values, and pass numbers made from them through public(...)",
+            )
+        self._source.prepare(orders)
 
     def _compute(self, level: Level) -> None:
         for draw in level.draws:

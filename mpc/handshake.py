@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mpc import frame
-from mpc.errors import IntegrityError
+from mpc.errors import IntegrityError, printable
 from mpc.frame import Kind
 from mpc.prg import SEED_BYTES, fresh
 from mpc.transport import Transport
@@ -48,7 +48,8 @@ def handshake(
     facts: Mapping[str, str],
     rows: list[bytes] | None = None,
 ) -> Agreed:
-    """Run by every participant. Facts that both ends of a link state must be equal; nothing has been shared before this returns.
+    """Run by every participant. Two parties must state the same facts, and every party whatever the dealer states, which
+    may be less. Nothing has been shared before this returns.
 
     Raises IntegrityError naming the fact, both values and both participants, or that rows do not line up.
     """
@@ -61,7 +62,7 @@ def handshake(
         transport.send(peer, Kind.HELLO, [frame.encode(hello)])
     hellos = {peer: frame.decode(transport.receive(peer, Kind.HELLO).payload, Hello, peer) for peer in transport.peers}
     for peer, hello in hellos.items():
-        _compare(me, peer, dict(facts), hello)
+        _compare(me, peer, dict(facts), hello, dealer)
     nonces = {me: nonce} | {peer: hello.nonce for peer, hello in hellos.items()}
     order = [*parties, *([dealer] if dealer else [])]
     session = hashlib.sha256(msgspec.msgpack.encode([(name, nonces[name]) for name in order])).digest()
@@ -74,17 +75,26 @@ def handshake(
     return Agreed(session, seed, pairs)
 
 
-def _compare(me: str, peer: str, facts: dict[str, str], hello: Hello) -> None:
+def _compare(me: str, peer: str, facts: dict[str, str], hello: Hello, dealer: str | None = None) -> None:
     if len(hello.nonce) != SEED_BYTES or len(hello.secret) != SEED_BYTES:
         raise IntegrityError("A hello message has a nonce or seed of the wrong size.", where=f"from {peer}")
-    for name in facts:  # in the order stated: causes before what follows from them
-        if name in hello.facts and facts[name] != hello.facts[name]:
+    stated = {me: facts, peer: hello.facts}
+    # In the order stated: causes before what follows from them. The dealer knows little of the job, so that it states little;
+    # a party that left out a fact would not have to agree to it.
+    for name in stated.get(dealer or "", {**facts, **hello.facts}):
+        if facts.get(name) != hello.facts.get(name):
+            shown = printable(name)
+            has = [f"{who} {_stated(its.get(name))}" for who, its in stated.items()]
             raise IntegrityError(
-                f"The participants do not hold the same {name}.",
+                f"The participants do not hold the same {shown}.",
                 where=f"{me} and {peer}",
-                why=f"{me} has {facts[name]}, {peer} has {hello.facts[name]}",
-                do=f"bring the {name} to the same state at both and start again; nothing was shared",
+                why=", ".join(has),
+                do=f"bring the {shown} to the same state at both and start again; nothing was shared",
             )
+
+
+def _stated(value: str | None) -> str:
+    return "states none" if value is None else f"has {printable(value)}"
 
 
 def _ready(transport: Transport, dealer: str | None, session: bytes, rows: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mpc import kernel as kernels
@@ -14,7 +14,7 @@ from mpc.handshake import handshake
 from mpc.prg import fresh
 from mpc.ring import Array
 from mpc.schedule import Cost
-from mpc.session import Session
+from mpc.session import Hidden, Session
 from mpc.sources.dealer import Keystreams
 from mpc.sources.debug import DebugSource
 from mpc.sources.remote import DealerSource, serve
@@ -23,28 +23,49 @@ from mpc.transport.memory import memory_transports
 
 DEALER = "dealer"
 Columns = Mapping[str, Callable[[str], Array]]
+Watch = Callable[[str, tuple[str, ...], Any], None]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run in one process left: each party's result, the counted cost, and what each transport really carried."""
+    """What a run in one process left: what `main` returned at each party, what each party received by label, the counted cost,
+    and what each transport really carried."""
 
     results: dict[str, Any] = field(default_factory=dict)
+    revealed: dict[str, dict[str, Any]] = field(default_factory=dict)
     cost: Cost = field(default_factory=lambda: Cost(()))
     traffic: dict[str, Traffic] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        received = {party: list(values) for party, values in self.revealed.items()}
+        return f"<run of {self.cost.rounds} rounds; received: {received}>"
+
+    def keeper(self, party: str, watch: Watch | None) -> Watch:
+        """What notes a party's results as they come, and tells `watch` as well."""
+        mine = self.revealed.setdefault(party, {})
+
+        def keep(label: str, receivers: tuple[str, ...], value: Any) -> None:
+            if not isinstance(value, Hidden):
+                again = sum(known == label or known.startswith(f"{label} (") for known in mine)
+                mine[f"{label} ({again + 1})" if again else label] = value
+            if watch is not None:
+                watch(label, receivers, value)
+
+        return keep
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: eagerly or deferred, on which kernel, with which deadline in seconds, contract, schema and test probe."""
+    """How to run: eagerly or deferred, on which kernel, with which deadline in seconds, plan, schema and test probe."""
 
     eager: bool = False
     kernel: str = "auto"
     deadline: float = 30.0
     contract: Mapping[Any, int] | None = None
+    orders: frozenset[bytes] | None = None
     context: Any = None
     probe: Probe | None = None
-    revealed: Callable[[str, tuple[str, ...], Any], None] | None = None
+    revealed: Watch | None = None
     progress: Callable[[int], None] | None = None
 
 
@@ -67,6 +88,7 @@ def run_party(
             transport,
             probe=options.probe,
             progress=options.progress,
+            orders=options.orders,
         )
         contract = None if options.contract is None else dict(options.contract)
         columns = {} if column is None else {transport.name: column}
@@ -114,7 +136,8 @@ def run_threads(
                 run_dealer(transports[name], parties, options.kernel, {})
                 return
             column = (columns or {}).get(name)
-            result, cost = run_party(transports[name], parties, DEALER, main, column, options, {})
+            mine = replace(options, revealed=outcome.keeper(name, options.revealed))
+            result, cost = run_party(transports[name], parties, DEALER, main, column, mine, {})
             with lock:
                 outcome.results[name] = result
                 outcome.cost = cost
@@ -140,16 +163,26 @@ def run_debug(
 
     The one process plays every party in turn for inputs, so that it reads all of their local data.
     """
-    name = parties[0]
+    name, outcome = parties[0], Outcome()
     session_id, kernel = fresh(), kernels.load(options.kernel)
     keystreams = Keystreams(fresh(), session_id)
     engine = Execution(
         (name,), 0, kernel, keystreams, DebugSource(keystreams, kernel), ZeroSharing(0, {}, session_id),
         probe=options.probe, plays=frozenset(parties), progress=options.progress,
     )  # fmt: skip
+    contract = None if options.contract is None else dict(options.contract)
     session = Session(
-        name, parties, engine, columns=columns, eager=options.eager, context=options.context, alone=True, revealed=options.revealed
+        name,
+        parties,
+        engine,
+        columns=columns,
+        eager=options.eager,
+        contract=contract,
+        context=options.context,
+        alone=True,
+        revealed=outcome.keeper(name, options.revealed),
     )
     result = main(session)
     session.close()
-    return Outcome({name: result}, engine.cost, {})
+    outcome.results[name], outcome.cost = result, engine.cost
+    return outcome

@@ -9,22 +9,32 @@ from itertools import zip_longest
 
 import msgspec
 
-from mpc.errors import IntegrityError, MpcError
+from mpc.errors import IntegrityError, MpcError, printable
 from mpc.frame import Kind
-from mpc.schedule import Segment, listed
+from mpc.schedule import Segment
+from mpc.sharing.node import Node
 from mpc.transport import Received, Transport
 
 STEPS = 16_000  # operations a trail holds at most; a segment of more is compared from its start
+AHEAD = 16  # frames that a peer can have sent before it noticed, and more: it is not listened to for ever
 
 Step = tuple[bytes, str, str]  # digest of one operation, its kind, its script line
 Trail = list[Step]
 
 
 def trail(segment: Segment) -> Trail:
-    """The segment's operations and reveals, each as a short digest, what it is and where it was written."""
-    steps = [(listed(node), node.op, node.line) for node in segment.nodes]
+    """The segment's operations and reveals, each as a short digest, what it is and where it was written.
+
+    Trails are exchanged, so that they leave out constants and every other number of the script: what a site wrote there by
+    mistake could be found from its digest by trying, even though the session ends.
+    """
+    steps = [(_structure(node), node.op, node.line) for node in segment.nodes]
     steps += [((r.label, r.receivers, r.node.index, r.line), f"reveal of {r.label!r}", r.line) for r in segment.reveals]
     return [(hashlib.blake2b(msgspec.msgpack.encode(what), digest_size=8).digest(), op, line) for what, op, line in steps[:STEPS]]
+
+
+def _structure(node: Node) -> tuple[object, ...]:
+    return node.op, node.index, [arg.index for arg in node.args], node.shape, node.ring.bits, node.line
 
 
 def diverged(
@@ -36,21 +46,33 @@ def diverged(
     steps of earlier segments.
     """
     mine = [*before, *trail(segment)]
-    where = ""
+    where, same = "", []
     with contextlib.suppress(MpcError):  # whoever is gone by now, the error to report is this one
         for peer in peers:
             transport.send(peer, Kind.TRAIL, [msgspec.msgpack.encode(mine)], segment.digest)
         for peer in peers:
-            early = frames.get(peer)
-            while early is None or early.kind is not Kind.TRAIL:  # what the peer sent before it noticed comes first
-                early = transport.exchange(Kind.TRAIL, {}, {peer: 0}, segment.digest)[peer]
-            where = where or difference(transport.name, mine, peer, _read(early.payload))
+            theirs = _theirs(transport, peer, segment, frames.get(peer))
+            if theirs is not None and not (found := difference(transport.name, mine, peer, theirs)):
+                same.append(peer)
+            elif theirs is not None:
+                where = where or found
+    if same and not where:
+        where = f"{transport.name} and {', '.join(same)}: a constant or a parameter differs somewhere in this part, {_lines(mine)}"
     return IntegrityError(
         "The parties' programs fell out of step.",
         where=where or f"{transport.name} and {', '.join(peers)}",
         why="the script took different paths, or used different constants, at different parties; nothing more was revealed",
         do="let the script depend on agreed and revealed values only, never on local files, time or chance",
     )
+
+
+def _theirs(transport: Transport, peer: str, segment: Segment, early: Received | None) -> Trail | None:
+    """A peer's trail; None where it sends no end of other things, or nothing that can be read."""
+    for _ in range(AHEAD):  # what the peer sent before it noticed comes first
+        if early is not None and early.kind is Kind.TRAIL:
+            return _read(early.payload)
+        early = transport.exchange(Kind.TRAIL, {}, {peer: 0}, segment.digest)[peer]
+    return None
 
 
 def difference(me: str, mine: Trail, peer: str, theirs: Trail) -> str:
@@ -62,11 +84,21 @@ def difference(me: str, mine: Trail, peer: str, theirs: Trail) -> str:
 
 
 def _place(step: Step | None) -> str:
-    return "nothing more in this part" if step is None else f"{step[1]} at {step[2]}"
+    return "nothing more in this part" if step is None else f"{printable(step[1])} at {printable(step[2])}"
 
 
-def _read(payload: bytearray) -> Trail:
+def _lines(steps: Trail) -> str:
+    """The script lines that a trail covers, file by file."""
+    numbers: dict[str, list[int]] = {}
+    for _, _, line in steps:
+        file, _, number = line.rpartition(":")
+        if number.isdecimal():
+            numbers.setdefault(file, []).append(int(number))
+    return ", ".join(f"{file}:{min(found)}-{max(found)}" for file, found in numbers.items())
+
+
+def _read(payload: bytearray) -> Trail | None:
     try:
         return msgspec.msgpack.decode(payload, type=Trail)
-    except (msgspec.MsgspecError, ValueError):
-        return []
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

@@ -35,15 +35,18 @@ def run_local(
 
     Give either `data`, arrays by party and name with one public `bound` on the magnitude of all of them, or the path of a
     `schema` whose parties' `NAME.data.toml` files lie beside it. `debug` runs one party alone, where a share is its value.
-    The outcome holds each party's result, and the rounds and bytes that were counted. Reveals outside the plan are refused.
+    The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
+    rounds and bytes. Reveals outside the plan are refused.
     """
     if (data is None) == (schema is None):
         raise UsageError("run_local takes either data or schema.", do="run_local(main, data={'clinic': {'x': array}}, bound=100)")
     agreed, columns = _from_arrays(data, bound) if data is not None else _from_files(Path(schema or ""))
     parties = agreed.parties
-    contract = plan(main, parties[0], parties, eager=eager, context=agreed).contract
-    options = Options(eager=eager, kernel=kernel, contract=contract, context=agreed)
-    return (run_debug if debug else run_threads)(main, parties, columns, options)
+    if debug:
+        return run_debug(main, parties, columns, Options(kernel=kernel, eager=eager, context=agreed))
+    agreement = plan(main, parties[0], parties, eager=eager, context=agreed)
+    options = Options(eager=eager, kernel=kernel, contract=agreement.contract, orders=agreement.orders, context=agreed)
+    return run_threads(main, parties, columns, options)
 
 
 def _from_files(path: Path) -> tuple[Schema, Columns]:
@@ -76,7 +79,8 @@ def _table(owner: str, name: str, array: Array, bound: float) -> Table:
         raise UsageError(
             "Arrays are numbers in one or two dimensions.", where=where, why=f"{array.ndim} dimensions of {array.dtype}"
         )
-    if array.size and not (np.abs(array.astype(np.float64)) <= bound).all():
+    whole = array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > 1 << 53
+    if whole or (array.size and not (np.abs(array.astype(np.float64)) <= bound).all()):
         raise DataError("A value is outside the stated bound, or not a number.", where=where, why=f"the bound is {bound:g}")
     if array.dtype.kind == "b":
         column = Column("", "bool", 1.0)

@@ -30,10 +30,13 @@ class Counting:
         self._parties, self._branches = parties, branches
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
+        self.orders: list[bytes] = []
 
     def run(self, segment: Segment) -> list[Any]:
         """Count a segment."""
-        self.cost.add(schedule.cost(segment, schedule.levels(segment), self._parties))
+        levels = schedule.levels(segment)
+        self.cost.add(schedule.cost(segment, levels, self._parties))
+        self.orders.append(schedule.follow(self.orders[-1] if self.orders else b"", schedule.orders(levels)))
         for node in segment.nodes:
             if node.op == "open" and node.params[0] == "declassified":
                 self.reveals[node.line, declassified(node.params[1]), node.shape, self._parties] += 1
@@ -54,6 +57,7 @@ class Path:
     answers: tuple[bool, ...]
     cost: Cost
     reveals: Counter[RevealKey]
+    orders: tuple[bytes, ...]  # running digest of what the dealer is asked for, after each segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class Plan:
             union |= path.reveals
         return dict(union)
 
+    @property
+    def orders(self) -> frozenset[bytes]:
+        """Every state that the running digest of the dealer's orders may be in, on any path."""
+        return frozenset(digest for path in self.paths for digest in path.orders)
+
     def digest(self) -> str:
         """Hexadecimal digest of costs and reveals on every path: what parties compare and people consent to."""
         facts = [
@@ -87,6 +96,7 @@ class Plan:
                 path.cost.dealt,
                 sorted(path.cost.draws.items()),
                 sorted(path.reveals.items()),
+                path.orders[-1:],
             )
             for path in self.paths
         ]
@@ -111,6 +121,6 @@ def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *,
         session = Session(name, parties, engine, eager=eager, context=context)
         main(session)
         session.close()
-        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals))
+        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders)))
         prefix = branches.following()
     return Plan(parties, eager, tuple(paths))

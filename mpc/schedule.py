@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mpc.sharing.node import Node
-from mpc.sources.descriptor import Draw
+from mpc.sources.descriptor import Draw, encode
 
 DIGEST_BYTES = 16
 
@@ -94,6 +94,16 @@ def levels(segment: Segment) -> list[Level]:
     for draw in segment.draws:
         result[first_use.get(draw.number, 0)].draws.append(draw)
     return result
+
+
+def orders(plan: Sequence[Level]) -> bytes:
+    """What the dealer is asked for in a segment, encoded, in the order in which it is needed."""
+    return encode([draw.order for level in plan for draw in level.draws])
+
+
+def follow(previous: bytes, orders: bytes) -> bytes:
+    """Running digest of all that the dealer was asked for."""
+    return hashlib.blake2b(previous + orders, digest_size=DIGEST_BYTES).digest()
 
 
 def needs_confirmation(segment: Segment, exchanges: int, parties: int) -> bool:

@@ -87,7 +87,7 @@ class Session:
         self.context = context  # what the floors above attach: the schema that gives columns their meaning
         self._engine, self._columns, self._contract = engine, columns or {}, contract
         self._revealed = revealed
-        self._alone = alone  # one process plays every party, as number 0
+        self.alone = alone  # one process plays every party, as number 0
         self._nodes: list[Node] = []
         self._draws: list[Draw] = []
         self._formed: list[Node] = []
@@ -108,7 +108,7 @@ class Session:
         node.payload = payload
         node.dealer = op in ("mask", "zero") or (secret and op in DEALER_SIDE and all(arg.dealer for arg in args))
         if op in VIEWS or op in SUMS:
-            node.nest = 1 + max([arg.nest for arg in args], default=0)
+            node.weight = 1 + sum([arg.form[1].weight if arg.form else arg.weight for arg in args])
         if secret and op in SUMS:
             node.keep = node.dealer or all(self._has_form(arg) for arg in args)
             node.pad = next((arg for arg in args if arg.op == "mask" and arg.params[0] == "pad" and arg.shape == shape), None)
@@ -155,6 +155,8 @@ class Session:
 
     def window(self, x: Share, shift: int, bits: int) -> tuple[Public, Share]:
         """(c, [r]) with c = (x >> shift) + r mod 2^bits, up to n - 1 units below, under a fresh one-time r of `bits` bits."""
+        if not 0 <= shift <= 64 - bits:
+            raise ValueError("a window lies within the 64 bits of a share")
         part = x.local_nonlinear(shift, bits)
         pad = self._random("window", Ring(bits), x.shape)
         return self._publish(part + pad, pad.node), pad
@@ -195,7 +197,7 @@ class Session:
         self._known(owner)
         mask = self._random("mask", ring, shape)
         number = self._next("draw")
-        asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self._alone else self.parties.index(owner))
+        asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self.alone else self.parties.index(owner))
         blind = self.node("dealt", (), (number, 0, "InputMask", owner), ring, shape, secret=True)
         self._order(Draw(number, asked, ((ring, shape),), (blind,), blind.line))
         words = encode(self._columns[owner](column)).reshape(shape).copy() if owner in self._columns else None
@@ -208,7 +210,7 @@ class Session:
         """One party's public words, made equal everywhere."""
         self._known(from_)
         self._allow(published(from_), value.shape, self.parties)
-        words = value.astype(ring.dtype).copy() if from_ == self.name or self._alone else None
+        words = value.astype(ring.dtype).copy() if from_ == self.name or self.alone else None
         return Public(self, self.node("publish", (), (from_,), ring, value.shape, secret=False, payload=words))
 
     def constant(self, words: Array, ring: Ring = Z64) -> Public:
@@ -234,6 +236,15 @@ class Session:
         """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere."""
         if not x or not all(isinstance(share, Share) for share in x):
             raise TypeError("reveal takes shares")
+        if self.assumptions:
+            raise UsageError("Assumed bounds have not been checked.", where=script_line(), do="reveal with protocols.reveal")
+        if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL:
+            raise UsageError(
+                "The label of a reveal is not usable.",
+                where=script_line(),
+                why=f"people consent to labels: they are 1 to {LABEL} printable characters",
+                do='write for example reveal(x, label="mean age")',
+            )
         receivers = self.receivers(to)
         line = script_line()
         reveals = tuple(Reveal(share.node, receivers, label, line) for share in x)
@@ -277,7 +288,7 @@ class Session:
         left = self._contract.get(key, 0)
         if left == 0:
             raise ConsentError(
-                f"The reveal {label!r} of shape {shape} is not in the agreed plan.",
+                f"A reveal of shape {shape} is not in the agreed plan.",
                 where=f"{self.name}, {key[0]}, for {', '.join(receivers)}",
                 why="the script took a path, or a number of repetitions, that the plan did not show",
                 do="make the branch or the maximum count visible to the plan, then plan and agree again",
@@ -308,7 +319,7 @@ class Session:
 
     def _has_form(self, node: Node) -> bool:
         while node.form is None:
-            if node.nest > NEST or (node.op in SUMS and not node.keep):
+            if node.weight > WEIGHT or (node.op in SUMS and not node.keep):
                 return False
             if node.op == "concat" or node.op in SUMS:
                 return all(self._has_form(arg) for arg in node.args)
@@ -335,7 +346,7 @@ class Session:
     @staticmethod
     def _sources(node: Node) -> tuple[Node, ...]:
         """The nodes whose masked forms give this one's, or none where it must be opened itself."""
-        if node.form is not None or node.nest > NEST or (node.op in SUMS and not node.keep):
+        if node.form is not None or node.weight > WEIGHT or (node.op in SUMS and not node.keep):
             return ()
         if node.op in ("add_public", "offset"):
             return node.args[:1]
@@ -358,5 +369,6 @@ class Session:
 
 
 VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
-NEST = 64  # structure deeper than this is opened afresh, so that no description of a mask grows without end
+LABEL = 200  # characters of a reveal's label at most
+WEIGHT = 128  # structure of more operations than this is opened afresh, so that no description of a mask grows without end
 SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed

@@ -17,6 +17,7 @@ from protocols.arithmetic import mul, size, truncate
 from protocols.bits import at_least, bits, comparison_cost, to_number
 from protocols.exact import logistic_harmonics, odd_sine_factors, powers, root_powers
 
+WIDEST = 62  # bits of a period, in units of the argument, that fit a share with room for its wrapping
 ANGLE = 32  # bits of a window that is opened for an angle
 TABLE_UNIT, FACTOR_UNIT = 15, 19  # fraction bits of what the dealer tabulates and of the public factors it meets: equal errors
 SIGMOID_UNIT = TABLE_UNIT + FACTOR_UNIT
@@ -25,7 +26,7 @@ SEGMENTS, DEGREE, ARGUMENT, COEFFICIENT, POWER = 32, 3, 24, 26, 24  # piecewise 
 
 def period_for(bound: float) -> int:
     """The smallest period, a power of two of at least 32, whose sine series is the logistic function on |x| <= bound."""
-    return 1 << max(5, math.ceil(math.log2(2 * (bound + 12))))
+    return 1 << max(5, (math.ceil(2 * (bound + 12)) - 1).bit_length())
 
 
 def harmonics_for(period: int) -> int:
@@ -40,6 +41,8 @@ def sigmoid_bound(period: int) -> float:
 
 def angle(s: Session, x: Share, period_bits: int) -> tuple[Public, Share, int]:
     """(c, [r], b): x + r as a fraction of a period of 2^period_bits units, to b bits; wrapping is what an angle does."""
+    if period_bits > WIDEST:
+        raise ValueError(f"a period of 2^{period_bits} units does not fit a share")
     if s.masked(x):
         M, r = s.mask(x)
         return M.low(period_bits), r, period_bits

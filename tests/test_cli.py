@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -286,6 +288,14 @@ def test_a_no_at_the_terminal_is_a_no(job: Job, mpc: Command) -> None:
     assert "did not agree" in errors
 
 
+def test_patience_is_no_shorter_than_the_deadline(job: Job, mpc: Command) -> None:
+    network(job, mpc, "clinic", "insurer", "dealer")
+    for command in (("party", "--as", "insurer", "fit.py", "--approve", digest_of(mpc("plan", "fit.py").out)), ("dealer",)):
+        ended = mpc(*command, "--roster", "roster.toml", "--wait", "0.3", "--deadline", "5", "--patience", "4")
+        assert ended.code == 2
+        assert "Patience must not be shorter" in ended.err
+
+
 def test_a_missing_peer_is_named(job: Job, mpc: Command) -> None:
     network(job, mpc, "clinic", "insurer", "dealer")
     agreed = digest_of(mpc("plan", "fit.py").out)
@@ -354,6 +364,24 @@ def test_any_array_fits_a_screen(shape: tuple[int, ...]) -> None:
     assert max(map(len, lines)) <= 130
 
 
+def test_results_are_for_their_receiver_alone(tmp_path: Path) -> None:
+    results = Results()
+    results.add("größe", ("clinic",), np.array(["é", "Ω"]))
+    folder = tmp_path / "out" / "clinic"
+    before = os.umask(0o002)
+    try:
+        results.write(folder)
+        assert {stat.S_IMODE(one.stat().st_mode) for one in (folder.parent, folder)} == {0o700}
+        assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
+        for one in folder.iterdir():
+            one.chmod(0o666)
+        results.write(folder)  # over what a broken-off run has left, whose files may be open to others
+        assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+    assert (folder / "gr-e.csv").read_text(encoding="utf-8") == "é\nΩ\n"
+
+
 def test_results_are_files_that_say_what_they_are(tmp_path: Path) -> None:
     results = Results()
     values: dict[str, Any] = {
@@ -378,3 +406,27 @@ def test_results_are_files_that_say_what_they_are(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").iterdir())) == 5
     with pytest.raises(UsageError, match="already"):
         check_folder(tmp_path / "out")
+
+
+def test_the_library_fact_covers_every_source_file(tmp_path: Path) -> None:
+    """A changed byte anywhere in the library is another library; the digest is never that of nothing."""
+    here = Path(program.__file__).resolve().parents[2]
+    for copy in ("one", "two"):
+        for name in ("mpc", "protocols"):
+            shutil.copytree(here / name, tmp_path / copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / "two" / "mpc" / "data" / "schema.py"
+    changed.write_text(changed.read_text() + "# one more line\n")
+    ask = "from mpc.command.program import library; print(library())"
+    facts = [
+        subprocess.run([sys.executable, "-c", ask], cwd=tmp_path / copy, capture_output=True, text=True, check=True).stdout
+        for copy in ("one", "two")
+    ]
+    assert facts[0] != facts[1]
+    assert program.library() + "\n" == facts[0]
+    assert hashlib.sha256().hexdigest()[:32] not in facts[0]
+
+
+def test_closed_standard_streams_do_not_stop_a_run(job: Job) -> None:
+    command = f"{sys.executable} -m mpc.cli run fit.py <&- >&- 2>&-"
+    ended = subprocess.run(command, shell=True, cwd=job.folder, timeout=60)
+    assert ended.returncode == 0

@@ -12,9 +12,9 @@ import pytest
 from harness import NAMES, wire
 
 from mpc import frame
-from mpc.errors import IntegrityError
+from mpc.errors import IntegrityError, printable
 from mpc.frame import Kind
-from mpc.handshake import Agreed, Hello, Ready, handshake
+from mpc.handshake import Agreed, Hello, Ready, _compare, handshake
 from mpc.local import DEALER
 from mpc.prg import SEED_BYTES
 from mpc.transport import Transport
@@ -110,10 +110,45 @@ def test_facts_that_differ_are_named_with_both_values(fact: str, odd: str) -> No
         assert odd in str(error), "everybody learns whose it is"
 
 
-def test_a_fact_that_only_some_state_is_not_compared() -> None:
-    agree(facts={DEALER: {"version": "1"}, "ada": FACTS, "bob": FACTS | {"extra": "x"}})
+def test_the_dealer_may_state_less() -> None:
+    agree(facts={DEALER: {"version": "1"}})
+    agree(facts={DEALER: {}})
     _, errors = meet(facts={DEALER: {"version": "2"}})
     assert "version" in str(errors[DEALER])
+
+
+def test_a_fact_that_one_party_leaves_out_is_named() -> None:
+    less = {name: value for name, value in FACTS.items() if name != "schema"}
+    for facts, odd, name in (({"bob": less}, "bob", "schema"), ({"bob": FACTS | {"extra": "x"}}, "bob", "extra")):
+        agreed, errors = meet(facts=facts | {DEALER: {}})
+        assert not agreed
+        for error in errors.values():
+            assert f"same {name}" in str(error)
+            assert "states none" in str(error)
+            assert odd in str(error)
+    for fewer in ({}, {"bob": less}):
+        _, errors = meet(facts={DEALER: FACTS | {"extra": "x"}} | fewer)
+        assert "states none" in str(errors[DEALER]), "a party states all that the dealer does"
+
+
+EVIL = "\x1b[2J\x1b]0;title\x07\n  do: pay\u202e" + "x" * 10_000
+
+
+@pytest.mark.parametrize("facts", [{"script": EVIL}, {EVIL: "1"}], ids=["a value", "a name"])
+def test_what_a_peer_states_cannot_steer_a_terminal(facts: dict[str, str]) -> None:
+    hello = Hello(bytes(SEED_BYTES), bytes(SEED_BYTES), FACTS | facts)
+    with pytest.raises(IntegrityError) as caught:
+        _compare("ada", "bob", FACTS, hello)
+    assert all(line.isprintable() for line in str(caught.value).split("\n"))
+    assert len(str(caught.value)) < 1000
+    assert len(str(caught.value).split("\n")) == 4
+
+
+def test_printable_caps_and_cleans() -> None:
+    assert printable("a\tb\x9bc") == "a b c"
+    assert printable("x" * 200) == "x" * 200
+    assert printable("x" * 201) == "x" * 196 + " ..."
+    assert printable("\x1b" * 50, 8) == " " * 5 + "..."
 
 
 def test_rows_must_line_up() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import mpc
 from mpc.errors import DataError, IntegrityError, MpcError, RangeError, UsageError
 from mpc.session import Hidden
-from protocols import assume_bound, load, public, reveal
+from protocols import assume_bound, load, peek, public, reveal
 from protocols.numbers import Fixed, Int
 
 BOUND = 8.0
@@ -227,6 +227,30 @@ def test_a_revealed_number_must_be_declared_before_it_meets_a_secret():
 
     data = {"a": {"x": np.array([1.0, 2.0])}, "b": {}}
     np.testing.assert_allclose(mpc.run_local(declared, data=data, bound=BOUND).results["b"], [3, 6], atol=UNIT * 16)
+
+
+def test_a_debugging_run_shows_what_a_secret_holds():
+    def main(s):
+        x = load(s, "a", "x") * 1.5
+        return peek(x), peek(x > 2), peek((x @ x).reshape((1,)))
+
+    x, larger, square = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4, debug=True).results["a"]
+    np.testing.assert_allclose(x, [1.5, 3], atol=1e-4)
+    assert larger.tolist() == [False, True]
+    np.testing.assert_allclose(square, [11.25], atol=1e-3)
+    with pytest.raises(UsageError, match="debugging run"):
+        mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4)
+
+
+def test_a_run_in_a_notebook_keeps_what_each_party_received():
+    def main(s):
+        x = load(s, "a", "x")
+        reveal(x.sum(), label="sum")
+        reveal(x[0], label="first", to="b")
+
+    outcome = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}, "b": {}}, bound=4)
+    assert outcome.revealed == {"a": {"sum": 3.0}, "b": {"sum": 3.0, "first": 1.0}}
+    assert repr(outcome) == "<run of 4 rounds; received: {'a': ['sum'], 'b': ['sum', 'first']}>"
 
 
 def test_results_reach_their_receivers_only():

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,6 +49,8 @@ def test_a_run_of_two_parties(job: Job) -> None:
     assert re.search(r"dealer +[0-9.]+ +[0-9,]+ B +120 B +[0-9]+ MB", end.out)
     assert all_gone(pids_of(end.out), 0)
     assert sorted(path.name for path in (job.folder / "out").iterdir()) == ["clinic", "insurer"]
+    modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in (job.folder / "out").rglob("*")}
+    assert modes == {True: 0o700, False: 0o600}
     np.testing.assert_array_equal(np.loadtxt(job.folder / "out" / "insurer" / "weighted-sums.csv"), [79.5, 100])
     labels = {
         name: [entry["label"] for entry in json.loads((job.folder / "out" / name / "results.json").read_text())]
@@ -126,7 +129,8 @@ def test_a_reveal_outside_the_plan_is_refused(job: Job) -> None:
     job.write("fit.py", (job.folder / "fit.py").read_text() + IN_PLAN)
     end = job.run("run", "fit.py")
     assert end.code == 5
-    assert "'everything'" in end.err
+    assert "not in the agreed plan" in end.err
+    assert "fit.py:11" in end.err
     assert "everything (for" not in end.out
 
 
@@ -175,6 +179,16 @@ def test_a_party_that_hangs_is_given_up_after_the_deadline(job: Job) -> None:
     assert end.code == 7
     assert "insurer cannot be reached" in end.err
     assert "silent for 0.5 s" in end.err
+    assert all_gone(list(running.pids.values()), 0)
+
+
+def test_a_party_that_lives_but_does_not_go_on_is_given_up_when_patience_ends(job: Job) -> None:
+    job.waiting()
+    with waiting_run(job, "--deadline", "0.5", "--patience", "1.2") as running:
+        end = running.end()
+    assert end.code == 7
+    assert "insurer is alive but has not reached this point" in end.err
+    assert "--patience" in end.err
     assert all_gone(list(running.pids.values()), 0)
 
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpc.conformance import signed as domain
-from mpc.errors import IntegrityError
+from mpc.errors import IntegrityError, UsageError
 from mpc.frame import Kind
 from mpc.local import DEALER
 from mpc.ring import BIT, Z64, Ring
-from mpc.session import Session
+from mpc.session import WEIGHT, Session
 from mpc.sharing.share import Share, concat, stack
 from mpc.sources.correlations import Pad, Product
 from protocols.arithmetic import mul, square, truncate
@@ -68,7 +68,8 @@ def chain(s: Session, codes: list[int], fresh: bool) -> tuple[Any, Any, int]:
         s.mask(x)
     public = s.constant(np.arange(5, dtype=np.uint64))
     for code in codes:
-        x = step(x, public, code)
+        grown = step(x, public, code)
+        x = grown if grown.node.weight <= WEIGHT else x  # what is heavier is opened afresh on purpose
     s.flush()
     before = contract_copy(s)
     assert s.masked(x)
@@ -310,3 +311,43 @@ def test_deep_structure_is_opened_afresh_instead_of_described_without_end() -> N
         expected = 501 * X.astype(object) * np.broadcast_to(X[0], X.shape).astype(object)
         result = run(main, n, {"x": X}).results[NAMES[0]]
         assert (result.astype(object) == expected % (1 << 64)).all()
+
+
+@pytest.mark.parametrize(("shift", "bits"), [(1, 64), (40, 32), (-1, 8), (64, 1)])
+def test_a_window_lies_within_a_share(shift: int, bits: int) -> None:
+    def main(s: Session) -> None:
+        with pytest.raises(ValueError, match="64 bits"):
+            s.window(plain(born(s)), shift, bits)
+
+    run(main, 1, {"x": X})
+
+
+def test_doubling_again_and_again_stays_cheap() -> None:
+    def main(s: Session) -> Any:
+        x = born(s)
+        for _ in range(40):
+            x = x + x
+        return s.reveal(mul(s, x, x), label="product")
+
+    expected = ((X.astype(object) << 40) ** 2) % (1 << 64)
+    assert (run(main, 2, {"x": X}).results[NAMES[0]].astype(object) == expected).all()
+
+
+@pytest.mark.parametrize("label", ["", 3, None, "line\nbreak", "\x1b[8mhidden", "x" * 201])
+def test_labels_are_what_people_can_read(label: Any) -> None:
+    def main(s: Session) -> None:
+        with pytest.raises(UsageError, match="label"):
+            s.reveal(born(s), label=label)
+
+    run(main, 1, {"x": X})
+
+
+def test_a_pending_assumption_stops_a_bare_reveal() -> None:
+    def main(s: Session) -> None:
+        x = born(s)
+        s.assumptions.append((negative(s, x, 63), "a test"))
+        with pytest.raises(UsageError, match="not been checked"):
+            s.reveal(x, label="x")
+        s.assumptions.clear()
+
+    run(main, 1, {"x": X})

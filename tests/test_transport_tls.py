@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -24,9 +25,10 @@ from mpc.frame import HEADER, NO_SESSION, Abort, Goodbye, Header, Kind, encode
 from mpc.identity import fingerprint, generate, write_key
 from mpc.roster import Participant, Roster
 from mpc.transport import Transport
-from mpc.transport.connect import PENDING_LIMIT, connect
+from mpc.transport.connect import connect
 from mpc.transport.link import QUEUE_LIMIT
-from mpc.transport.tls import TlsTransport
+from mpc.transport.pending import PENDING_LIMIT, SOURCE_LIMIT, Attempt, rivals, source_of
+from mpc.transport.tls import PATIENCE, TlsTransport
 
 SESSION = bytes(range(16))
 
@@ -111,7 +113,9 @@ def world(*names: str, **days_ago: int) -> Iterator[World]:
 
 
 @contextmanager
-def alice_and(*peers: str, deadline: float = 10) -> Iterator[tuple[TlsTransport, dict[str, ssl.SSLSocket]]]:
+def alice_and(
+    *peers: str, deadline: float = 10, patience: float | None = None
+) -> Iterator[tuple[TlsTransport, dict[str, ssl.SSLSocket]]]:
     """Alice's transport, and the bare TLS ends of her peers, on which a test writes what it likes."""
     mine, theirs = {}, {}
     with ThreadPoolExecutor(1) as pool:
@@ -122,7 +126,7 @@ def alice_and(*peers: str, deadline: float = 10) -> Iterator[tuple[TlsTransport,
             server = pool.submit(context(ssl.PROTOCOL_TLS_SERVER, "alice", peer).wrap_socket, left, server_side=True)
             theirs[peer] = context(ssl.PROTOCOL_TLS_CLIENT, peer, "alice").wrap_socket(right)
             mine[peer] = server.result(10)
-    alice = TlsTransport("alice", mine, deadline)
+    alice = TlsTransport("alice", mine, deadline, patience)
     alice.session = SESSION
     try:
         yield alice, theirs
@@ -374,6 +378,83 @@ def test_a_peer_that_computes_for_long_stays_connected() -> None:
         assert t["bob"].sent.frames == {Kind.OPEN: 1, Kind.GOODBYE: 1}
 
 
+BEAT = frame(Kind.HEARTBEAT, session=NO_SESSION)
+
+
+@contextmanager
+def repeating(sock: ssl.SSLSocket, data: bytes, pause: float) -> Iterator[None]:
+    """A peer that sends the same again and again, until it cannot or need not."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        with suppress(OSError):
+            while not stop.wait(pause):
+                sock.sendall(data)
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+STUCK = [
+    ("heartbeats only", b"", BEAT, 0.05),
+    ("a flood of heartbeats", b"", BEAT * 300, 0.0),
+    ("single bytes", frame(Kind.OPEN, length=4000), b"x", 0.05),
+]
+
+
+@pytest.mark.parametrize(("first", "then", "pause"), [case[1:] for case in STUCK], ids=[case[0] for case in STUCK])
+def test_a_peer_that_lives_but_does_not_get_here_is_named_when_patience_ends(first: bytes, then: bytes, pause: float) -> None:
+    with alice_and("bob", deadline=0.4, patience=0.8) as (alice, peers):
+        peers["bob"].sendall(first)
+        with repeating(peers["bob"], then, pause):
+            begun = monotonic()
+            with pytest.raises(AvailabilityError, match=r"^bob is alive but has not reached this point") as caught:
+                alice.receive("bob", Kind.OPEN, length=4000)
+            assert 0.7 < monotonic() - begun < 5
+            alice.abort(caught.value)
+        assert "alice, waiting for OPEN from bob" in str(caught.value)
+        assert "--patience" in str(caught.value)
+        assert caught.value.peer == "bob"
+
+
+def test_a_peer_that_lives_but_does_not_read_is_named_when_patience_ends() -> None:
+    with alice_and("bob", deadline=0.4, patience=0.8) as (alice, peers), repeating(peers["bob"], BEAT, 0.05):
+        with pytest.raises(AvailabilityError, match="bob is alive but has not reached") as caught:
+            alice.send("bob", Kind.OPEN, [bytes(16 << 20)])
+        assert "sending OPEN to bob" in str(caught.value)
+
+
+def test_a_flood_of_heartbeats_does_not_hide_that_another_is_silent() -> None:
+    with alice_and("bob", "carol", deadline=0.4) as (alice, peers), repeating(peers["bob"], BEAT * 20_000, 0.0):
+        with pytest.raises(AvailabilityError, match=r"^carol cannot be reached"):
+            alice.exchange(Kind.OPEN, {}, {"bob": 4, "carol": 4})
+        alice.abort(UsageError("The test is over."))
+
+
+def test_a_long_transfer_that_gets_on_is_never_cut() -> None:
+    size, piece = 2 << 20, 1 << 15
+    with alice_and("bob", deadline=0.4, patience=0.4) as (alice, peers):
+        peers["bob"].sendall(frame(Kind.OPEN, length=size))
+        with repeating(peers["bob"], bytes(piece), 0.02):
+            begun = monotonic()
+            assert alice.receive("bob", Kind.OPEN, length=size).payload == bytes(size)
+            assert monotonic() - begun > 1, "it took longer than patience"
+
+
+def test_patience_is_a_multiple_of_the_deadline_and_never_shorter() -> None:
+    assert TlsTransport("alice", {}, 3)._patience == PATIENCE * 3
+    with world("alice", "bob") as w:
+        assert {one._patience for one in w.all(deadline=5, patience=7).values()} == {7}
+    for deadline, patience in ((5, 4.9), (5, float("nan")), (0, None), (-1, 5), (float("nan"), None)):
+        with world("alice") as w, pytest.raises(UsageError, match="deadline"):
+            w.connect("alice", deadline=deadline, patience=patience)
+
+
 def test_close_needs_the_peers_goodbye_and_its_count() -> None:
     with alice_and("bob") as (alice, peers):
         peers["bob"].close()
@@ -472,6 +553,47 @@ def test_strangers_are_refused_and_the_session_goes_on() -> None:
     told = "\n".join(w.warnings)
     for words in ("too many are pending", "unsupported protocol", "peer did not return a certificate", "self-signed certificate"):
         assert words in told
+
+
+def test_strangers_however_many_do_not_crowd_out_an_honest_handshake() -> None:
+    with world("alice", "bob") as w:
+        alice = w.start("alice")
+        bob = socket.create_connection(w.address("alice"), timeout=5)
+        strangers = [socket.create_connection(w.address("alice"), timeout=5) for _ in range(2 * SOURCE_LIMIT)]
+        with context(ssl.PROTOCOL_TLS_CLIENT, "bob", "alice").wrap_socket(bob) as sock:
+            sock.sendall(b"MPC\x01link")
+            assert sock.recv(8) == b"MPC\x01link"
+            assert alice.result(10).peers == ("bob",)
+        for stranger in strangers:
+            stranger.close()
+
+
+def waiting(**sources: int) -> list[Attempt]:
+    """Pending attempts, so many from each source, the sources in turn."""
+    left, made = dict(sources), list[Attempt]()
+    while any(left.values()):
+        for source in [source for source, count in left.items() if count]:
+            left[source] -= 1
+            made.append(Attempt(0, iter(()), len(made), "", source))  # type: ignore[arg-type]
+    return made
+
+
+def test_whoever_takes_most_places_gives_way_first() -> None:
+    assert rivals([], "a") == rivals(waiting(a=SOURCE_LIMIT - 1, b=PENDING_LIMIT - SOURCE_LIMIT), "a") == []
+    one = waiting(a=SOURCE_LIMIT, b=3)
+    assert rivals(one, "b") == rivals(one, "c") == [], "a stranger with one address leaves room for others"
+    assert rivals(one, "a") == [attempt for attempt in one if attempt.source == "a"]
+    full = waiting(a=SOURCE_LIMIT - 1, b=PENDING_LIMIT - SOURCE_LIMIT - 2, c=3)
+    assert rivals(full, "d") == [attempt for attempt in full if attempt.source == "a"]
+    for attempt in full:
+        attempt.dialled = "dealer"
+    assert rivals(full, "d") == [], "those that I dial take no places"
+
+
+def test_a_source_is_an_address_or_a_network_of_them() -> None:
+    assert source_of("10.0.0.5") == "10.0.0.5"
+    assert source_of("2001:db8::1") == source_of("2001:db8::ffff") == "2001:db8::/64"
+    assert source_of("fe80::1%eth0") == "fe80::/64"
 
 
 def failing(started: Future[TlsTransport]) -> MpcError:

@@ -33,6 +33,7 @@ class Run:
     eager: bool = False
     kernel: str = "auto"
     deadline: float = 30.0
+    patience: float | None = None
     traceback: bool = False
 
 
@@ -80,6 +81,7 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
             eager=order.eager,
             kernel=order.kernel,
             deadline=order.deadline,
+            patience=order.patience,
             traceback=order.traceback,
             lead=name == parties[0],
             peers=[other for other in names if other != name],

@@ -74,7 +74,13 @@ def take_part(
 
     plan, source = prepared.plan, prepared.source
     options = Options(
-        plan.eager, kernel, contract=plan.contract, context=program.schema, revealed=revealed, progress=watch.progress
+        plan.eager,
+        kernel,
+        contract=plan.contract,
+        orders=plan.orders,
+        context=program.schema,
+        revealed=revealed,
+        progress=watch.progress,
     )
     try:
         _, cost = run_party(transport, plan.parties, dealer, main, source.array, options, stated, source.row_keys())

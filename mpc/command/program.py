@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+import mpc
 from mpc import __version__
 from mpc.data.schema import Schema
 from mpc.errors import MpcError, UsageError
@@ -149,7 +150,7 @@ def _own_modules(folder: Path) -> dict[str, Path]:
 
 
 def _library_folders() -> list[Path]:
-    root = Path(__file__).parent.parent
+    root = Path(mpc.__file__).parent.parent
     return [root / name for name in LIBRARY]
 
 
@@ -157,7 +158,10 @@ def library() -> str:
     """Version and digest of the sources of this library: equal exactly where participants run the same code."""
     sources = hashlib.sha256()
     for folder in _library_folders():
-        for path in sorted(folder.rglob("*.py"), key=lambda path: path.as_posix()):
+        paths = sorted(folder.rglob("*.py"), key=lambda path: path.as_posix())
+        if not paths:
+            raise UsageError("This library's own sources are not to be found.", where=str(folder), do="install it again")
+        for path in paths:
             content = path.read_bytes()
             sources.update(f"{path.relative_to(folder.parent).as_posix()}\n{len(content)}\n".encode() + content)
     return f"{__version__}, sources {sources.hexdigest()[:DIGITS]}"

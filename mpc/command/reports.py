@@ -22,6 +22,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     eager: bool
     kernel: str
     deadline: float
+    patience: float | None
     traceback: bool
     lead: bool  # this one reports progress
     peers: list[str]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -42,18 +43,22 @@ class Results:
 
     def write(self, folder: Path) -> None:
         """LABEL.csv for each value of up to two dimensions, results.npz with all, and last results.json, which names them."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         names = self._names()
         listing = []
         for name, result in zip(names, self.received, strict=True):
             table = result.value.ndim <= 2
             if table:
-                np.savetxt(folder / f"{name}.csv", np.atleast_1d(result.value), delimiter=",", fmt=_format(result.value))
+                with _private(folder / f"{name}.csv", "w") as file:
+                    np.savetxt(file, np.atleast_1d(result.value), delimiter=",", fmt=_format(result.value))
             entry = {"label": result.label, "shape": result.value.shape, "receivers": result.receivers, "array": name}
             listing.append(entry | ({"file": f"{name}.csv"} if table else {}))
         arrays: dict[str, Any] = {name: result.value for name, result in zip(names, self.received, strict=True)}
-        np.savez(folder / EVERYTHING, **arrays)
-        (folder / INDEX).write_bytes(msgspec.json.format(msgspec.json.encode(listing)) + b"\n")
+        with _private(folder / EVERYTHING, "wb") as file:
+            np.savez(file, **arrays)
+        with _private(folder / INDEX, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(listing)) + b"\n")
 
     def _names(self) -> list[str]:
         """A file name for each label; a label that comes again gets a number."""
@@ -74,6 +79,13 @@ def check_folder(folder: Path) -> None:
         raise UsageError(
             "There are results in this folder already.", where=str(folder), do="choose another folder, or remove this one"
         )
+
+
+def _private(path: Path, mode: str) -> IO[Any]:
+    """A new file that nobody but this user can read, whatever the umask; what a broken-off run left there is replaced."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    return os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8")
 
 
 def _format(array: npt.NDArray[Any]) -> str:

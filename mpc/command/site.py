@@ -32,6 +32,7 @@ class Order:
     key: Path | None
     wait: float
     deadline: float
+    patience: float | None
     kernel: str
 
     def connect(self, roster: Roster, name: str) -> Transport:
@@ -39,7 +40,7 @@ class Order:
         others = ", ".join(other for other in roster.names if other != name)
         print(f"{name} at {roster.get(name).address}: waiting up to {self.wait:g} s for {others}", flush=True)
         key = self.key or self.roster.parent / f"{name}.key"
-        return connect(roster, name, key, wait=self.wait, deadline=self.deadline)
+        return connect(roster, name, key, wait=self.wait, deadline=self.deadline, patience=self.patience)
 
 
 def party(

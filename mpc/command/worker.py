@@ -101,8 +101,11 @@ class _Member:
         self.parent.tell(Ready(f"{host}:{port}", self.certificate, rounds, payload or {}, dealt))
         entries = self.parent.hear(Go).entries
         roster = Roster(tuple(Participant(one.name, one.role, one.address, one.certificate) for one in entries))
-        seconds = self.job.deadline
-        return roster, connect(roster, self.job.name, self.key, listener=self.listener, wait=seconds, deadline=seconds)
+        job = self.job
+        transport = connect(
+            roster, job.name, self.key, listener=self.listener, wait=job.deadline, deadline=job.deadline, patience=job.patience
+        )
+        return roster, transport
 
 
 def _party(member: _Member) -> Figures:

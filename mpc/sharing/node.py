@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,8 +21,8 @@ class Node:
     """One recorded operation. `depth` counts the exchanges that must come first, from the start of the pending record."""
 
     __slots__ = (
-        "args", "dealer", "depth", "done", "form", "index", "keep", "line", "nest", "op", "pad",
-        "params", "payload", "ring", "secret", "shape", "spent", "value",
+        "args", "dealer", "depth", "done", "form", "index", "keep", "line", "op", "pad",
+        "params", "payload", "ring", "secret", "shape", "spent", "value", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -33,7 +34,7 @@ class Node:
         self.depth: int = max([arg.depth for arg in args], default=0) + (op in EXCHANGED)
         self.value: Any = None
         self.done = False
-        self.nest = 0  # structural operations between this value and what they start from
+        self.weight = 0  # structural operations, written out as a tree, between this value and what they start from
         self.dealer = False  # a mask, or structure of masks: the dealer can regenerate it
         self.keep = op in STRUCTURE  # arguments outlive the execution: masked forms are derived through them
         self.spent = False  # a one-time pad that has hidden an opening
@@ -59,27 +60,31 @@ class Recorder(Protocol):
         """Record an operation and return its node."""
 
 
+class ShapeError(ValueError):
+    """Shapes, axes or extents that do not fit: the caller's mistake, as opposed to any other wrong value."""
+
+
 def broadcast(a: Shape, b: Shape) -> Shape:
-    """The common shape; raises ValueError naming both where there is none."""
+    """The common shape; raises ShapeError naming both where there is none."""
     if a == b:
         return a
     try:
         return np.broadcast_shapes(a, b)
     except ValueError:
-        raise ValueError(f"shapes {a} and {b} do not fit together") from None
+        raise ShapeError(f"shapes {a} and {b} do not fit together") from None
 
 
 def matmul_shape(a: Shape, b: Shape) -> Shape:
     """Shape of a @ b for arrays of two or more dimensions."""
     if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
-        raise ValueError(f"shapes {a} and {b} do not fit a matrix product")
+        raise ShapeError(f"shapes {a} and {b} do not fit a matrix product")
     return (*broadcast(a[:-2], b[:-2]), a[-2], b[-1])
 
 
 def slice_params(shape: Shape, key: Any) -> tuple[tuple[tuple[int, int, int], ...], Shape]:
     """(start, count, step) per axis for a basic index, and the final shape after integer axes are dropped and new ones added."""
     keys = list(key) if isinstance(key, tuple) else [key]
-    if any(not (k is None or k is Ellipsis or isinstance(k, slice | int | np.integer)) for k in keys):
+    if any(not (k is None or k is Ellipsis or isinstance(k, slice | int | np.integer)) or isinstance(k, bool) for k in keys):
         raise TypeError("only slices, integers, None and ... index a share; use gather for a public index list")
     consumed = sum(k is not None and k is not Ellipsis for k in keys)
     if consumed > len(shape) or keys.count(Ellipsis) > 1:
@@ -101,28 +106,35 @@ def slice_params(shape: Shape, key: Any) -> tuple[tuple[tuple[int, int, int], ..
             start, step = (start, step) if count else (0, 1)
             result.append(count)
         else:
+            if not -extent <= k < extent:
+                raise IndexError(f"index {k} is out of range for an axis of length {extent}")
             start, count, step = range(extent)[int(k)], 1, 1
         cut.append((start, count, step))
     return tuple(cut), tuple(result)
 
 
 def reshape_shape(shape: Shape, new: Shape) -> Shape:
-    """`new` with one -1 filled in; raises ValueError where the sizes differ."""
+    """`new` with one -1 filled in; raises ShapeError where the sizes differ."""
+    new = tuple(operator.index(k) for k in new)
     size = int(np.prod(shape, dtype=np.int64))
     known = int(np.prod([k for k in new if k != -1], dtype=np.int64))
     if new.count(-1) == 1 and known and size % known == 0:
         new = tuple(size // known if k == -1 else k for k in new)
     if any(k < 0 for k in new) or int(np.prod(new, dtype=np.int64)) != size:
-        raise ValueError(f"shape {shape} cannot become {new}")
+        raise ShapeError(f"shape {shape} cannot become {new}")
     return new
 
 
 def axes(ndim: int, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """`axis` as a sorted tuple of non-negative axes."""
+    """`axis` as a sorted tuple of non-negative axes; raises ShapeError where they do not exist or are named twice."""
     chosen = range(ndim) if axis is None else (axis if isinstance(axis, tuple) else (axis,))
-    result = tuple(sorted(k + ndim if k < 0 else k for k in chosen))
+    try:
+        numbers = [operator.index(k) for k in chosen]
+    except TypeError:
+        raise ShapeError(f"axis {axis!r} is not an integer or a tuple of integers") from None
+    result = tuple(sorted(k + ndim if k < 0 else k for k in numbers))
     if any(not 0 <= k < ndim for k in result) or len(set(result)) != len(result):
-        raise ValueError(f"axis {axis} does not exist in {ndim} dimensions")
+        raise ShapeError(f"axis {axis} does not exist in {ndim} dimensions, or is named twice")
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from mpc.ring import BIT, Z64, Array, Ring
-from mpc.sharing.node import Node, Params, Recorder, Shape, axes, broadcast, matmul_shape, reshape_shape, slice_params
+from mpc.sharing.node import Node, Params, Recorder, Shape, ShapeError, axes, broadcast, matmul_shape, reshape_shape, slice_params
 
 SAME_RING = frozenset({"add", "sub", "add_public", "mul", "matmul", "inner", "concat"})
 
@@ -86,7 +86,7 @@ class Handle:
     def broadcast_to(self, shape: Shape) -> Self:
         """Repeated to `shape` by NumPy's rule."""
         if broadcast(self.shape, shape) != shape:
-            raise ValueError(f"shape {self.shape} does not broadcast to {shape}")
+            raise ShapeError(f"shape {self.shape} does not broadcast to {shape}")
         return self if shape == self.shape else self._same("broadcast", (self.node,), shape, shape)
 
     def sum(self, axis: int | tuple[int, ...] | None = None) -> Self:
@@ -273,7 +273,7 @@ def concat(parts: Sequence[Any], axis: int = 0) -> Any:
     axis = axes(ndim, axis)[0]
     rest = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
     if len(rest) != 1 or any(type(p) is not type(first) or p.ring != first.ring for p in parts):
-        raise ValueError(f"shapes {[p.shape for p in parts]} cannot be joined along axis {axis}")
+        raise ShapeError(f"shapes {[p.shape for p in parts]} cannot be joined along axis {axis}")
     if len(parts) == 1:
         return first
     shape = (*first.shape[:axis], sum(p.shape[axis] for p in parts), *first.shape[axis + 1 :])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from mpc.sources.descriptor import Draw
@@ -11,8 +10,8 @@ from mpc.sources.descriptor import Draw
 class Source(Protocol):
     """Where a party's corrections come from."""
 
-    def prepare(self, draws: Sequence[Draw], digest: bytes) -> None:
-        """Announce the draws of a segment, in the order in which `correction` will be asked for them."""
+    def prepare(self, orders: bytes) -> None:
+        """Announce the encoded orders of a segment, in the order in which `correction` will be asked for them."""
 
     def correction(self, draw: Draw) -> bytearray:
         """The packed corrections of the next announced draw whose corrected party is me."""

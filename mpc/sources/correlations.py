@@ -248,15 +248,15 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {"reciprocal": lambda x: 1 / x, "r
 def piecewise(function: Callable[[Array], Array], segments: int, degree: int) -> Array:
     """Row v: coefficients in u in (-1, 1) of a polynomial for function(1 + 2 (v + u) / segments), fitted at Chebyshev nodes.
 
-    Only rows up to segments / 2 + 1 are ever used, since the argument stays in [1, 2); the others repeat the last useful one.
+    The argument stays in [1, 2) but for a few units below 1, so rows up to segments / 2 + 1 are used, and the last one, which
+    wraps to just below 1. Those in between are never looked up.
     """
     nodes = np.cos(np.pi * (np.arange(2 * degree + 4) + 0.5) / (2 * degree + 4))
     last = segments // 2 + 1
+    centres = [v if v <= last else max(v - segments, -2) for v in range(segments)]
     rows = [
-        np.polynomial.chebyshev.cheb2poly(
-            np.polynomial.chebyshev.chebfit(nodes, function(1 + 2 * (min(v, last) + nodes) / segments), degree)
-        )
-        for v in range(segments)
+        np.polynomial.chebyshev.cheb2poly(np.polynomial.chebyshev.chebfit(nodes, function(1 + 2 * (v + nodes) / segments), degree))
+        for v in centres
     ]
     return np.array(rows, dtype=np.float64)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from mpc.errors import IntegrityError
@@ -21,7 +19,7 @@ class DebugSource:
         self._dealer = Dealer([keystreams], kernel)
         self._seen: set[tuple[str, int]] = set()
 
-    def prepare(self, draws: Sequence[Draw], digest: bytes) -> None:
+    def prepare(self, orders: bytes) -> None:
         """Nothing to announce: dealing happens on demand."""
 
     def correction(self, draw: Draw) -> bytearray:

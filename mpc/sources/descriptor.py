@@ -15,7 +15,7 @@ from mpc.sources.correlations import REGISTRY, Correlation, Output
 MASK_KINDS = ("mask", "window", "pad")
 NUMBERS = 1 << 60  # masks and draws in one session
 PARTIES = 1 << 10
-DEPTH = 256  # views within views
+PARTS = 1 << 10  # operations and masks in one description
 WORDS = 1 << 32  # elements of one mask
 
 
@@ -120,10 +120,23 @@ def _sound(one: Order) -> bool:
     return known and 0 <= one.number < NUMBERS and one.owner < PARTIES and all(map(_sound_mask, one.masks))
 
 
-def _sound_mask(mask: Expression, depth: int = 0) -> bool:
-    if isinstance(mask, View):
-        inner = bool(mask.args) and depth < DEPTH and all(_sound_mask(arg, depth + 1) for arg in mask.args)
-        return inner and mask.op in DEALER_SIDE
+def _sound_mask(mask: Expression) -> bool:
+    todo, seen = [mask], 0
+    while todo:
+        part = todo.pop()
+        seen += 1
+        if isinstance(part, View):
+            todo.extend(part.args)
+            if part.op not in DEALER_SIDE or not part.args:
+                return False
+        elif not _sound_root(part):
+            return False
+        if seen > PARTS:
+            return False
+    return True
+
+
+def _sound_root(mask: Root) -> bool:
     words = 1
     for extent in mask.shape:
         words *= extent

@@ -11,10 +11,11 @@ from mpc.errors import AvailabilityError, IntegrityError
 from mpc.frame import NO_DIGEST, Kind
 from mpc.kernel import Kernel
 from mpc.sources.dealer import Dealer, Keystreams
-from mpc.sources.descriptor import Draw, decode, encode
+from mpc.sources.descriptor import Draw, decode
 from mpc.transport import Transport
 
 ORDERS_LIMIT = 1 << 28
+REPEATS = 16  # orders of each party that may still be on their way when they are found to differ
 CHUNK = 1 << 16  # bytes of corrections gathered before they are sent
 FRAME = 1 << 22  # bytes of one frame of corrections at most
 
@@ -30,11 +31,10 @@ class DealerSource:
         self._transport, self._dealer, self._index, self._parties = transport, dealer, index, parties
         self._stream = bytearray()
 
-    def prepare(self, draws: Sequence[Draw], digest: bytes) -> None:
-        """Announce draws; party 0 sends them, the others a digest that must agree. An empty batch is announced as well, so that
+    def prepare(self, orders: bytes) -> None:
+        """Announce orders; party 0 sends them, the others a digest that must agree. An empty batch is announced as well, so that
         a party with nothing to ask for cannot leave the dealer waiting for it."""
-        data = encode([draw.order for draw in draws])
-        self._transport.send(self._dealer, Kind.DESCRIPTORS, [data if self._index == 0 else b""], _digest(data))
+        self._transport.send(self._dealer, Kind.DESCRIPTORS, [orders if self._index == 0 else b""], _digest(orders))
 
     def correction(self, draw: Draw) -> bytearray:
         """The next `draw.bytes` of my stream of corrections."""
@@ -83,9 +83,8 @@ def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[s
     for party in parties:
         transport.send(party, Kind.CORRECTIONS, [b""])
     with contextlib.suppress(AvailabilityError):
-        while True:
-            for party in parties:
-                transport.receive(party, Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
+        for party in parties * REPEATS:
+            transport.receive(party, Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
     raise IntegrityError(
         "The parties do not ask the dealer for the same correlated randomness.",
         where=f"{', '.join(differing)} differs from {parties[0]}",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mpc.errors import FAMILIES, AvailabilityError, IntegrityError, MpcError, UsageError
+from mpc.errors import FAMILIES, AvailabilityError, IntegrityError, MpcError, UsageError, printable
 from mpc.frame import LOCKSTEP, NO_SESSION, Abort, Goodbye, Header, Kind, decode, encode
 from mpc.transport import Buffer, Received
 
 STRAY_LIMIT = 1 << 26  # bytes of a frame from a peer that fell out of step, read only to learn where
 TEXT_LIMIT = 2000  # characters of each text in an Abort; four of them stay far below frame.CONTROL_LIMIT
+NAME_LIMIT = 32  # characters of a participant's name
 SAME_EVERYWHERE = "run the same program, plan and library version at every participant"
 
 
@@ -51,14 +52,11 @@ def header_for(kind: Kind, session: bytes, sequence: int, length: int, digest: b
     return Header(kind, sequence, length, NO_SESSION if kind is Kind.HELLO else session, digest)
 
 
-def _clean(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text[:TEXT_LIMIT])
-
-
 def abort_message(error: MpcError) -> bytes:
     """The Abort that tells peers about `error`."""
     family = next((one.__name__ for one in type(error).__mro__ if one.__name__ in FAMILIES), IntegrityError.__name__)
-    return encode(Abort(family, _clean(error.what), _clean(error.where), _clean(error.why), _clean(error.do), error.peer))
+    what, where, why, do = (printable(text, TEXT_LIMIT) for text in (error.what, error.where, error.why, error.do))
+    return encode(Abort(family, what, where, why, do, printable(error.peer, NAME_LIMIT)))
 
 
 def aborted(peer: str, payload: Buffer) -> MpcError:
@@ -67,11 +65,10 @@ def aborted(peer: str, payload: Buffer) -> MpcError:
         abort = decode(payload, Abort, peer)
     except IntegrityError as error:
         return error
-    # A peer's words go to a terminal: nothing that steers one gets through. `where` grows by one link as an abort is passed on.
-    where = f"{peer} ended the session" + (f"; {_clean(abort.where)}" if abort.where else "")
-    return FAMILIES.get(abort.family, IntegrityError)(
-        _clean(abort.what), where=where, why=_clean(abort.why), do=_clean(abort.do), peer=_clean(abort.peer) or peer
-    )
+    what, where, why, do = (printable(text, TEXT_LIMIT) for text in (abort.what, abort.where, abort.why, abort.do))
+    where = f"{peer} ended the session" + (f"; {where}" if where else "")  # it grows by one link as an abort is passed on
+    origin = printable(abort.peer, NAME_LIMIT) or peer
+    return FAMILIES.get(abort.family, IntegrityError)(what, where=where, why=why, do=do, peer=origin)
 
 
 def gone(peers: Iterable[str], during: str, why: str) -> AvailabilityError:
@@ -83,6 +80,19 @@ def gone(peers: Iterable[str], during: str, why: str) -> AvailabilityError:
         where=during,
         why=why,
         do=f"ask {names} what happened, then run the job again",
+        peer=listed[0],
+    )
+
+
+def stuck(peers: Iterable[str], during: str, patience: float) -> AvailabilityError:
+    """The error for peers that are alive, but do not come to where they are awaited."""
+    listed = list(peers)
+    names, one = ", ".join(listed), len(listed) == 1
+    return AvailabilityError(
+        f"{names} {'is' if one else 'are'} alive but {'has' if one else 'have'} not reached this point.",
+        where=during,
+        why=f"signs of life came for {patience:g} s, but too little or nothing of what is awaited",
+        do=f"look at what {names} is doing; where it only takes long, run again with a larger --patience or --deadline",
         peer=listed[0],
     )
 

@@ -8,7 +8,6 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -17,13 +16,13 @@ from time import monotonic
 from mpc.errors import AvailabilityError, IntegrityError, UsageError
 from mpc.identity import check_key, check_key_file, date_problem, fingerprint, fingerprint_der
 from mpc.roster import Participant, Roster
-from mpc.transport.greet import Steps, accept, context, dial
-from mpc.transport.tls import TlsTransport
+from mpc.transport.greet import accept, context, dial
+from mpc.transport.pending import HANDSHAKE_SECONDS, SAFE_SECONDS, Attempt, Dialling, rivals, source_of
+from mpc.transport.tls import TlsTransport, patience_for
 
-HANDSHAKE_SECONDS = 10.0
-PENDING_LIMIT = 64
+TURN = 64  # connections accepted before those that are pending get their turn
 WARNING_LIMIT = 50
-FIRST_RETRY, LAST_RETRY = 0.05, 1.0  # seconds between two attempts to dial, doubling
+LAST_RETRY = 1.0  # seconds between two attempts to dial, at most
 REFUSALS = (
     "ALERT_BAD_CERTIFICATE",
     "ALERT_CERTIFICATE",
@@ -41,13 +40,15 @@ def connect(
     listener: socket.socket | None = None,
     wait: float = 600,
     deadline: float = 30,
+    patience: float | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> TlsTransport:
     """Connect participant `name` with every other one of the roster; `key` is a path, or the PEM itself as bytes.
 
     The later in the roster dials the earlier; the earlier listens on its roster address, or on `listener`, a bound socket that is
-    taken over and closed. `wait` is how long, in seconds, to wait for all; `deadline` is how long a connected peer may be silent.
-    `warn` gets one line for each refused connection; standard error by default.
+    taken over and closed. `wait` is how long, in seconds, to wait for all; `deadline` is how long a connected peer may be silent,
+    `patience` how long it may be alive without getting to where it is awaited, 20 times the deadline by default. `warn` gets one
+    line for each refused connection; standard error by default.
 
     Raises UsageError for what is wrong here (key, own certificate, address in use), IntegrityError where a dialled participant
     has not the certificate of its roster entry or refuses mine, AvailabilityError naming who is missing after `wait` seconds.
@@ -60,7 +61,7 @@ def connect(
                 why="it asks TLS libraries to write down session keys, with which all traffic can be read",
                 do="unset it and start again",
             )
-        me = roster.get(name)
+        me, patience = roster.get(name), patience_for(name, deadline, patience)
         if isinstance(key, bytes):
             check_key(key, me.certificate, name)
         else:
@@ -74,7 +75,7 @@ def connect(
     links: dict[str, ssl.SSLSocket] = {}
     try:
         links = setup.run()
-        return TlsTransport(name, {peer: links[peer] for peer in roster.names if peer != name}, deadline)
+        return TlsTransport(name, {peer: links[peer] for peer in roster.names if peer != name}, deadline, patience)
     except BaseException:
         links = {}
         raise
@@ -102,28 +103,6 @@ def _listen(roster: Roster, me: Participant) -> socket.socket | None:
         ) from None
 
 
-@dataclass(slots=True, eq=False)
-class _Attempt:
-    """One connection on its way to becoming a link, known to the selector by its descriptor, which survives the wrapping."""
-
-    descriptor: int
-    steps: Steps
-    until: float
-    source: str
-    dialled: str = ""  # whom I dialled; empty where somebody dialled me
-    watched: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Dialling:
-    """Somebody I have to dial: when next, how patiently, and why it has not worked so far."""
-
-    again: float = 0.0
-    pause: float = FIRST_RETRY
-    tries: int = 0
-    why: str = "never answered"
-
-
 class _Setup:
     """One loop over all connections: no threads, no blocking, so that a slow or silent stranger holds up nobody."""
 
@@ -134,10 +113,10 @@ class _Setup:
         self._warnings = 0
         self._links: dict[str, ssl.SSLSocket] = {}
         self._seen: set[str] = set()
-        self._attempts: dict[_Attempt, None] = {}  # an ordered set, oldest first
+        self._attempts: dict[Attempt, None] = {}  # an ordered set, oldest first
         self._holders = {one.der: one.name for one in roster.participants}
         place = roster.names.index(me.name)
-        self._dialling = {peer: _Dialling() for peer in roster.names[:place]}
+        self._dialling = {peer: Dialling() for peer in roster.names[:place]}
         self._diallers = roster.names[place + 1 :]
         self._check_dates()
         trusted = [one.certificate for one in roster.participants if one.name != me.name]
@@ -225,32 +204,38 @@ class _Setup:
                 self._later(plan, _reason(error))
                 continue
             raw.setblocking(False)
-            self._start(raw.fileno(), dial(raw, address, self._client, partial(self._expect, one)), one.address, peer)
+            steps = dial(raw, address, self._client, partial(self._expect, one))
+            self._start(Attempt(raw.fileno(), steps, monotonic(), one.address, dialled=peer))
 
-    def _later(self, plan: _Dialling, why: str) -> None:
+    def _later(self, plan: Dialling, why: str) -> None:
         plan.why, plan.again = why, monotonic() + plan.pause
         plan.pause = min(plan.pause * 2, LAST_RETRY)
 
     def _accept_waiting(self, listener: socket.socket) -> None:
-        for _ in range(PENDING_LIMIT):
+        for _ in range(TURN):
             try:
                 raw, address = listener.accept()
             except OSError:  # nobody is left, or they hung up while they queued
                 return
             raw.setblocking(False)
-            pending = [attempt for attempt in self._attempts if not attempt.dialled]
-            if len(pending) >= PENDING_LIMIT:
-                # The oldest goes: an honest handshake takes milliseconds, a stranger who fills the places takes as long as he can.
-                self._forget(pending[0])
-                self._warn(f"dropped a connection from {pending[0].source}: too many are pending")
-            self._start(raw.fileno(), accept(raw, self._server, self._recognise), f"{address[0]}:{address[1]}")
+            shown, source, now = f"{address[0]}:{address[1]}", source_of(address[0]), monotonic()
+            if others := rivals(self._attempts, source):
+                # An honest handshake takes moments, a stranger who fills the places takes as long as he can: so the oldest goes.
+                # But however fast strangers come, whoever has got in keeps the time that a handshake takes.
+                oldest = others[0]
+                if now - oldest.began < SAFE_SECONDS:
+                    raw.close()
+                    self._warn(f"refused a connection from {shown}: too many are pending")
+                    continue
+                self._forget(oldest)
+                self._warn(f"dropped a connection from {oldest.address}: too many are pending")
+            self._start(Attempt(raw.fileno(), accept(raw, self._server, self._recognise), now, shown, source))
 
-    def _start(self, descriptor: int, steps: Steps, source: str, dialled: str = "") -> None:
-        attempt = _Attempt(descriptor, steps, monotonic() + HANDSHAKE_SECONDS, source, dialled)
+    def _start(self, attempt: Attempt) -> None:
         self._attempts[attempt] = None
         self._advance(attempt)
 
-    def _advance(self, attempt: _Attempt) -> None:
+    def _advance(self, attempt: Attempt) -> None:
         if attempt not in self._attempts:
             return  # dropped a moment ago, in the same round of events
         try:
@@ -268,7 +253,7 @@ class _Setup:
                 self._selector.modify(attempt.descriptor, events, partial(self._advance, attempt))
             attempt.watched = events
 
-    def _forget(self, attempt: _Attempt) -> None:
+    def _forget(self, attempt: Attempt) -> None:
         del self._attempts[attempt]
         if attempt.watched:
             self._selector.unregister(attempt.descriptor)
@@ -323,10 +308,10 @@ class _Setup:
         holder = self._holders.get(presented, "nobody in the roster")
         raise _wrong_peer(one, f"it presented fingerprint {fingerprint_der(presented)}, which belongs to {holder}")
 
-    def _failed(self, attempt: _Attempt, error: OSError) -> None:
+    def _failed(self, attempt: Attempt, error: OSError) -> None:
         why = _reason(error)
         if not attempt.dialled:
-            self._warn(f"refused a connection from {attempt.source}: {why}")
+            self._warn(f"refused a connection from {attempt.address}: {why}")
             return
         if isinstance(error, ssl.SSLCertVerificationError):
             raise _wrong_peer(self._roster.get(attempt.dialled), f"its certificate is not the one in the roster ({why})")

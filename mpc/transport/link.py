@@ -16,6 +16,7 @@ RECORD = 1 << 14  # the most plain bytes one TLS record carries, so one read of 
 QUEUE_LIMIT = 8 << 20  # bytes a peer may push ahead of what is asked for
 FRAME_COST = 256  # what an empty queued frame counts towards that limit
 TURN = 64  # records moved on one link before the others get their turn
+PACE = 1 << 16  # bytes that must move within one deadline to count as progress
 DRAIN_LIMIT = 64 << 20  # bytes read at most in one go while looking for an Abort; no kernel buffers more
 
 
@@ -47,6 +48,9 @@ class Link:
     next_out: int = 0
     watched: int = 0  # what the selector looks for
     heard: float = 0.0  # when bytes last moved, either way
+    moved: int = 0  # bytes of awaited frames that came, and of mine that went
+    advanced: float = 0.0  # when the wait began, or last moved at a pace that counts
+    mark: tuple[float, int] = (0.0, 0)  # when the pace was last measured, and `moved` at that time
     broken: str = ""  # why nothing can be read or written any more
     tampered: bool = False  # OpenSSL refused what came
     lost: bool = False  # bytes of mine were not sent
@@ -71,6 +75,7 @@ class Link:
                 self.lost, self.broken = True, self.broken or f"sending failed: {error.strerror}"
                 return True
             moved = True
+            self.moved += count
             if count == len(part):
                 self.outgoing.popleft()
             else:
@@ -88,6 +93,7 @@ class Link:
             if frame is not None and frame.view is not None:
                 if (count := self.read(frame.view[frame.got :])) > 0:
                     frame.got += count
+                    self.moved += count
                     self._finish(frame)
             elif (count := self.read(scratch)) > 0:
                 self._feed(scratch[:count])
@@ -97,6 +103,20 @@ class Link:
         if moved:
             self.heard = monotonic()
         return moved
+
+    def start(self, now: float) -> None:
+        """A wait begins."""
+        self.heard = self.advanced = now
+        self.mark = now, self.moved
+
+    def waited(self, now: float, deadline: float) -> float:
+        """Seconds since the wait began or last got on. Heartbeats are no progress, nor is a drip of single bytes."""
+        begun, before = self.mark
+        if self.moved - before >= PACE:
+            self.advanced = now
+        if self.advanced == now or now - begun >= deadline:
+            self.mark = now, self.moved
+        return now - self.advanced
 
     def read(self, target: memoryview) -> int:
         """The number of bytes read; 0 when the stream has broken, -1 when nothing is there."""
@@ -155,6 +175,7 @@ class Link:
                 count = min(frame.header.length - frame.got, len(data))
                 if frame.view is not None:
                     frame.view[frame.got : frame.got + count] = data[:count]
+                    self.moved += count
                 elif keep or frame.header.kind is Kind.ABORT:
                     frame.payload += data[:count]
                     frame.cost += count

@@ -13,13 +13,24 @@ from time import monotonic
 from mpc.errors import AvailabilityError, IntegrityError, MpcError, UsageError
 from mpc.frame import CONTROL_LIMIT, HEADER, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode
 from mpc.transport import Buffer, Received, Traffic
-from mpc.transport.checks import Want, abort_message, check_goodbye, gone, header_for, unlinked
+from mpc.transport.checks import Want, abort_message, check_goodbye, gone, header_for, stuck, unlinked
 from mpc.transport.link import RECORD, Link
 
 SPINS = 4  # fruitless looks before sleeping; a look costs about 2 us, waking up costs about 10
 ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
 LINGER_SECONDS = 0.5  # for the peers to read it before the connection is closed under them
 BEATS = 6  # heartbeats in one deadline
+PATIENCE = 20  # deadlines that a peer may be alive without getting to where it is awaited
+
+
+def patience_for(name: str, deadline: float, patience: float | None) -> float:
+    """The patience asked for, or the usual one; raises UsageError where the two limits make no sense."""
+    if not 0 < deadline < float("inf"):
+        raise UsageError("A deadline must be a positive number of seconds.", where=name, why=f"{deadline:g} s was asked for")
+    if patience is not None and not deadline <= patience < float("inf"):
+        why = f"{patience:g} s was asked for, with a deadline of {deadline:g} s"
+        raise UsageError("Patience must not be shorter than the deadline.", where=name, why=why, do="change either")
+    return PATIENCE * deadline if patience is None else patience
 
 
 class TlsTransport:
@@ -28,11 +39,15 @@ class TlsTransport:
     One thread at a time may use it. A second, tiny thread sends heartbeats while that one computes; it ends at `close` or
     `abort`. Sends of more than 8 MiB both ways between two participants belong in one `exchange`: in two `send` calls each would
     wait for the other to read.
+
+    A peer may be silent for `deadline` seconds, and alive without getting to where it is awaited for `patience` seconds, 20 times
+    the deadline by default: heartbeats show that a process lives, not that its script goes on.
     """
 
-    def __init__(self, name: str, sockets: Mapping[str, ssl.SSLSocket], deadline: float = 30) -> None:
-        if deadline <= 0:
-            raise UsageError("A deadline must be positive.", where=name, why=f"{deadline:g} s was asked for")
+    def __init__(
+        self, name: str, sockets: Mapping[str, ssl.SSLSocket], deadline: float = 30, patience: float | None = None
+    ) -> None:
+        self._patience = patience_for(name, deadline, patience)
         self.name, self.peers, self.session, self.sent = name, tuple(sockets), NO_SESSION, Traffic()
         self._deadline = deadline
         self._links = {peer: Link(peer, sock) for peer, sock in sockets.items()}
@@ -101,7 +116,7 @@ class TlsTransport:
                 sending = [self._queue(self._links[to], kind, parts, digest) for to, parts in outgoing.items()]
                 awaited = [self._links[peer] for peer in wants]
                 for link in (*awaited, *sending):
-                    link.heard = started
+                    link.start(started)
                 for link in awaited:
                     link.expect(wants[link.name], self.session)
                 self._pump(sending, awaited, kind)
@@ -152,6 +167,7 @@ class TlsTransport:
                 for link in sending:  # a long send that never has to wait would otherwise not see an Abort
                     link.pull(self._scratch)
                 self._beat_if_due()
+                self._raise_if_late(sending, awaited, kind)  # here too: a flood of heartbeats leaves no time to sleep
             elif (idle := idle + 1) > SPINS:
                 self._wait(sending, awaited, kind)
 
@@ -170,9 +186,14 @@ class TlsTransport:
             if events & EVENT_WRITE and link not in sending:
                 link.push()
         self._beat_if_due()
-        now = monotonic()
-        if late := [link.name for link in waiting.values() if now - link.heard >= self._deadline]:
+        self._raise_if_late(sending, awaited, kind)
+
+    def _raise_if_late(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
+        now, waiting = monotonic(), {link.name: link for link in (*sending, *awaited)}.values()
+        if late := [link.name for link in waiting if now - link.heard >= self._deadline]:
             raise gone(late, self._during(sending, awaited, kind), f"silent for {self._deadline:g} s")
+        if late := [link.name for link in waiting if link.waited(now, self._deadline) >= self._patience]:
+            raise stuck(late, self._during(sending, awaited, kind), self._patience)
 
     def _watch(self, link: Link) -> None:
         events = 0 if link.broken else (EVENT_WRITE if link.outgoing else 0) | (0 if link.full() else EVENT_READ)

@@ -38,15 +38,14 @@ class LogisticRegression:
         """The constant term."""
         return self._fitted()[-1, 0]
 
-    def fit(self, x: Number, y: Int | Bool) -> LogisticRegression:
-        """Train on rows x, shape (rows, columns), and labels y of 0 and 1, shape (rows,): 4 rounds a batch."""
-        labels = y.number() if isinstance(y, Bool) else y
-        if not isinstance(labels, Int) or labels.limit != 1 or labels.shape != x.shape[:1] or x.ndim != 2:
+    def fit(self, x: Number, y: Bool) -> LogisticRegression:
+        """Train on rows x, shape (rows, columns), and labels y, shape (rows,) of Bool: 4 rounds a batch."""
+        if not isinstance(y, Bool) or y.shape != x.shape[:1] or x.ndim != 2:
             raise UsageError(
-                f"fit needs x of shape (rows, columns) and y of shape (rows,) with values 0 and 1, not {x.shape} and {y.shape}.",
+                f"fit needs x of shape (rows, columns) and a Bool y of shape (rows,), values 0 and 1, not {x.shape} and {y!r}.",
                 do='declare the label column as type = "bool" in the schema, and as a single column',
             )
-        x, labels = _with_ones(x), labels.reshape((-1, 1))
+        x, labels = _with_ones(x), y.number().reshape((-1, 1))
         s, rows = x.s, x.shape[0]
         weights: Number = Fixed(s, s.embed(s.constant(np.zeros((x.shape[1], 1), dtype=np.uint64))), WEIGHT_FRACTION, 1)
         logits = []
@@ -82,7 +81,7 @@ class LogisticRegression:
 
 def _with_ones(x: Number) -> Number:
     """x with one number of fraction bits throughout and a column of ones."""
-    level = x.even((0, 1))
+    level = x.lifted(FRACTION) if isinstance(x, Int) else x.even((0, 1))
     result: Number = joined([level, level._other(np.ones((x.shape[0], 1))).lifted(level.frac)], axis=1)
     return result
 

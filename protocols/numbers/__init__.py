@@ -1,8 +1,22 @@
 """Secret numbers: the only types that carry a scale."""
 
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
-from protocols.numbers.doors import assume_bound, load, public, reveal
+from protocols.numbers.doors import assume_bound, load, peek, public, reveal
 from protocols.numbers.elementary import reciprocal, rsqrt, sigmoid
 from protocols.numbers.secret import Secret
 
-__all__ = ["Bool", "Fixed", "Int", "Number", "Secret", "assume_bound", "load", "public", "reciprocal", "reveal", "rsqrt", "sigmoid"]
+__all__ = [
+    "Bool",
+    "Fixed",
+    "Int",
+    "Number",
+    "Secret",
+    "assume_bound",
+    "load",
+    "peek",
+    "public",
+    "reciprocal",
+    "reveal",
+    "rsqrt",
+    "sigmoid",
+]

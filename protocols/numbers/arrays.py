@@ -13,13 +13,15 @@ from mpc.errors import RangeError
 from mpc.lines import script_line
 from mpc.ring import BIT
 from mpc.session import Session
-from mpc.sharing.node import axes
 from mpc.sharing.share import Share
 from protocols import arithmetic, bits
 from protocols.numbers.secret import Secret, refuse
 
 FRACTION = 16  # nominal fraction bits of a number of size 1, and of public factors
 INPUT = 20  # those of a column scaled into [-1, 1]: bounds are often declared generously
+DIVIDE = "multiply by protocols.numbers.reciprocal(x, low=smallest value x can have)"
+MEAN_DIGITS = 26  # of 1/n: a mean is the first step of much else
+WHOLE = 24  # bits that are enough for a number made from whole ones
 RING_BITS = 62  # magnitudes stay below 2^62, the range of exact truncation
 Frac = int | npt.NDArray[np.int64]
 Plain = (int, float, np.generic, np.ndarray, list, tuple)
@@ -44,7 +46,7 @@ class Number(Secret):
         super().__init__(s, share)
         self.frac = settled(frac)
         self.limit = limit
-        self.extra = extra
+        self.extra = max(0, min(extra, limit.bit_length() - 1 - FRACTION))  # nominal precision is never given up
         self._reduced: Number | None = None
         if limit >> RING_BITS:
             overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)
@@ -88,12 +90,20 @@ class Number(Secret):
         target = settled(frac)
         if isinstance(target, int) and isinstance(self.frac, int):
             by = target - self.frac
-            return self._new(self.share << by, target, self.limit << by, self.extra + by) if by else self
+            return self._new(self.share << by, target, self.limit << by, self._lifted_extra(by, self.limit << by)) if by else self
         shift = np.broadcast_to(np.subtract(target, self.frac), self.shape)
         if not shift.any():
             return self
         factor = self.s.constant(np.left_shift(np.uint64(1), shift.astype(np.uint64)))
-        return self._new(self.share * factor, target, self.limit << int(shift.max()), self.extra + int(shift.min()))
+        return self._new(
+            self.share * factor,
+            target,
+            self.limit << int(shift.max()),
+            self._lifted_extra(int(shift.min()), self.limit << int(shift.max())),
+        )
+
+    def _lifted_extra(self, by: int, limit: int) -> int:
+        return spare(by, limit) if type(self) is Int else self.extra + by
 
     def rounded(self, frac: int) -> Number:
         """The same number with at most `frac` fraction bits; all elements must have the same number of them now."""
@@ -122,7 +132,7 @@ class Number(Secret):
         x, y = self, self._other(other)
         target = np.maximum(x.frac, y.frac)
         if not (_fits(x, target) and _fits(y, target)):
-            x, y = x.reduced(), y.reduced()
+            x, y = _addable(x.reduced(), y.reduced())
             target = np.maximum(x.frac, y.frac)
         target = target if np.ndim(target) == 0 else np.broadcast_to(target, np.broadcast_shapes(x.shape, y.shape))
         if np.ndim(target):
@@ -147,26 +157,28 @@ class Number(Secret):
         """+x."""
         return self
 
-    def sum(self, axis: int | tuple[int, ...] | None = None) -> Number:
+    def sum(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
         """Sum over axes."""
-        gone = axes(self.ndim, axis)
+        gone = self._axes("sum", axis, other)
         x = self.even(gone)
         count = math.prod(x.shape[k] for k in gone)
         x = x.reduced() if x.limit * count >> RING_BITS else x
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
-        return x._new(x.share.sum(gone), frac, x.limit * max(count, 1), x.extra)
+        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), x.extra)
+        return total.expand_dims(gone) if keepdims else total
 
-    def mean(self, axis: int | tuple[int, ...] | None = None) -> Number:
+    def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
         """Mean over axes."""
-        count = math.prod(self.shape[k] for k in axes(self.ndim, axis))
+        gone = self._axes("mean", axis, other)
+        count = math.prod(self.shape[k] for k in gone)
         if not count:
             refuse(self, "the mean of nothing", "check the shape")
-        return self.sum(axis).times(1.0 / count)
+        return self.sum(gone, keepdims=keepdims).times(1.0 / count, digits=MEAN_DIGITS)
 
     # -- products --------------------------------------------------------------------------------------------------------------
 
-    def times(self, other: Any) -> Number:
-        """Elementwise product."""
+    def times(self, other: Any, digits: int = FRACTION) -> Number:
+        """Elementwise product; public factors are rounded to `digits` significant bits unless they are whole."""
         if isinstance(other, Number):
             x, y = _fitting(self, other, 1)
             kind = x if type(y) is Int else y
@@ -179,11 +191,14 @@ class Number(Secret):
             power = math.frexp(abs(float(factor)))[1] - 1
             moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra)
             return moved if factor > 0 else moved.negated()
-        words, frac, limit = encoded(factor)
+        words, frac, limit = encoded(factor, digits)
         x = self if self.limit * limit < 1 << RING_BITS else self.reduced()
+        if x.limit * limit >> RING_BITS and digits > FRACTION:
+            return self.times(other)
+        extra = spare(frac, x.limit * limit) if type(self) is Int else x.extra + frac
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
         spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
-        return (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, x.extra + frac)
+        return (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, extra)
 
     def squared(self) -> Number:
         """x * x."""
@@ -192,11 +207,24 @@ class Number(Secret):
     def over(self, other: Any) -> Number:
         """Elementwise division: by public numbers; by secret ones see protocols.numbers.reciprocal."""
         if isinstance(other, Secret):
-            refuse(self, "division by a secret", "multiply by reciprocal(x, low=...) with a positive lower bound")
+            refuse(self, "division by a secret", DIVIDE)
         divisor = public(self, other)
         if not np.all(divisor):
             refuse(self, "division by zero", "check the divisor")
         return self.times(1.0 / divisor)
+
+    def over_into(self, other: Any) -> Number:
+        """other / self."""
+        refuse(self, "division by a secret", DIVIDE)
+
+    def raised(self, exponent: Any) -> Number:
+        """x to a public whole power from 1 to 64, by squaring."""
+        if not isinstance(exponent, int | np.integer) or not 1 <= exponent <= 64:
+            refuse(self, "a power that is not a whole number from 1 to 64", "multiply, or see protocols.numbers.rsqrt")
+        power: Number = self
+        for bit in bin(exponent)[3:]:
+            power = power.squared().times(self) if bit == "1" else power.squared()
+        return power
 
     def at(self, other: Any) -> Number:
         """Matrix product; vectors as in NumPy."""
@@ -220,11 +248,24 @@ class Number(Secret):
 
     def less(self, other: Any) -> Bool:
         """self < other."""
-        return self.minus(other)._negative()
+        return self.minus(self._on_grid(other))._negative()
 
     def greater(self, other: Any) -> Bool:
         """self > other."""
-        return self.minus_from(other)._negative()
+        return self.minus_from(self._on_grid(other))._negative()
+
+    def _on_grid(self, other: Any) -> Any:
+        """A public number rounded as the secret ones were, so that a value equals the decimal it was read from."""
+        if isinstance(other, Secret) or type(self) is Int:
+            return other
+        plain = np.asarray(public(self, other), dtype=np.float64)
+        frac = self.frac if isinstance(self.frac, int) else np.broadcast_to(self.frac, np.broadcast_shapes(self.shape, plain.shape))
+        scaled = np.rint(plain * np.exp2(frac))
+        if not (np.abs(scaled) < 2.0 ** (RING_BITS - 1)).all():
+            overflow(self.s, "a public number beyond the ring", plain.shape)
+        words = scaled.astype(np.int64)
+        limit = max(1, int(np.abs(words).max(initial=0)))
+        return Fixed(self.s, self.s.embed(self.s.constant(words.astype(np.uint64))), frac, limit)
 
     def less_equal(self, other: Any) -> Bool:
         """self <= other."""
@@ -239,7 +280,7 @@ class Number(Secret):
 
     def equal(self, other: Any) -> Bool:
         """self == other, exactly on the fixed-point grid."""
-        difference = self.minus(other)
+        difference = self.minus(self._on_grid(other))
         return Bool(self.s, bits.zero(self.s, difference.share, max(1, difference.limit.bit_length())))
 
     def not_equal(self, other: Any) -> Bool:
@@ -319,13 +360,13 @@ class Bool(Secret):
             return x._new(bits.select(self.s, self.share.broadcast_to(shape), x.share), x.frac, x.limit, x.extra)
         return self.number().times(other)
 
-    def sum(self, axis: int | tuple[int, ...] | None = None) -> Number:
+    def sum(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
         """How many are set."""
-        return self.number().sum(axis)
+        return self.number().sum(axis, keepdims=keepdims, **other)
 
-    def mean(self, axis: int | tuple[int, ...] | None = None) -> Number:
+    def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
         """Which fraction is set."""
-        return self.number().mean(axis)
+        return self.number().mean(axis, keepdims=keepdims, **other)
 
 
 # -- helpers -------------------------------------------------------------------------------------------------------------------
@@ -333,6 +374,21 @@ class Bool(Secret):
 
 def _spread(x: Number, y: Number) -> Any:
     return x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, np.broadcast_shapes(x.shape, y.shape))
+
+
+def spare(frac: int, limit: int) -> int:
+    """Fraction bits that a number made from whole ones can lose: it keeps 16 of them, or 24 bits in all where it is large."""
+    return min(frac, max(frac - FRACTION, limit.bit_length() - WHOLE, 0))
+
+
+def _addable(x: Number, y: Number) -> tuple[Number, Number]:
+    """The finer of two numbers with as few bits dropped as let the coarser one be brought to its scale."""
+    if not (isinstance(x.frac, int) and isinstance(y.frac, int)):
+        return x, y
+    fine, coarse = (x, y) if x.frac > y.frac else (y, x)
+    room = RING_BITS - 2 - coarse.limit.bit_length()
+    fine = fine.reduced(min(int(fine.frac) - int(coarse.frac) - room, fine.limit.bit_length()))
+    return (fine, coarse) if x.frac > y.frac else (coarse, fine)
 
 
 def _fits(x: Number, frac: Any) -> bool:
@@ -378,6 +434,8 @@ def public(x: Secret, value: Any) -> Any:
     if not isinstance(value, Plain):
         refuse(x, f"arithmetic with a {type(value).__name__}", "use numbers, NumPy arrays or other secret arrays")
     array = np.asarray(value)
+    if array.dtype.kind == "u" and array.size and int(array.max()) >> 63:
+        refuse(x, "a public whole number of 2^63 or more", "use smaller numbers")
     if array.dtype.kind not in "biuf" or not np.isfinite(array.astype(np.float64)).all():
         refuse(
             x,
@@ -387,16 +445,19 @@ def public(x: Secret, value: Any) -> Any:
     return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
 
 
-def encoded(value: Any) -> tuple[Any, int, int]:
-    """(words, fraction bits, limit) of public numbers: integers exactly, others with 16 bits below their leading one or below 1."""
+def encoded(value: Any, digits: int = FRACTION) -> tuple[Any, int, int]:
+    """(words, fraction bits, limit) of public numbers: whole ones exactly, others with `digits` bits below the smallest one's top.
+
+    Numbers below 2^-24 of the largest of their array keep 40 bits below that largest one instead.
+    """
     array = np.asarray(value)
+    frac = 0
     if array.dtype.kind == "f" and not (array == np.rint(array)).all():
-        largest = float(np.abs(array).max(initial=0.0))
-        frac = FRACTION + max(0, -math.frexp(largest)[1] + 1)
-    else:
-        frac = 0
-    scaled = np.rint(array.astype(np.float64) * 2.0**frac) if array.dtype.kind == "f" else array
-    limit = int(np.abs(scaled).max(initial=0))
+        sizes = np.abs(array[array != 0])
+        smallest, largest = (math.frexp(float(size))[1] - 1 for size in (sizes.min(), sizes.max()))
+        frac = max(digits - min(0, largest), min(digits - min(0, smallest), 24 + digits - largest))
+    scaled = np.rint(np.ldexp(array, frac)) if array.dtype.kind == "f" else array
+    limit = max(int(scaled.max(initial=0)), -int(scaled.min(initial=0)))
     if limit >> RING_BITS:
         raise RangeError("A public number does not fit the ring.", where=script_line(), do="scale it down")
     words = scaled.astype(np.int64)
@@ -409,5 +470,5 @@ def overflow(s: Session, what: str, shape: tuple[int, ...]) -> Any:
         f"This operation can reach {what}; the ring holds 2^{RING_BITS}.",
         where=f"{s.name}, {script_line()}, operand of shape {shape}",
         why="the bounds declared in the schema, taken through the operations so far, allow it",
-        do="declare tighter column bounds, standardise first, or divide before multiplying",
+        do="declare tighter column bounds, standardise first, divide before multiplying, or state a bound with assume_bound",
     )

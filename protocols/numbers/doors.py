@@ -20,21 +20,27 @@ from protocols.numbers.arrays import FRACTION, INPUT, Bool, Fixed, Int, Number
 from protocols.numbers.secret import Secret
 
 
-def load(s: Session, owner: str, name: str) -> Number:
+def load(s: Session, owner: str, name: str) -> Number | Bool:
     """The owner's table as a secret array: only the owner opens its file; the others know the schema.
 
-    Real columns become fixed-point numbers with 20 bits below their declared bound, rounded up to a power of two; tables of
-    whole numbers and truth values become Int. Raises UsageError for an unknown owner or table.
+    Real columns become fixed-point numbers with 20 bits below their declared bound, rounded up to a power of two; a table of
+    whole numbers becomes Int, one of truth values Bool. Raises UsageError for an unknown owner or table.
     """
     if s.context is None:
         raise UsageError("This session has no schema.", do="put a schema.toml beside the script")
     table = s.context.table(owner, name)
     if table.type == "real":
-        frac = np.array([INPUT - math.ceil(math.log2(bound)) for bound in table.bounds], dtype=np.int64)
+        frac = np.array([INPUT - ceil_log2(bound) for bound in table.bounds], dtype=np.int64)
+        if np.abs(frac).max() > 256:
+            raise UsageError(
+                f"A bound of table {name!r} is not of a usable size.", where=owner, do="choose another unit for the column"
+            )
         if table.vector:
             frac = frac[0]
         share = s.input(owner, name, table.shape, lambda x: encode(x, frac))
         return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << INPUT, INPUT - FRACTION)
+    if table.type == "bool":
+        return Bool(s, s.input(owner, name, table.shape, lambda x: x.astype(np.uint8), BIT))
     share = s.input(owner, name, table.shape, lambda x: encode(x, 0))
     return Int(s, share, 0, max(1, int(max(table.bounds))))
 
@@ -43,6 +49,12 @@ def encode(x: npt.NDArray[np.float64], frac: Any) -> Array:
     """Ring words of x with `frac` fraction bits, rounded to nearest."""
     words: Array = np.rint(x * np.exp2(frac)).astype(np.int64).view(np.uint64)
     return words
+
+
+def ceil_log2(x: float) -> int:
+    """The smallest integer e with x <= 2^e, exactly."""
+    mantissa, exponent = math.frexp(x)
+    return exponent - (mantissa == 0.5)
 
 
 def decode(words: Any, frac: Any) -> Any:
@@ -55,7 +67,9 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
 
     |value| must be at most `bound`, which is part of the program; others' values are ignored.
     """
-    frac = FRACTION + max(0, -math.floor(math.log2(bound)))
+    if not 2.0**-40 <= bound <= 2.0**40:
+        raise UsageError("The bound of a public number is between 2^-40 and 2^40.", where=script_line(), do="scale the number")
+    frac = FRACTION + max(0, -ceil_log2(bound))
     plain = np.zeros(value.shape) if isinstance(value, Hidden | Unknown) else np.asarray(value, dtype=np.float64)
     if from_ == s.name and not (np.abs(plain) <= bound).all():
         raise RangeError("A public value is outside its stated bound.", where=script_line(), do="state a wider bound")
@@ -65,6 +79,8 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
 
 def assume_bound(x: Number, bound: float) -> Number:
     """x with a tighter bound than could be proved. Checked on shares: one bit for all assumptions precedes the next reveal."""
+    if not 0 < bound < math.inf:
+        raise UsageError("An assumed bound is a positive number.", where=script_line())
     x = x.even(tuple(range(x.ndim)))
     limit = math.floor(bound * 2 ** float(np.max(x.frac)))
     if x.limit <= limit:
@@ -100,10 +116,11 @@ def check_assumptions(s: Session) -> None:
         )
 
 
-def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str) -> Any:
+def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str = "") -> Any:
     """Compute everything recorded so far and give x to the named receivers (all parties by default); Hidden elsewhere.
 
-    Plain NumPy: float64 for Fixed, int64 for Int, bool for Bool; a scalar for no axes. All arguments travel in one round.
+    `label` says what it is: people consent to it. Plain NumPy: float64 for Fixed, int64 for Int, bool for Bool; a scalar for no
+    axes. All arguments travel in one round.
     """
     if not x or not all(isinstance(v, Secret) for v in x):
         raise UsageError("reveal takes secret arrays.", where=script_line(), do="reveal(x, label=...)")
@@ -114,6 +131,14 @@ def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str) -> Any
     for value in values:
         s.announce(label, s.receivers(to), value)
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def peek(x: Secret) -> Any:
+    """What a secret array holds, in a debugging run, where one process plays all parties; refused in every other."""
+    if not x.s.alone:
+        raise UsageError("Only a debugging run shows what a secret holds.", where=script_line(), do="mpc run --debug, or reveal it")
+    x.s.flush()
+    return _meaning(x, x.share.ring.reduce(x.share.node.value).copy())
 
 
 def _meaning(x: Secret, words: Any) -> Any:

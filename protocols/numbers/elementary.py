@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -20,37 +21,58 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
 
     A small gain is folded into public coefficients, and the result has that many more fraction bits.
     """
-    shift = math.floor(-math.log2(gain))
+    shift = 0
+    while gain * 2**shift <= Fraction(1, 2):
+        shift += 1
     level = x.even(tuple(range(x.ndim)))
-    share = functions.sigmoid(x.s, level.share, int(np.max(level.frac)), float(np.max(x.bound)), gain * 2**shift)
+    bound = float(np.max(x.bound))
+    period_bits = functions.period_for(bound).bit_length() - 1
+    level = level.reduced(int(np.max(level.frac)) + period_bits - functions.WIDEST)
+    share = functions.sigmoid(x.s, level.share, int(np.max(level.frac)), bound, gain * 2**shift)
     limit = (1 << functions.SIGMOID_UNIT) + (1 << functions.SIGMOID_UNIT - 14)
     return Fixed(x.s, share, functions.SIGMOID_UNIT + shift, limit, functions.SIGMOID_UNIT - FRACTION)
 
 
-def rsqrt(x: Number, low: int, times: int = 1) -> Fixed:
-    """sqrt(times / x) for numbers of at least `low` units of their own last place; relative error 2^-16.
-
-    Raises RangeError where x is not known to fit, or where the result of the smallest x would not.
-    """
+def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:
+    """sqrt(times / x) for numbers known to be at least `low` > 0; relative error 2^-16. Below `low` it is not defined."""
     odd = np.bitwise_and(x.frac, 1)
     x = x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
-    top = x.limit.bit_length()
-    if not 1 <= low <= x.limit:
-        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line())
-    unit = min(RING_BITS - 2 - SCALED + (low // times).bit_length() // 2, RING_BITS - 2 - times.bit_length() // 2)
-    limit = math.isqrt((times << 2 * (unit + SCALED)) // low) + (1 << unit)
+    top = max(2, x.limit.bit_length())
+    smallest = _units(x, low)
+    unit = RING_BITS - 2
+    while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
+        unit -= 1
     share = functions.rsqrt(x.s, x.share, top, unit, times)
     return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, SCALED)
 
 
-def reciprocal(x: Number, low: int) -> Fixed:
-    """1 / x for positive numbers of at least `low` units of their own last place; relative error 2^-16."""
-    top = x.limit.bit_length()
-    if not 1 <= low <= x.limit:
-        raise RangeError("The stated lower bound of x is not between 1 and its upper bound.", where=script_line())
-    unit = RING_BITS - 2 - SCALED + low.bit_length() - 1
-    limit = (1 << unit + SCALED) // low + (1 << unit)
+def reciprocal(x: Number, low: Any) -> Fixed:
+    """1 / x for numbers known to be at least `low` > 0; relative error 2^-16. Below `low` the result is not defined.
+
+    Raises RangeError where the bound of x is more than 2^29 times `low`.
+    """
+    smallest = _units(x, low)
+    top = max(2, x.limit.bit_length())
+    unit = RING_BITS - 2 - SCALED + smallest.bit_length() - 1
+    limit = _with_error((1 << unit + SCALED) // smallest)
     if unit < top + 8:
         raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
     share = functions.reciprocal(x.s, x.share, top, unit)
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
+
+
+def _with_error(limit: int) -> int:
+    """A limit with room for the functions' own error."""
+    return limit + (limit >> 14) + (1 << SCALED)
+
+
+def _units(x: Number, low: Any) -> int:
+    """`low` in units of the last place of x; RangeError unless it is positive and at most the bound of x."""
+    units = int(np.min(np.floor(np.multiply(low, np.exp2(x.frac)))))
+    if not 1 <= units <= x.limit:
+        raise RangeError(
+            "The stated lower bound of x is not between its resolution and its upper bound.",
+            where=script_line(),
+            do=f"x has a resolution of {2.0 ** -float(np.min(x.frac)):.3g} and a bound of {float(np.max(x.bound)):.6g}",
+        )
+    return units

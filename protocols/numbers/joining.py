@@ -7,53 +7,106 @@ from typing import Any
 
 import numpy as np
 
+from mpc.ring import BIT
+from mpc.sharing.node import ShapeError, broadcast
 from mpc.sharing.share import concat
-from protocols.numbers.arrays import FRACTION, Bool, Fixed, Int, Number, settled
-from protocols.numbers.secret import Secret, refuse
+from protocols.numbers.arrays import FRACTION, Bool, Fixed, Int, Number, public, settled
+from protocols.numbers.secret import Secret, extent, refuse, truth
 
 
-def joined(parts: Sequence[Any], axis: int = 0) -> Any:
+def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
     """np.concatenate over secret and public arrays; fraction bits may differ along the joined axis."""
-    first = next(p for p in parts if isinstance(p, Secret))
-    if all(isinstance(p, Bool) for p in parts):
-        return Bool(first.s, concat([p.share for p in parts], axis))
+    arrays = [array(p) for p in parts]
+    if axis is None:
+        arrays, axis = [a.reshape(-1) for a in arrays], 0
+    if any(a.ndim == 0 for a in arrays):
+        raise ShapeError("numbers without axes are joined by np.stack or np.hstack")
+    first = next(a for a in arrays if isinstance(a, Secret))
+    if all(truth(a) for a in arrays):
+        return Bool(first.s, concat([bits(first, a) for a in arrays], axis))
     anchor = Number(first.s, first.share, 0, 1)
-    numbers = [anchor._other(p) for p in parts]
+    numbers = [anchor._other(a) for a in arrays]
     kind = Int if all(type(n) is Int for n in numbers) else Fixed
     numbers = [n.lifted(FRACTION) if kind is Fixed and type(n) is Int else n for n in numbers]
-    fracs = [n.wide() for n in numbers]
     share = concat([n.share for n in numbers], axis)
-    frac = settled(np.concatenate(fracs, axis=axis))
+    frac = settled(np.concatenate([n.wide() for n in numbers], axis=axis))
     return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers))
 
 
-def stacked(parts: Sequence[Any], axis: int = 0) -> Any:
+def array(x: Any) -> Any:
+    """A secret array as it is, anything public as a NumPy array."""
+    if isinstance(x, Secret):
+        return x
+    extent(x)
+    return np.asarray(x)
+
+
+def bits(first: Secret, x: Any) -> Any:
+    """The share of an array of truth values."""
+    return x.share if isinstance(x, Bool) else first.s.embed(first.s.constant(x.astype(np.uint8), BIT))
+
+
+def at_least(x: Any, ndim: int) -> Any:
+    """x with new axes in front until it has `ndim`."""
+    x = array(x)
+    return x.reshape((1,) * (ndim - x.ndim) + x.shape) if x.ndim < ndim else x
+
+
+def stacked(arrays: Sequence[Any], axis: int = 0) -> Any:
     """np.stack."""
-    return joined([p.expand_dims(axis) if isinstance(p, Secret) else np.expand_dims(np.asarray(p), axis) for p in parts], axis)
+    parts = [array(a) for a in arrays]
+    if len({p.shape for p in parts}) > 1:
+        raise ShapeError(f"np.stack takes arrays of one shape, not {[p.shape for p in parts]}")
+    if not -parts[0].ndim - 1 <= axis <= parts[0].ndim:
+        raise ShapeError(f"axis {axis} does not exist in {parts[0].ndim + 1} dimensions")
+    return joined([p.expand_dims(axis) if isinstance(p, Secret) else np.expand_dims(p, axis) for p in parts], axis)
 
 
-def hstacked(parts: Sequence[Any]) -> Any:
+def hstacked(tup: Sequence[Any]) -> Any:
     """np.hstack."""
-    return joined(parts, 0 if all(np.ndim(p) == 1 for p in parts) else 1)
+    parts = [at_least(p, 1) for p in tup]
+    return joined(parts, 0 if parts[0].ndim == 1 else 1)
 
 
-def vstacked(parts: Sequence[Any]) -> Any:
+def vstacked(tup: Sequence[Any]) -> Any:
     """np.vstack."""
-    return joined([p.reshape((1, -1)) if p.ndim == 1 else p for p in parts], 0)
+    return joined([at_least(p, 2) for p in tup], 0)
+
+
+def columns(tup: Sequence[Any]) -> Any:
+    """np.column_stack: arrays with one axis become columns."""
+    return joined([p.reshape((-1, 1)) if p.ndim < 2 else p for p in map(array, tup)], 1)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """np.dot of numbers, vectors and matrices."""
+    left, right = len(extent(a)), len(extent(b))
+    if max(left, right) > 2:
+        refuse(a if isinstance(a, Secret) else b, "np.dot of more than two axes", "use @, which multiplies stacks of matrices")
+    return np.multiply(a, b) if 0 in (left, right) else np.matmul(a, b)
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     """np.where with a secret condition: y + condition * (x - y)."""
     if not isinstance(condition, Bool):
-        refuse(x if isinstance(x, Secret) else y, "np.where with a public condition", "choose in plain Python")
+        secret = next(v for v in (condition, x, y) if isinstance(v, Secret))
+        do = "compare it first: condition > 0" if condition is secret else "choose in plain Python, or multiply by 0 and 1"
+        refuse(secret, "np.where with a condition that is not a secret truth value", do)
+    broadcast(condition.shape, broadcast(extent(x), extent(y)))
+    if truth(x) and truth(y):
+        x, y = (v if isinstance(v, Bool) else np.asarray(v) for v in (x, y))
+        differ = np.logical_xor(x, y)
+        return condition.both(differ).differ(y)
+    x, y = (v.number() if isinstance(v, Bool) else v for v in (x, y))
     base = x if isinstance(x, Number) else y if isinstance(y, Number) else None
     if base is None:
+        x, y = public(condition, x), public(condition, y)
         return condition.number().times(np.subtract(x, y)).plus(y)
     right = base._other(y)
     return condition.times(base._other(x).minus(right)).plus(right)
 
 
 JOINING: dict[str, Callable[..., Any]] = {
-    "concatenate": joined, "stack": stacked, "hstack": hstacked, "vstack": vstacked, "column_stack": hstacked, "where": where,
-    "dot": lambda x, y: np.matmul(x, y),
+    "concatenate": joined, "stack": stacked, "hstack": hstacked, "vstack": vstacked, "column_stack": columns, "where": where,
+    "dot": dot,
 }  # fmt: skip

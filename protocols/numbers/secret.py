@@ -2,139 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Self
+import inspect
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
-from mpc.errors import UsageError
-from mpc.lines import script_line
-from mpc.session import Session
-from mpc.sharing.share import Share
+from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
+from mpc.unknown import Unknown
+from protocols.numbers.structure import Structured, fitting, named
+from protocols.numbers.structure import refuse as refuse  # what the modules above refuse with
 
 UFUNCS = {
     "add": "plus", "subtract": "minus", "multiply": "times", "true_divide": "over", "divide": "over", "matmul": "at",
-    "negative": "negated", "positive": "itself", "absolute": "absolute", "square": "squared",
+    "negative": "negated", "positive": "itself", "absolute": "absolute", "square": "squared", "power": "raised",
     "less": "less", "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal",
     "equal": "equal", "not_equal": "not_equal",
     "bitwise_and": "both", "bitwise_or": "either", "bitwise_xor": "differ", "invert": "inverted",
     "logical_and": "both", "logical_or": "either", "logical_xor": "differ", "logical_not": "inverted",
 }  # fmt: skip
+LOGIC = frozenset({"both", "either", "differ"})
 FUNCTIONS = ("sum", "mean", "transpose", "reshape", "ravel", "squeeze", "broadcast_to", "expand_dims")
+NEAREST = {  # names that people reach for, and what does the same
+    "sqrt": "protocols.numbers.rsqrt(x, low=...) is 1 / sqrt(x)", "reciprocal": "use protocols.numbers.reciprocal(x, low=...)",
+    "append": "use np.concatenate([x, y])", "flatten": "use x.ravel()", "maximum": "use np.where(x > y, x, y)",
+    "minimum": "use np.where(x < y, x, y)", "clip": "use np.where(x > high, high, x)", "swapaxes": "use x.transpose(order)",
+    "moveaxis": "use x.transpose(order)", "inner": "use x @ y", "einsum": "use x @ y", "tensordot": "use x @ y",
+    "var": "use ((x - x.mean()) * (x - x.mean())).mean()", "std": "reveal the variance and take its root",
+    "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "floor_divide": "use x / y",
+}  # fmt: skip
 
 
-class Secret(np.lib.mixins.NDArrayOperatorsMixin):
+class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
     """A secret array: a share and what it means. Immutable."""
 
-    __slots__ = ("s", "share")
-
-    def __init__(self, s: Session, share: Share) -> None:
-        self.s, self.share = s, share
-
-    # -- shape and structure ---------------------------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array."""
-        return self.share.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.share.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.share.node.size
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a secret number without axes")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Self]:
-        return iter([self[k] for k in range(len(self))])
-
-    def _view(self, move: Callable[[Any], Any]) -> Self:
-        """The same structural `move` on the share and on whatever public arrays describe it."""
-        raise TypeError(f"{type(self).__name__} has no views")
-
-    def __getitem__(self, key: Any) -> Self:
-        if isinstance(key, Secret) or (isinstance(key, tuple) and any(isinstance(k, Secret) for k in key)):
-            refuse(self, "indexing by a secret", "use np.where(condition, a, b) and keep the shape")
-        if isinstance(key, list | np.ndarray):
-            picked = np.arange(len(self))[key]
-            return self._view(lambda a: a.gather(picked) if isinstance(a, Share) else a[picked])
-        return self._view(lambda a: a[key])
-
-    @property
-    def T(self) -> Self:
-        """Axes reversed."""
-        return self.transpose()
-
-    def transpose(self, *order: Any) -> Self:
-        """Axes in another order, reversed by default."""
-        flat = order[0] if len(order) == 1 and isinstance(order[0], tuple) else order or None
-        return self._view(lambda a: a.transpose(flat))
-
-    def reshape(self, *shape: Any) -> Self:
-        """The same elements in another shape; one extent may be -1."""
-        new = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else tuple(shape)
-        return self._view(lambda a: a.reshape(new))
-
-    def ravel(self) -> Self:
-        """All elements in one dimension."""
-        return self.reshape(-1)
-
-    def squeeze(self, axis: int | None = None) -> Self:
-        """Without axes of length 1."""
-        gone = [k for k, n in enumerate(self.shape) if n == 1] if axis is None else [axis % self.ndim]
-        if any(self.shape[k] != 1 for k in gone):
-            raise ValueError(f"axis {axis} of shape {self.shape} is not of length 1")
-        return self.reshape(tuple(n for k, n in enumerate(self.shape) if k not in gone))
-
-    def expand_dims(self, axis: int) -> Self:
-        """With a new axis of length 1."""
-        at = axis % (self.ndim + 1)
-        return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
-
-    def broadcast_to(self, shape: tuple[int, ...]) -> Self:
-        """Repeated to `shape` by NumPy's rule."""
-        return self._view(lambda a: a.broadcast_to(shape) if isinstance(a, Share) else np.broadcast_to(a, shape))
+    __slots__ = ()
 
     # -- NumPy ---------------------------------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = UFUNCS.get(ufunc.__name__)
-        if method != "__call__" or kwargs or name is None or not hasattr(self, name):
-            refuse(
-                self, f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else ""), f"supported here: {supported(self)}"
-            )
+        what, name = f"np.{ufunc.__name__}", UFUNCS.get(ufunc.__name__, "")
+        if method != "__call__":
+            refuse(self, f"{what}.{method}", supported(self))
+        if kwargs:
+            refuse(self, f"{what} with {named(kwargs)}", "leave it out; secret arrays are immutable: a = a + x makes a new one")
+        public_only(self, what, inputs)
+        if len(inputs) == 2:
+            with fitting(self, what):
+                extent(inputs[0]), extent(inputs[1])  # lists of lists of different lengths end here
+            inputs = widened(inputs[0], inputs[1], name), widened(inputs[1], inputs[0], name)
+            logical(self, what, name, inputs)
+        left, right = inputs[0], inputs[-1]
+        x, wanted = (left, name) if isinstance(left, Secret) else (right, REFLECTED.get(name, name))
+        if name == "over" and isinstance(right, Secret):
+            refuse(x, "division by a secret", "multiply by protocols.numbers.reciprocal(x, low=smallest value x can have)")
+        if not name or not hasattr(x, wanted):
+            refuse(x, what, NEAREST.get(ufunc.__name__, supported(x)))
         if len(inputs) == 1:
-            return getattr(inputs[0], name)()
-        left, right = inputs
-        try:
-            if isinstance(left, Secret):
-                return getattr(left, name)(right)
-            return getattr(right, REFLECTED.get(name, name))(left)
-        except ValueError as error:
-            raise misfit(self, f"np.{ufunc.__name__}", error) from None
+            return getattr(x, wanted)()
+        with fitting(x, what):
+            check_shapes(name, left, right)
+            return getattr(x, wanted)(right if x is left else left)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        name = function.__name__
-        if name in FUNCTIONS and args and isinstance(args[0], Secret) and hasattr(args[0], name):
-            return getattr(args[0], name)(*args[1:], **kwargs)
-        if name in ("shape", "ndim", "size"):
-            return getattr(args[0], name)
         from protocols.numbers.joining import JOINING
 
-        if name in JOINING:
-            try:
-                return JOINING[name](*args, **kwargs)
-            except ValueError as error:
-                raise misfit(self, f"np.{name}", error) from None
-        refuse(self, f"np.{name}", f"supported here: {supported(self)}")
+        name, what = function.__name__, f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+        public_only(self, what, args)
+        first = args[0] if args and isinstance(args[0], Secret) else self
+        ours = function is getattr(np, name, None)
+        direct = ours and len(args) > 0 and first is args[0]
+        if direct and name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
+            return getattr(first, name)
+        if direct and name in FUNCTIONS and hasattr(first, name):
+            call, rest = getattr(first, name), args[1:]
+        elif ours and name in JOINING:
+            call, rest = JOINING[name], args
+        else:
+            early = "give the secret array as the first argument" if ours and name in FUNCTIONS else supported(first)
+            refuse(first, what, NEAREST.get(name, early))
+        try:
+            inspect.signature(call).bind(*rest, **kwargs)
+        except TypeError as error:
+            refuse(first, f"{what} called in this way: {error}", f"its arguments here: {inspect.signature(call)}")
+        with fitting(first, what):
+            return call(*rest, **kwargs)
+
+    def _fresh(self, other: Any) -> Any:
+        """`x += 1` is `x = x + 1`: Python falls back to that, and x becomes a new array."""
+        return NotImplemented
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _fresh
+    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _fresh
 
     # -- refusals --------------------------------------------------------------------------------------------------------------
 
@@ -181,28 +140,67 @@ class Secret(np.lib.mixins.NDArrayOperatorsMixin):
 
 REVEAL = 'if it may be known, write reveal(x, label="what it is")'
 REFLECTED = {
-    "minus": "minus_from", "over": "over_into", "at": "at_from",
+    "minus": "minus_from", "over": "over_into", "at": "at_from", "raised": "raised_from",
     "less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal",
 }  # fmt: skip
 
 
 def supported(x: Secret) -> str:
     """The NumPy names that work on this kind of array."""
-    names = [u for u, method in UFUNCS.items() if hasattr(x, method)] + [f for f in FUNCTIONS if hasattr(x, f)]
-    return ", ".join(sorted(names))
+    from protocols.numbers.joining import JOINING
+
+    names = [u for u, method in UFUNCS.items() if hasattr(x, method)] + [f for f in FUNCTIONS if hasattr(x, f)] + [*JOINING]
+    return f"supported here: {', '.join(sorted(names))}"
 
 
-def misfit(x: Secret, what: str, error: ValueError) -> UsageError:
-    """The error for operands whose shapes do not fit."""
-    where = f"{x.s.name}, {script_line()}"
-    return UsageError(f"The operands of {what} do not fit together.", where=where, why=str(error), do="compare their shapes")
+def check_shapes(name: str, left: Any, right: Any) -> None:
+    """Raise ShapeError where the operands of an operator do not fit, before anything is computed from them."""
+    a, b = extent(left), extent(right)
+    if name != "at":
+        broadcast(a, b)
+        return
+    if not a or not b:
+        raise ShapeError("@ takes arrays with one axis or more; a number is multiplied with *")
+    try:
+        matmul_shape(a if len(a) > 1 else (1, *a), b if len(b) > 1 else (*b, 1))
+    except ShapeError:
+        raise ShapeError(f"shapes {a} and {b} do not fit a matrix product") from None
 
 
-def refuse(x: Secret, what: str, do: str) -> NoReturn:
-    """Raise the error that says what a secret array does not do, where, and what to do instead."""
-    raise UsageError(
-        f"A secret {type(x).__name__} of shape {x.shape} refuses {what}.",
-        where=f"{x.s.name}, {script_line()}",
-        why="it would reveal what nobody agreed to reveal, or is not supported",
-        do=do,
-    )
+def extent(value: Any) -> Shape:
+    """The shape of an operand, secret or public."""
+    if isinstance(value, Secret):
+        return value.shape
+    try:
+        return np.shape(value)
+    except ValueError:
+        raise ShapeError("the rows of a list differ in length") from None
+
+
+def truth(x: Any) -> bool:
+    """Whether x is an array of truth values, secret or public."""
+    return hasattr(x, "number") if isinstance(x, Secret) else np.asarray(x).dtype == np.bool_
+
+
+def widened(x: Any, other: Any, name: str) -> Any:
+    """A Bool as the numbers 0 and 1 where the other operand is a number and the operation one of numbers, as in NumPy."""
+    if not isinstance(x, Secret) or not truth(x) or truth(other) or not name or name in LOGIC:
+        return x
+    return x if hasattr(x, name) and name not in ("equal", "not_equal") else x.number()  # type: ignore[attr-defined]
+
+
+def logical(x: Secret, what: str, name: str, operands: tuple[Any, ...]) -> None:
+    """Refuse numbers in logic, and truth values in sums."""
+    if name in LOGIC and not all(truth(operand) for operand in operands):
+        refuse(x, f"{what} with numbers", "compare them first, so that both sides are truth values: x > 0, or array != 0")
+    if name in ("plus", "minus") and all(truth(operand) for operand in operands):
+        refuse(x, f"{what} of truth values", "use | & ^, count with .sum(), or multiply one by 1 for numbers")
+
+
+def public_only(x: Secret, what: str, operands: Any) -> None:
+    """Refuse a stand-in of the plan among the operands: its value would become part of the program."""
+    for operand in operands:
+        if isinstance(operand, Unknown):
+            refuse(x, f"{what} with a revealed value", "pass that through public(s, value, from_=..., bound=...)")
+        if isinstance(operand, list | tuple):
+            public_only(x, what, operand)
