@@ -15,7 +15,7 @@ from mpc.sources.correlations import REGISTRY, Correlation, Output
 MASK_KINDS = ("mask", "window", "pad")
 NUMBERS = 1 << 60  # masks and draws in one session
 PARTIES = 1 << 10
-PARTS = 1 << 10  # operations and masks in one description
+PARTS = 1 << 9  # operations and masks in one description
 WORDS = 1 << 32  # elements of one mask
 
 
