@@ -8,7 +8,7 @@ import numpy as np
 
 from mpc.errors import UsageError
 from protocols.numbers import Bool, Fixed, Int, Number, assume_bound, sigmoid
-from protocols.numbers.arrays import FRACTION
+from protocols.numbers.encoding import FRACTION
 from protocols.numbers.joining import joined
 
 WEIGHT_FRACTION = FRACTION + 4  # steps are small: rounding them to the data's own precision would be the largest error

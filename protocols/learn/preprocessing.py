@@ -8,7 +8,7 @@ import numpy as np
 
 from mpc.errors import UsageError
 from protocols.numbers import Bool, Fixed, Int, Number, rsqrt
-from protocols.numbers.arrays import FRACTION, WHOLE
+from protocols.numbers.encoding import FRACTION, WHOLE
 
 FLOOR = 10  # added to each squared deviation: 2^10 squared units of a loaded column, a spread of 2^-15 of its bound
 

@@ -16,7 +16,8 @@ from mpc.session import Hidden, Session
 from mpc.sharing.share import concat
 from mpc.unknown import Unknown
 from protocols import bits
-from protocols.numbers.arrays import FRACTION, INPUT, Bool, Fixed, Int, Number
+from protocols.numbers.arrays import Bool, Fixed, Int, Number
+from protocols.numbers.encoding import FRACTION, INPUT
 from protocols.numbers.secret import Secret
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from mpc.errors import RangeError
 from mpc.lines import script_line
 from protocols import functions
-from protocols.numbers.arrays import FRACTION, RING_BITS, Fixed, Number
+from protocols.numbers.arrays import Fixed, Number
+from protocols.numbers.encoding import FRACTION, RING_BITS
 
 SCALED = 24  # fraction bits of a function on [1, 2) before it is scaled back
 

@@ -10,7 +10,8 @@ import numpy as np
 from mpc.ring import BIT
 from mpc.sharing.node import ShapeError, broadcast
 from mpc.sharing.share import concat
-from protocols.numbers.arrays import FRACTION, Bool, Fixed, Int, Number, public, settled
+from protocols.numbers.arrays import Bool, Fixed, Int, Number
+from protocols.numbers.encoding import FRACTION, public, settled
 from protocols.numbers.secret import Secret, extent, refuse, truth
 
 
