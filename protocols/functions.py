@@ -34,11 +34,6 @@ def harmonics_for(period: int) -> int:
     return 5 * period // 16
 
 
-def sigmoid_bound(period: int) -> float:
-    """The largest |x| at which the series of that period is within 2^-17 of the logistic function."""
-    return period / 2 - 12
-
-
 def angle(s: Session, x: Share, period_bits: int) -> tuple[Public, Share, int]:
     """(c, [r], b): x + r as a fraction of a period of 2^period_bits units, to b bits; wrapping is what an angle does."""
     if period_bits > WIDEST:
