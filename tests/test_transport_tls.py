@@ -339,6 +339,7 @@ def test_an_abort_reaches_a_peer_that_is_busy_sending() -> None:
         def send() -> None:
             for _ in range(10):
                 t["alice"].send("bob", Kind.OPEN, [bytes(32 << 20)])
+            t["alice"].receive("bob", Kind.OPEN)  # while bob still reads, all of the above may go out unhindered
 
         sending = w.pool.submit(send)
         t["bob"].abort(DataError("Row 7 is empty."))
