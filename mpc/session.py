@@ -30,6 +30,9 @@ class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"<hidden: {self.label}, for {' and '.join(self.receivers)} only>"
 
+    def __format__(self, _: str) -> str:
+        return repr(self)
+
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise UsageError(
             f"{self!r} has no value at this party.",

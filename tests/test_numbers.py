@@ -262,7 +262,7 @@ def test_results_reach_their_receivers_only():
     for name in ("a", "c"):
         hidden = outcome.results[name]
         assert isinstance(hidden, Hidden)
-        assert repr(hidden) == "<hidden: x, for b only>"
+        assert repr(hidden) == f"{hidden}" == f"{hidden:.3f}" == "<hidden: x, for b only>"
         for use in (lambda h: h + 1, np.asarray, float, lambda h: h.mean(), lambda h: h[0], bool, lambda h: h == 1):
             with pytest.raises((UsageError, TypeError)):
                 use(hidden)
