@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mpc.sharing.node import Node
+from mpc.sharing.node import EXCHANGED, Node
 from mpc.sources.descriptor import Draw, encode
 
 DIGEST_BYTES = 16
@@ -80,7 +80,7 @@ def levels(segment: Segment) -> list[Level]:
     result = [Level() for _ in range(1 + max([node.depth for node in segment.nodes], default=0))]
     first_use: dict[int, int] = {}
     for node in segment.nodes:
-        if node.op in ("open", "input", "publish"):
+        if node.op in EXCHANGED:
             result[node.depth - 1].exchanged.append(node)
             use = node.depth - 1
         elif node.op == "dealt":

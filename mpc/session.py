@@ -18,6 +18,11 @@ from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Correlation, Pad
 from mpc.sources.descriptor import Draw, Order, expression, order
 
+VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
+LABEL = 200  # characters of a reveal's label at most
+WEIGHT = 128  # structure of more operations than this is opened afresh, so that no description of a mask grows without end
+SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed
+
 
 class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
     """Stands for a result that this party was not to receive. Anything but looking at it is an error."""
@@ -369,9 +374,3 @@ class Session:
     def _open_fresh(self, node: Node) -> tuple[Node, Node]:
         mask = self._random("mask", node.ring, node.shape)
         return self._publish(Share(self, node) + mask, mask.node).node, mask.node
-
-
-VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
-LABEL = 200  # characters of a reveal's label at most
-WEIGHT = 128  # structure of more operations than this is opened afresh, so that no description of a mask grows without end
-SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed

@@ -101,7 +101,7 @@ def _execute(path: Path, source: bytes) -> Callable[[Any], Any]:
         raise explained(error, path, data=False) from error
     main = getattr(module, "main", None)
     if callable(main):
-        return main  # type: ignore[no-any-return]
+        return main  # type: ignore[no-any-return]  # whatever it is, it can be called
     do = "define def main(s): ... with the computation in it; s is the session"
     raise UsageError("The script has no function main.", where=path.name, do=do)
 

@@ -30,7 +30,7 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
     period_bits = functions.period_for(bound).bit_length() - 1
     level = level.reduced(int(np.max(level.frac)) + period_bits - functions.WIDEST)
     share = functions.sigmoid(x.s, level.share, int(np.max(level.frac)), bound, gain * 2**shift)
-    limit = (1 << functions.SIGMOID_UNIT) + (1 << functions.SIGMOID_UNIT - 14)
+    limit = (1 << functions.SIGMOID_UNIT) + math.ceil(functions.series_error(1 << period_bits, gain * 2**shift))
     return Fixed(x.s, share, functions.SIGMOID_UNIT + shift, limit, functions.SIGMOID_UNIT - FRACTION)
 
 

@@ -186,7 +186,7 @@ def widened(x: Any, other: Any, name: str) -> Any:
     """A Bool as the numbers 0 and 1 where the other operand is a number and the operation one of numbers, as in NumPy."""
     if not isinstance(x, Secret) or not truth(x) or truth(other) or not name or name in LOGIC:
         return x
-    return x if hasattr(x, name) and name not in ("equal", "not_equal") else x.number()  # type: ignore[attr-defined]
+    return x if hasattr(x, name) and name not in ("equal", "not_equal") else x.number()  # type: ignore[attr-defined]  # truth(x)
 
 
 def logical(x: Secret, what: str, name: str, operands: tuple[Any, ...]) -> None:
