@@ -51,6 +51,7 @@ Script = Annotated[Path, typer.Argument(metavar="SCRIPT", help="Python script th
 SchemaFile = Annotated[Path | None, typer.Option("--schema", metavar="FILE", help="schema.toml beside the script by default.")]
 Eager = Annotated[bool, typer.Option("--eager", help="Run every operation at once instead of segment by segment.")]
 KernelOption = Annotated[KernelName, typer.Option("--kernel", help="Local arithmetic.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads that one large local operation may use.")]
 Deadline = Annotated[float, typer.Option("--deadline", min=0.1, metavar="SECONDS", help="How long a connected peer may be silent.")]
 Patience = Annotated[
     float | None,
@@ -104,6 +105,7 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="All parties in this one process, unprotected, for pdb.")] = False,
     eager: Eager = False,
     kernel: KernelOption = KernelName.auto,
+    threads: Threads = 1,
     schema: SchemaFile = None,
     data: Annotated[list[str] | None, typer.Option("--data", metavar="PARTY=FILE", help="A party's data.toml; repeatable.")] = None,
     out: Out = None,
@@ -123,7 +125,7 @@ def run(
             raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
         debug_here(script, schema, files, eager=eager, kernel=kernel.value)
     else:
-        launch(Run(script, schema, files, out, eager, kernel.value, deadline, patience, traceback=bool(context.obj)))
+        launch(Run(script, schema, files, out, eager, kernel.value, threads, deadline, patience, traceback=bool(context.obj)))
 
 
 @app.command()
@@ -219,11 +221,12 @@ def party(
     patience: Patience = None,
     eager: Eager = False,
     kernel: KernelOption = KernelName.auto,
+    threads: Threads = 1,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value)
+    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads)
     site.party(order, script, schema, data, out, approve, eager=eager)
 
 
@@ -236,11 +239,12 @@ def dealer(
     deadline: Deadline = 30.0,
     patience: Patience = None,
     kernel: KernelOption = KernelName.auto,
+    threads: Threads = 1,
 ) -> None:
     """Hand out correlated randomness for one session; sees no data and no results."""
     from mpc.command import site
 
-    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value))
+    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads))
 
 
 def _assignment(entry: str) -> tuple[str, Path]:

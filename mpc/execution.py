@@ -13,10 +13,10 @@ from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.lockstep import Step, diverged, trail
 from mpc.prg import Prg
-from mpc.ring import Array, Ring
-from mpc.schedule import Cost, Level, Reveal, Segment
+from mpc.ring import Ring, Value
+from mpc.schedule import Cost, Level, Segment
 from mpc.session import Hidden
-from mpc.sharing.additive import Additive, opened
+from mpc.sharing.additive import Additive
 from mpc.sharing.node import Node
 from mpc.sources import Source
 from mpc.sources.dealer import Keystreams
@@ -34,7 +34,7 @@ class ZeroSharing:
         self._streams = {peer: Prg(seed, session, "zero") for peer, seed in seeds.items()}
         self._used = 0
 
-    def hide(self, ring: Ring, share: Array) -> Array:
+    def hide(self, ring: Ring, share: Value) -> Value:
         """My share plus my part of a fresh sharing of zero."""
         for peer, stream in self._streams.items():
             words = stream.words(self._used, ring, share.shape)
@@ -61,9 +61,9 @@ class Execution:
         progress: Callable[[int], None] | None = None,
         orders: frozenset[bytes] | None = None,
     ) -> None:
-        self._parties, self._index, self._kernel = parties, index, kernel
+        self._parties, self._index, self.kernel = parties, index, kernel
         self._name = parties[index]
-        self._local = Additive(kernel, index)
+        self._local = Additive(kernel, index, keystreams.mask)
         self._keystreams, self._source, self._zero, self._transport = keystreams, source, zero, transport
         self._audit = source if isinstance(source, DebugSource) else None
         self._peers = [name for name in parties if name != self._name]
@@ -118,14 +118,8 @@ class Execution:
         for draw in level.draws:
             self._drawn(draw)
         for node in level.local:
-            if node.op == "mask":
-                node.value = self._keystreams.mask(node.params[0], node.params[1], node.ring, node.shape)
-            elif node.op == "const":
-                node.value = node.payload
-            elif node.op == "zero":
-                node.value = node.ring.zeros(node.shape)
-            else:
-                node.value = self._local.evaluate(node)
+            if not node.lazy:
+                self._local.value(node)
 
     def _round(self) -> None:
         self._rounds += 1
@@ -138,57 +132,60 @@ class Execution:
             stream, at = memoryview(self._source.correction(draw)), 0
             for node in draw.nodes:
                 size = node.ring.bytes(node.size)
-                node.value = self._kernel.unpack(stream[at : at + size], node.ring.bits, node.ring.boolean, node.shape)
+                node.value = self.kernel.unpack(node.ring, node.shape, stream[at : at + size])
                 at += size
         elif draw.order.owner < 0:
             for position, node in enumerate(draw.nodes):
-                node.value = self._keystreams.drawn(draw.number, position, node.ring, node.shape)
+                node.value = self._keystreams.drawn(draw.number, position).words(node.ring, node.shape)
 
     def _exchange(self, nodes: list[Node], segment: Segment) -> None:
-        mine: dict[int, Array] = {}
-        for node in nodes:
-            if node.op == "open":
-                share = node.args[0].value
-                mine[node.index] = self._zero.hide(node.ring, share) if node.params[0] == "declassified" else share
-            elif node.params[0] in self._plays:
-                mine[node.index] = node.payload if node.op == "publish" else node.ring.add(node.payload, node.args[0].value)
-        parts = [self._kernel.pack(mine[node.index], node.ring.bits, node.ring.boolean) for node in nodes if node.index in mine]
+        mine = {node.index: part for node in nodes if (part := self._outgoing(node)) is not None}
         lengths = {
             peer: sum(node.ring.bytes(node.size) for node in nodes if node.op == "open" or node.params[0] == peer)
             for peer in self._peers
         }
-        received = self._swap(Kind.OPEN, dict.fromkeys(self._peers, parts), lengths, segment)
+        received = self._swap(Kind.OPEN, {peer: list(mine.values()) for peer in self._peers}, lengths, segment)
         at = dict.fromkeys(received, 0)
         for node in nodes:
-            shares = [mine[node.index]] if node.index in mine else []
+            parts: list[Buffer] = [mine[node.index]] if node.index in mine else []
             for peer, payload in received.items():
                 if node.op == "open" or node.params[0] == peer:
                     size = node.ring.bytes(node.size)
-                    piece = payload[at[peer] : at[peer] + size]
-                    shares.append(self._kernel.unpack(piece, node.ring.bits, node.ring.boolean, node.shape))
+                    parts.append(payload[at[peer] : at[peer] + size])
                     at[peer] += size
-            node.value = opened(node.ring, shares)
-            self._note(node)
+            node.value = self.kernel.unpack(node.ring, node.shape, *parts)
+            self._note(node, parts[0] if node.index in mine else None)
 
-    def _note(self, node: Node) -> None:
+    def _outgoing(self, node: Node) -> bytearray | None:
+        """What I send for a value that is exchanged, if I send anything."""
+        if node.op == "open":
+            hidden = node.args[0]
+            if node.params[0] != "declassified":
+                return self._local.outgoing(hidden)
+            return self._fresh(hidden)
+        if node.params[0] not in self._plays:
+            return None
+        blind = self._local.value(node.args[0]) if node.op == "input" else None
+        return self.kernel.pack(node.payload, node.ring, blind)
+
+    def _note(self, node: Node, mine: Buffer | None) -> None:
         if len(self._parties) > 2:
-            self._transcript.update(self._kernel.pack(node.value, node.ring.bits, node.ring.boolean))
+            self._transcript.update(self.kernel.pack(node.value, node.ring))
         if self._probe is not None:
-            self._probe.opened(self._name, node)
+            self._probe.opened(self._name, node, mine)
         if self._audit is not None and node.op == "open" and node.payload is not None:
             self._audit.opened(node, node.payload)
 
     def _check(self, segment: Segment, audit: DebugSource) -> None:
         for node in segment.formed:
-            if node.form is not None and node.value is not None:
-                audit.masked(node.value, node.form[0].value, node.form[1])
+            if node.form is not None:
+                audit.masked(self._local.value(node), self._local.value(node.form[0]), node.form[1])
 
     def _reveal(self, segment: Segment, plan: list[Level]) -> list[Any]:
         exchanges = sum(bool(level.exchanged) for level in plan)
         if schedule.needs_confirmation(segment, exchanges, len(self._parties)):
             self._confirm(segment)
-        shares = [self._zero.hide(reveal.node.ring, reveal.node.value) for reveal in segment.reveals]
-        packed = [self._pack(reveal, share) for reveal, share in zip(segment.reveals, shares, strict=True)]
+        packed = [self._fresh(reveal.node) for reveal in segment.reveals]
         outgoing = {
             peer: [part for part, reveal in zip(packed, segment.reveals, strict=True) if peer in reveal.receivers]
             for peer in self._peers
@@ -197,21 +194,19 @@ class Execution:
         received = self._swap(Kind.REVEAL, outgoing, dict.fromkeys(self._peers, mine), segment)
         results: list[Any] = []
         at = 0
-        for reveal, share in zip(segment.reveals, shares, strict=True):
+        for reveal, part in zip(segment.reveals, packed, strict=True):
             node = reveal.node
             if not self._plays.intersection(reveal.receivers):
                 results.append(Hidden(reveal.label, reveal.receivers, node.shape))
                 continue
             size = node.ring.bytes(node.size)
-            pieces = [
-                self._kernel.unpack(p[at : at + size], node.ring.bits, node.ring.boolean, node.shape) for p in received.values()
-            ]
+            pieces = [payload[at : at + size] for payload in received.values()]
             at += size
-            results.append(opened(node.ring, [share, *pieces]).copy())  # a script may change what it was given
+            results.append(node.ring.plain(self.kernel.unpack(node.ring, node.shape, part, *pieces)))
         return results
 
-    def _pack(self, reveal: Reveal, share: Array) -> Any:
-        return self._kernel.pack(share, reveal.node.ring.bits, reveal.node.ring.boolean)
+    def _fresh(self, node: Node) -> bytearray:
+        return self.kernel.pack(self._zero.hide(node.ring, self._local.value(node)), node.ring)
 
     def _swap(
         self, kind: Kind, outgoing: Mapping[str, Sequence[Buffer]], lengths: Mapping[str, int], segment: Segment
@@ -242,5 +237,5 @@ class Execution:
 class Probe:
     """What tests attach to see every opened word; production runs have none."""
 
-    def opened(self, party: str, node: Node) -> None:
-        """Called with each value as it is opened."""
+    def opened(self, party: str, node: Node, mine: Buffer | None) -> None:
+        """Called with each value as it is opened, and the packed share of it that this party sent, if it did."""

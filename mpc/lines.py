@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 
@@ -15,9 +16,14 @@ LIBRARY = (  # folders whose lines are never the script's own
 )
 
 
+@functools.cache
+def _inside(filename: str) -> bool:
+    return filename.startswith(LIBRARY)
+
+
 def script_line() -> str:
     """`file:line` of the innermost caller outside the library."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(LIBRARY):
+    while frame.f_back is not None and _inside(frame.f_code.co_filename):
         frame = frame.f_back
     return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"

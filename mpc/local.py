@@ -56,10 +56,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: eagerly or deferred, on which kernel, with which deadline in seconds, plan, schema and test probe."""
+    """How to run: eagerly or deferred, on which kernel and threads, with which deadline in seconds, plan, schema and test probe."""
 
     eager: bool = False
     kernel: str = "auto"
+    threads: int = 1
     deadline: float = 30.0
     contract: Mapping[Any, int] | None = None
     orders: frozenset[bytes] | None = None
@@ -81,7 +82,7 @@ def run_party(
         engine = Execution(
             parties,
             index,
-            kernels.load(options.kernel),
+            kernels.load(options.kernel, options.threads),
             Keystreams(agreed.seed, agreed.session),
             DealerSource(transport, dealer, index, len(parties)),
             ZeroSharing(index, seeds, agreed.session),
@@ -104,12 +105,12 @@ def run_party(
         raise
 
 
-def run_dealer(transport: Transport, parties: tuple[str, ...], kernel: str, facts: Mapping[str, str]) -> int:
+def run_dealer(transport: Transport, parties: tuple[str, ...], kernel: kernels.Kernel, facts: Mapping[str, str]) -> int:
     """The dealer's whole session over a connected transport; the number of bytes dealt."""
     try:
         agreed = handshake(transport, parties, transport.name, facts)
         keystreams = [Keystreams(agreed.seeds[party], agreed.session) for party in parties]
-        dealt = serve(transport, parties, keystreams, kernels.load(kernel))
+        dealt = serve(transport, parties, keystreams, kernel)
         transport.close()
         return dealt
     except BaseException as error:
@@ -133,7 +134,7 @@ def run_threads(
     def work(name: str) -> None:
         try:
             if name == DEALER:
-                run_dealer(transports[name], parties, options.kernel, {})
+                run_dealer(transports[name], parties, kernels.load(options.kernel, options.threads), {})
                 return
             column = (columns or {}).get(name)
             mine = replace(options, revealed=outcome.keeper(name, options.revealed))
@@ -164,7 +165,7 @@ def run_debug(
     The one process plays every party in turn for inputs, so that it reads all of their local data.
     """
     name, outcome = parties[0], Outcome()
-    session_id, kernel = fresh(), kernels.load(options.kernel)
+    session_id, kernel = fresh(), kernels.load(options.kernel, options.threads)
     keystreams = Keystreams(fresh(), session_id)
     engine = Execution(
         (name,), 0, kernel, keystreams, DebugSource(keystreams, kernel), ZeroSharing(0, {}, session_id),

@@ -30,6 +30,7 @@ def run_local(
     debug: bool = False,
     eager: bool = False,
     kernel: str = "auto",
+    threads: int = 1,
 ) -> Outcome:
     """Run `main(s)` at every party, each a thread of this process, with a dealer thread.
 
@@ -43,9 +44,11 @@ def run_local(
     agreed, columns = _from_arrays(data, bound) if data is not None else _from_files(Path(schema or ""))
     parties = agreed.parties
     if debug:
-        return run_debug(main, parties, columns, Options(kernel=kernel, eager=eager, context=agreed))
+        return run_debug(main, parties, columns, Options(kernel=kernel, threads=threads, eager=eager, context=agreed))
     agreement = plan(main, parties[0], parties, eager=eager, context=agreed)
-    options = Options(eager=eager, kernel=kernel, contract=agreement.contract, orders=agreement.orders, context=agreed)
+    options = Options(
+        eager=eager, kernel=kernel, threads=threads, contract=agreement.contract, orders=agreement.orders, context=agreed
+    )
     return run_threads(main, parties, columns, options)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, UsageError
+from mpc.kernel import Kernel
 from mpc.lines import script_line
 from mpc.ring import Z64, Array, Ring
 from mpc.schedule import Reveal, Segment
-from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape
+from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape, hides
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Correlation, Pad
 from mpc.sources.descriptor import Draw, Order, expression, order
@@ -68,6 +69,10 @@ def declassified(why: str) -> str:
 class Engine(Protocol):
     """What a session is wired to: something that runs, or merely counts, a segment."""
 
+    @property
+    def kernel(self) -> Kernel:
+        """What converts the numbers of this party."""
+
     def run(self, segment: Segment) -> list[Any]:
         """Execute everything in the segment; the revealed words (or Hidden) of its reveals."""
 
@@ -104,6 +109,11 @@ class Session:
         self._closed = False
         self.assumptions: list[tuple[Share, str]] = []  # bits that must all be 1 before anything more is revealed, and why
 
+    @property
+    def kernel(self) -> Kernel:
+        """Local arithmetic, for a party's own numbers on their way in and for revealed ones."""
+        return self._engine.kernel
+
     # -- recording -------------------------------------------------------------------------------------------------------
 
     def node(
@@ -120,6 +130,8 @@ class Session:
         if secret and op in SUMS:
             node.keep = node.dealer or all(self._has_form(arg) for arg in args)
             node.pad = next((arg for arg in args if arg.op == "mask" and arg.params[0] == "pad" and arg.shape == shape), None)
+            node.lazy = hides(node) is not None
+        node.lazy |= node.dealer
         self._nodes.append(node)
         if self.eager and op != "dealt":
             self._run(())
@@ -208,7 +220,7 @@ class Session:
         asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self.alone else self.parties.index(owner))
         blind = self.node("dealt", (), (number, 0, "InputMask", owner), ring, shape, secret=True)
         self._order(Draw(number, asked, ((ring, shape),), (blind,), blind.line))
-        words = encode(self._columns[owner](column)).reshape(shape).copy() if owner in self._columns else None
+        words = ring.words(encode(self._columns[owner](column)).reshape(shape)) if owner in self._columns else None
         opened = self.node("input", (blind,), (owner, column), ring, shape, secret=False, payload=words)
         share = -mask + Public(self, opened)
         share.node.form = (opened, mask.node)
@@ -218,14 +230,14 @@ class Session:
         """One party's public words, made equal everywhere."""
         self._known(from_)
         self._allow(published(from_), value.shape, self.parties)
-        words = value.astype(ring.dtype).copy() if from_ == self.name or self.alone else None
+        words = ring.words(value) if from_ == self.name or self.alone else None
         return Public(self, self.node("publish", (), (from_,), ring, value.shape, secret=False, payload=words))
 
     def constant(self, words: Array, ring: Ring = Z64) -> Public:
         """A public array that is part of the program; copied, and covered by the lockstep digest."""
         copy = words.astype(ring.dtype)
         digest = hashlib.blake2b(copy.tobytes(), digest_size=schedule.DIGEST_BYTES).digest()
-        node = self.node("const", (), (digest,), ring, copy.shape, secret=False, payload=copy)
+        node = self.node("const", (), (digest,), ring, copy.shape, secret=False, payload=ring.words(copy))
         return Public(self, node)
 
     def embed(self, x: Public) -> Share:
@@ -310,7 +322,7 @@ class Session:
         values = self._engine.run(Segment(nodes, draws, reveals, formed, self._digest))
         for node in nodes:
             node.done, node.depth = True, 0
-            if not node.keep:
+            if not (node.keep or node.lazy):
                 node.args = ()
         return values
 

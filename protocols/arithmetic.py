@@ -7,7 +7,7 @@ import math
 from mpc.conformance import realizes, signed
 from mpc.session import Session
 from mpc.sharing.node import Shape, broadcast
-from mpc.sharing.share import Share
+from mpc.sharing.share import Share, masked_product, truncated
 from mpc.sources.correlations import MatrixProduct, Product, Truncation
 
 
@@ -34,14 +34,14 @@ def size(*shapes: Shape) -> int:
 def mul(s: Session, x: Share, y: Share) -> Share:
     """[x * y]: 8 B online per operand element the first time it is used, then none; 8 B dealt per output [Bea91, PSSY21]."""
     (X, a), (Y, b) = s.mask(x), s.mask(y)
-    return X * y - a * Y + s.draw(Product(a, b))[0]
+    return masked_product("mul", X, a, Y, b, *s.draw(Product(a, b)))
 
 
 @realizes(lambda x: x * x, domain=(signed(63),), rounds=1, online=lambda x: 8 * size(x), dealt=lambda x: 8 * size(x))
 def square(s: Session, x: Share) -> Share:
     """[x^2]: 8 B online the first time x is used, 8 B dealt [Bea91]."""
     X, a = s.mask(x)
-    return X * (x - a) + s.draw(Product(a, a))[0]
+    return masked_product("mul", X, a, X, a, *s.draw(Product(a, a)))
 
 
 @realizes(
@@ -55,7 +55,7 @@ def square(s: Session, x: Share) -> Share:
 def matmul(s: Session, x: Share, y: Share) -> Share:
     """[x @ y]: 8 B online per operand element the first time it is used, then none; 8 B dealt per output [SecureML, PSSY21]."""
     (X, a), (Y, b) = s.mask(x), s.mask(y)
-    return X @ y - a @ Y + s.draw(MatrixProduct(a, b))[0]
+    return masked_product("matmul", X, a, Y, b, *s.draw(MatrixProduct(a, b)))
 
 
 @realizes(
@@ -73,7 +73,5 @@ def truncate(s: Session, x: Share, f: int) -> Share:
     is left to chance, which rounds x / 2^f up with probability equal to its fraction. Linear throughout.
     """
     M, r = s.mask(x)
-    m = M + (1 << 62)
     high, top = s.draw(Truncation(r, f))
-    q = (m.bit(63) + 1).lift()
-    return (m >> f) - high + q * top.high() - (1 << 62 - f)
+    return truncated(M, high, top, f)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from mpc.conformance import Operand, realizes, signed
-from mpc.ring import BIT, Array, Ring
+from mpc.kernel import digit_layout
+from mpc.packed import Bits
+from mpc.ring import BIT, Ring
 from mpc.session import Session
 from mpc.sharing.node import broadcast
-from mpc.sharing.share import Public, Share, concat, stack
-from mpc.sources.correlations import BitProducts, BitTimesMask, DigitTables, Lifted, Pad, digit_layout
+from mpc.sharing.share import Public, Share, concat, digit_tests, selected, stack
+from mpc.sources.correlations import BitProducts, BitTimesMask, DigitTables, Lifted, Pad
 from protocols.arithmetic import size
 
 GROUP = 4  # digits combined in one round: 22 dealt bits for a group; more would grow exponentially
-DIGIT = Ring(8, boolean=True)
 Monomials = tuple[int, ...]  # each a bit mask of the variables it multiplies
 
 BITS = Operand(0, 1, BIT)
@@ -31,6 +33,7 @@ def polynomials(s: Session, x: Share, outputs: Sequence[Monomials]) -> list[Shar
 
     `x` has shape (variables, ...); each output is the XOR of the monomials given as bit masks of variables.
     """
+    shape, x = x.shape[1:], x.reshape((x.shape[0], size(x.shape[1:])))
     (pad,) = s.draw(Pad(BIT, x.shape))
     opened = s.open(x + pad)
     singles = tuple(1 << k for k in range(x.shape[0]))
@@ -39,7 +42,7 @@ def polynomials(s: Session, x: Share, outputs: Sequence[Monomials]) -> list[Shar
     results = []
     for monomials in outputs:
         factors = opened.apply(expand, (1 + masks.shape[0], *x.shape[1:]), monomials, (*singles, *subsets), ring=BIT)
-        results.append((masks * factors[1:]).sum(0) + factors[0])
+        results.append(((masks * factors[1:]).sum(0) + factors[0]).reshape(shape))
     return results
 
 
@@ -47,81 +50,50 @@ def _submasks(mask: int) -> list[int]:
     return [t for t in range(1, mask + 1) if t & mask == t]
 
 
-def expand(opened: Array, monomials: Monomials, subsets: Monomials) -> Array:
+def expand(opened: Bits, monomials: Monomials, subsets: Monomials) -> Bits:
     """Row 0: the monomials of the opened bits; row 1 + k: what multiplies the product of masks in subset k."""
-    rows = np.zeros((1 + len(subsets), *opened.shape[1:]), dtype=np.uint8)
-    for row, subset in enumerate((0, *subsets)):
+    rows = np.zeros((1 + len(subsets), *opened.bytes.shape[1:]), dtype=np.uint8)
+    for row, subset in zip(rows, (0, *subsets), strict=True):
         for monomial in monomials:
             if monomial & subset == subset:
-                rest = [k for k in range(len(opened)) if (monomial & ~subset) >> k & 1]
-                rows[row] ^= np.bitwise_and.reduce(opened[rest], axis=0) if rest else np.uint8(1)
-    return rows
+                rest = [opened.bytes[k] for k in range(len(opened.bytes)) if (monomial & ~subset) >> k & 1]
+                row ^= functools.reduce(np.bitwise_and, rest, np.uint8(255))
+    return Bits(rows, (len(rows), *opened.shape[1:]))
 
 
-def conjunction(s: Session, x: Sequence[Share]) -> Share:
-    """<AND of bits>: ceil(log4 m) rounds for m bits [Bea91]."""
-    terms = list(x)
-    while len(terms) > 1:
-        groups = [terms[k : k + GROUP] for k in range(0, len(terms), GROUP)]
-        terms = [polynomials(s, stack(g), [((1 << len(g)) - 1,)])[0] if len(g) > 1 else g[0] for g in groups]
-    return terms[0]
+def conjunction(s: Session, x: Share) -> Share:
+    """<x[0] AND x[1] AND ..>: ceil(log4 m) rounds for m bits [Bea91]."""
+    while x.shape[0] > 1:
+        groups = [x[k : k + GROUP] for k in range(0, x.shape[0], GROUP)]
+        x = stack([polynomials(s, g, [((1 << g.shape[0]) - 1,)])[0] if g.shape[0] > 1 else g[0] for g in groups])
+    return x[0]
 
 
-def first_difference(s: Session, greater: Sequence[Share], equal: Sequence[Share]) -> Share:
+def first_difference(s: Session, greater: Share, equal: Share) -> Share:
     """<greater[j] at the highest j with equal[k] = 1 for all k > j>: ceil(log4 m) rounds for m digits, least significant first."""
-    pairs = list(zip(greater, equal, strict=True))
-    while len(pairs) > 1:
-        groups = [pairs[k : k + GROUP] for k in range(0, len(pairs), GROUP)]
-        pairs = [_combine(s, group, lowest=number == 0) for number, group in enumerate(groups)]
-    return pairs[0][0]
+    while (count := greater.shape[0]) > 1:
+        groups = [_combine(s, greater[k : k + GROUP], equal[k : k + GROUP], lowest=k == 0) for k in range(0, count, GROUP)]
+        greater, equal = stack([g for g, _ in groups]), stack([e for _, e in groups])
+    return greater[0]
 
 
-def _combine(s: Session, group: list[tuple[Share, Share]], lowest: bool) -> tuple[Share, Share]:
-    if len(group) == 1:
-        return group[0]
-    m = len(group)
+def _combine(s: Session, greater: Share, equal: Share, lowest: bool) -> tuple[Share, Share]:
+    m = greater.shape[0]
+    if m == 1:
+        return greater[0], equal[0]
     # variables: greater[0 .. m-2], then equal[1 .. m-1], then equal[0] unless nothing lies below this group
-    variables = [g for g, _ in group[:-1]] + [e for _, e in group[1:]] + ([] if lowest else [group[0][1]])
+    variables = concat([greater[: m - 1], equal[1:], *([] if lowest else [equal[:1]])])
     above = [sum(1 << (m - 1 + k - 1) for k in range(j + 1, m)) for j in range(m - 1)]
     terms = tuple((1 << j) | above[j] for j in range(m - 1))
     everything = above[0] | 1 << (2 * m - 2)
-    outputs = polynomials(s, stack(variables), [terms] if lowest else [terms, (everything,)])
-    return group[-1][0] + outputs[0], outputs[-1]
-
-
-def digits(words: Array, low: int) -> Array:
-    """Base-16 digits of words mod 2^low, least significant first, along a new first axis."""
-    count, last = digit_layout(low)
-    places = np.arange(0, 4 * count, 4, dtype=np.uint64).reshape(-1, *[1] * words.ndim)
-    result = ((words >> places) & np.uint64(15)).astype(np.uint8)
-    result[-1] &= np.uint8((1 << last) - 1)
-    return result
-
-
-def digit_tests(s: Session, c: Public, r: Share, low: int) -> tuple[list[Share], list[Share], Share]:
-    """(<r_j > c_j>, <r_j = c_j>) for the digits of r and c mod 2^low, and <bit `low` of r>: local; 2 B dealt per digit of r.
-
-    c may have leading axes that r lacks: one set of tables serves all of them. [TinyTable, CrypTFlow2]
-    """
-    count, _ = digit_layout(low)
-    *full, top, sign = s.draw(DigitTables(r, low))
-    lead = (1,) * (c.ndim - r.ndim)
-    places = c.apply(digits, (count, *c.shape), low, ring=DIGIT)
-    equal, greater = [], []
-    for words in full:
-        e, g = words.reshape((count - 1, *lead, *r.shape)).digit(places[: count - 1])
-        equal += [e[k] for k in range(count - 1)]
-        greater += [g[k] for k in range(count - 1)]
-    e, g = top.reshape((*lead, *r.shape)).digit(places[count - 1])
-    return [*greater, g], [*equal, e], sign.reshape((*lead, *r.shape))
+    outputs = polynomials(s, variables, [terms] if lowest else [terms, (everything,)])
+    return greater[m - 1] + outputs[0], outputs[-1]
 
 
 def blinded(s: Session, x: Share, width: int) -> tuple[Public, Share]:
-    """(c, [r]) with c = x + r mod 2^width: from the value's own opening where there is one, else a window of `width` bits."""
-    if s.masked(x) or width == 64:
-        M, r = s.mask(x)
-        return M, r
-    return s.window(x, 0, width)
+    """(c, [r]) in one dimension, c = x + r mod 2^width: from x's own opening where there is one, else a window of `width` bits."""
+    c, r = s.mask(x) if s.masked(x) or width == 64 else s.window(x, 0, width)
+    return c.reshape((size(x.shape),)), r.reshape((size(x.shape),))
 
 
 def difference_cost(count: int, n: int) -> tuple[int, int]:
@@ -183,8 +155,9 @@ def negative(s: Session, x: Share, low: int) -> Share:
     With c = x + r mod 2^(low+1): the sign of x is bit `low` of c xor that of r xor the borrow (c < r) below it.
     """
     c, r = blinded(s, x, low + 1)
-    greater, equal, top = digit_tests(s, c, r, low)
-    return first_difference(s, greater, equal) + top + c.bit(low)
+    *tables, top = s.draw(DigitTables(r, low))
+    equal, greater = digit_tests(tables, c, low)
+    return (first_difference(s, greater, equal) + top + c.bit(low)).reshape(x.shape)
 
 
 @realizes(
@@ -196,8 +169,9 @@ def at_least(s: Session, x: Share, thresholds: Sequence[int], low: int) -> Share
     """<x >= t> for each public t along a new first axis, |x - t| < 2^low: one opening and one set of tables for all."""
     c, r = blinded(s, x, low + 1)
     shifted: Public = stack([c + (-t) for t in thresholds])
-    greater, equal, top = digit_tests(s, shifted, r, low)
-    return first_difference(s, greater, equal) + top + (shifted.bit(low) + 1)
+    *tables, top = s.draw(DigitTables(r, low))
+    equal, greater = digit_tests(tables, shifted, low)
+    return (first_difference(s, greater, equal) + top + (shifted.bit(low) + 1)).reshape((len(thresholds), *x.shape))
 
 
 @realizes(
@@ -208,8 +182,9 @@ def at_least(s: Session, x: Share, thresholds: Sequence[int], low: int) -> Share
 def zero(s: Session, x: Share, low: int) -> Share:
     """<x = 0> for |x| < 2^low, low <= 62: a window of low + 1 bits unless x is open, then one round per four digits multiplied."""
     c, r = blinded(s, x, low + 1)
-    _, equal, _ = digit_tests(s, c, r, low + 1)
-    return conjunction(s, equal)
+    *tables, _ = s.draw(DigitTables(r, low + 1))
+    equal, _ = digit_tests(tables, c, low + 1)
+    return conjunction(s, equal).reshape(x.shape)
 
 
 @realizes(lambda b: b, domain=(BITS,), rounds=1, online=lambda b: bits(size(b)), dealt=lambda b: 8 * size(b))
@@ -232,7 +207,5 @@ def select(s: Session, b: Share, x: Share) -> Share:
     """
     X, a = s.mask(x)
     (rho,) = s.draw(Pad(BIT, b.shape))
-    opened = s.open(b + rho).lift()
-    number, product = s.draw(BitTimesMask(rho, a))
-    hidden = X * number - product
-    return x * opened + hidden - opened * hidden.scale(2)
+    opened = s.open(b + rho)
+    return selected(opened, x, X, *s.draw(BitTimesMask(rho, a)))

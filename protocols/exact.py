@@ -18,11 +18,15 @@ PRECISION = 160  # bits of the correctly rounded arithmetic behind the constants
 @functools.cache
 def sines() -> tuple[Array, Array]:
     """round(2^30 sin(2 pi k / 2^12)) and the same for cos, from MPFR, whose results are correctly rounded everywhere."""
+    quarter, eighth = 1 << TABLE - 2, 1 << TABLE - 3
     with gmpy2.context(precision=PRECISION):
         step = 2 * gmpy2.const_pi() / (1 << TABLE)
-        pairs = [gmpy2.sin_cos(step * k) for k in range(1 << TABLE)]
-        table = np.array([[int(gmpy2.rint(v * (1 << UNIT))) for v in pair] for pair in pairs], dtype=np.int64)
-    return table[:, 0].copy(), table[:, 1].copy()
+        pairs = [gmpy2.sin_cos(step * k) for k in range(eighth + 1)]
+        sin, cos = np.array([[int(gmpy2.rint(v * (1 << UNIT))) for v in pair] for pair in pairs], dtype=np.int64).T
+    rising = np.concatenate([sin, cos[eighth - 1 :: -1]])  # the rest is symmetry, and so is rounding
+    arch = np.concatenate([rising, rising[quarter - 1 : 0 : -1]])
+    whole = np.concatenate([arch, -arch])
+    return whole, np.roll(whole, -quarter)
 
 
 def sine(angle: Array) -> Array:

@@ -16,12 +16,13 @@ import numpy as np
 from mpc.conformance import Contract, Operand
 from mpc.execution import Probe
 from mpc.frame import Kind
+from mpc.kernel import load
 from mpc.local import DEALER, Options, Outcome, run_debug, run_threads
 from mpc.ring import Array, Ring
 from mpc.session import Session
 from mpc.sharing.node import Node
 from mpc.sharing.share import Share
-from mpc.transport import memory
+from mpc.transport import Buffer, memory
 
 NAMES = ("ada", "bob", "cyd", "dot", "eve")
 DEADLINE = 60.0
@@ -176,12 +177,13 @@ class Seen(Probe):
 
     by_party: dict[str, list[Opened]] = field(default_factory=lambda: defaultdict(list))
 
-    def opened(self, party: str, node: Node) -> None:
+    def opened(self, party: str, node: Node, mine: Buffer | None) -> None:
         """Keep a copy of an opened array; published numbers are not openings."""
         if node.op != "publish":
-            mine = node.args[0].value if node.op == "open" else node.value
-            others = node.ring.reduce(node.ring.sub(node.value, mine))
-            self.by_party[party].append(Opened(node.op, node.params, node.ring, np.array(node.value), others))
+            ring = node.ring
+            share = load().unpack(ring, node.shape, mine) if node.op == "open" else node.value
+            others = ring.reduce(ring.sub(node.value, share))
+            self.by_party[party].append(Opened(node.op, node.params, ring, np.array(ring.plain(node.value)), ring.plain(others)))
 
     def openings(self, party: str = NAMES[0]) -> list[Opened]:
         """What a party saw of values, not of inputs as they enter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from harness import born_masked, plain
 
 from mpc import session as session_module
 from mpc.execution import ZeroSharing
-from mpc.prg import Prg
+from mpc.packed import Bits
+from mpc.prg import Prg, Stream
 from mpc.ring import Z64, Ring
 from mpc.session import Session
 from mpc.sharing.share import Public, Share, concat
@@ -159,28 +161,45 @@ def narrow_ring(real: Any) -> Any:
     return narrow
 
 
+@dataclass
+class Altered:
+    """A keystream, its words changed wherever they are read."""
+
+    stream: Stream
+    change: Callable[[Any], Any]
+
+    def words(self, ring: Ring, shape: Any) -> Any:
+        """As an array."""
+        value = self.stream.words(ring, shape)
+        return Bits(self.change(value.bytes), shape) if isinstance(value, Bits) else self.change(value)
+
+    def blocks(self, ring: Ring, size: int) -> Any:
+        """Block by block."""
+        return ((start, self.change(words)) for start, words in self.stream.blocks(ring, size))
+
+
 @replaced(Keystreams, "mask")
 def narrow_masks(real: Any) -> Any:
     """All masks have 32 bits, and everybody believes they have 64."""
-    return lambda *args: real(*args) >> np.uint64(32)
+    return lambda *args: Altered(real(*args), lambda words: words >> np.uint64(32))
 
 
 @replaced(Keystreams, "mask")
 def zero_pads(real: Any) -> Any:
     """One-time pads are zero."""
-    return lambda *args: real(*args) * (args[1] != "pad")
+    return lambda *args: Altered(real(*args), lambda words: words * words.dtype.type(args[1] != "pad"))
 
 
-@replaced(Prg, "words")
+@replaced(Keystreams, "mask")
 def even_words(real: Any) -> Any:
     """The lowest bit of every word is 0."""
-    return lambda *args: real(*args) & ~np.uint64(1)
+    return lambda *args: Altered(real(*args), lambda words: words & ~words.dtype.type(1))
 
 
-@replaced(Prg, "bytes")
+@replaced(Prg, "_start")
 def paired_streams(real: Any) -> Any:
     """Two stream numbers, one stream."""
-    return lambda self, stream, count: real(self, stream & ~1, count)
+    return lambda self, stream: real(self, stream & ~1)
 
 
 @replaced(ZeroSharing, "hide")

@@ -43,8 +43,8 @@ def digit_tables(low: int) -> Callable[..., list[Any]]:
     def oracle(r: Any) -> list[Any]:
         r, count = numbers(r), -(-low // 4)
         places = [1 << (r >> 4 * k) % (1 << min(4, low - 4 * k)) for k in range(count)]
-        full = [np.stack(places[:-1])] if count > 1 else []
-        return [*full, places[-1], (r >> low) % 2]
+        full = np.stack(places[:-1]) if count > 1 else np.zeros((0, *r.shape), dtype=object)
+        return [full, places[-1], (r >> low) % 2]
 
     return oracle
 

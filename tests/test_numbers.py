@@ -287,5 +287,5 @@ def test_unknown_names_are_refused_with_what_exists():
 
 
 def test_a_result_outside_its_proved_range_is_not_handed_out(monkeypatch):
-    monkeypatch.setattr("protocols.numbers.doors.encode", lambda x, frac: np.full(x.shape, 1 << 40, dtype=np.uint64))
+    monkeypatch.setattr("protocols.numbers.doors.encode", lambda s, x, frac: np.full(x.shape, 1 << 40, dtype=np.uint64))
     assert isinstance(failing(lambda s: reveal(load(s, "a", "x"), label="x")), IntegrityError)

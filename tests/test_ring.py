@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mpc.kernel import load
 from mpc.prg import fresh
 from mpc.ring import BIT, Z64, Ring
+from mpc.sharing.node import restructure
 
 RINGS = st.builds(Ring, st.integers(1, 64), st.booleans())
 EDGES = [0, 1, 2, 127, 128, 255, 256, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 63, (1 << 64) - 1]
@@ -30,7 +31,14 @@ def elements(draw: Any, count: int = 1) -> tuple[Any, ...]:
 
 def array(ring: Ring, values: list[int]) -> Any:
     """Elements in the ring's type."""
-    return np.array(values, dtype=ring.dtype)
+    return ring.words(np.array(values, dtype=np.uint64))
+
+
+def listed(ring: Ring, x: Any) -> list[int]:
+    """Reduced elements as integers."""
+    plain = ring.plain(ring.reduce(x))
+    assert plain.dtype == ring.dtype
+    return plain.tolist()
 
 
 def python(ring: Ring, op: str, x: int, y: int = 0) -> int:
@@ -45,10 +53,9 @@ def python(ring: Ring, op: str, x: int, y: int = 0) -> int:
 def test_arithmetic(case: tuple[Ring, list[int], list[int]]) -> None:
     ring, x, y = case
     for op in ("add", "sub", "mul"):
-        got = ring.reduce(getattr(ring, op)(array(ring, x), array(ring, y)))
-        assert got.dtype == ring.dtype
-        assert got.tolist() == [python(ring, op, a, b) for a, b in zip(x, y, strict=True)]
-    assert ring.reduce(ring.neg(array(ring, x))).tolist() == [python(ring, "neg", a) for a in x]
+        got = getattr(ring, op)(array(ring, x), array(ring, y))
+        assert listed(ring, got) == [python(ring, op, a, b) for a, b in zip(x, y, strict=True)]
+    assert listed(ring, ring.neg(array(ring, x))) == [python(ring, "neg", a) for a in x]
 
 
 @settings(derandomize=True)
@@ -56,36 +63,32 @@ def test_arithmetic(case: tuple[Ring, list[int], list[int]]) -> None:
 def test_sums_over_any_axes(case: tuple[Ring, list[int]], rows: int) -> None:
     ring, x = case
     shape = (rows, 2, len(x))
-    cube = np.broadcast_to(array(ring, x), shape)
+    cube = np.broadcast_to(ring.plain(array(ring, x)), shape)
     for axis in ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
-        got = ring.reduce(np.asarray(ring.sum(cube, axis)))
+        got = restructure("sum", ring, axis, ring.words(cube))
         whole = cube.astype(object)
         for k in sorted(axis, reverse=True):
             parts = [np.take(whole, j, axis=k) for j in range(whole.shape[k])]
             empty = np.zeros([n for j, n in enumerate(whole.shape) if j != k], dtype=object)
             whole = functools.reduce(operator.xor if ring.boolean else operator.add, parts, empty)
-        assert got.tolist() == np.asarray(whole % (1 << ring.bits)).tolist()
-        assert got.dtype == ring.dtype
+        assert listed(ring, got) == np.asarray(whole % (1 << ring.bits)).tolist()
 
 
 @settings(derandomize=True)
 @given(RINGS, RINGS, st.lists(st.integers(0, (1 << 64) - 1), max_size=10))
 def test_reduce_takes_words_of_any_type(ring: Ring, source: Ring, values: list[int]) -> None:
     values = [v % (1 << source.bits) for v in values]
-    got = ring.reduce(array(source, values))
-    assert got.dtype == ring.dtype
-    assert got.tolist() == [v % (1 << ring.bits) for v in values]
+    got = ring.words(ring.reduce(source.plain(array(source, values))))
+    assert listed(ring, got) == [v % (1 << ring.bits) for v in values]
 
 
 @settings(derandomize=True)
 @given(elements(1), st.sampled_from(["reference", "auto"]))
 def test_packing_takes_the_stated_bytes_and_comes_back(case: tuple[Ring, list[int]], kernel: str) -> None:
     ring, x = case
-    packed = load(kernel).pack(array(ring, x), ring.bits, ring.boolean)
+    packed = load(kernel).pack(array(ring, x), ring)
     assert len(packed) == ring.bytes(len(x))
-    back = load(kernel).unpack(packed, ring.bits, ring.boolean, (len(x),))
-    assert back.dtype == ring.dtype
-    assert back.tolist() == x
+    assert listed(ring, load(kernel).unpack(ring, (len(x),), packed)) == x
 
 
 @settings(derandomize=True)
@@ -102,19 +105,17 @@ def test_types_are_the_smallest_that_hold_an_element(ring: Ring) -> None:
     width = np.dtype(ring.dtype).itemsize * 8
     assert width >= ring.bits
     assert width == 64 if not ring.boolean else width == 8 or ring.bits > width // 2
-    assert ring.zeros((2, 3)).dtype == ring.dtype
-    assert not ring.zeros((2, 3)).any()
+    assert listed(ring, ring.zeros((2, 3))) == [[0] * 3] * 2
 
 
 @settings(derandomize=True)
 @given(RINGS, st.integers(1, 5))
 def test_shares_that_wrap_add_up(ring: Ring, parties: int) -> None:
     secret = np.frombuffer(fresh(80), dtype=np.uint64) & np.uint64((1 << ring.bits) - 1)
-    words = secret.astype(ring.dtype)
-    shares = [np.frombuffer(fresh(80), dtype=np.uint64).astype(ring.dtype) for _ in range(parties - 1)]
+    words = ring.words(secret)
+    shares = [ring.words(np.frombuffer(fresh(80), dtype=np.uint64)) for _ in range(parties - 1)]
     last = functools.reduce(ring.sub, shares, words)
-    total = ring.reduce(functools.reduce(ring.add, [*shares, last]))
-    assert total.tolist() == words.tolist()
+    assert listed(ring, functools.reduce(ring.add, [*shares, last])) == secret.tolist()
 
 
 def test_names() -> None:

@@ -26,7 +26,7 @@ from mpc.identity import fingerprint, generate, write_key
 from mpc.roster import Participant, Roster
 from mpc.transport import Transport
 from mpc.transport.connect import connect
-from mpc.transport.link import QUEUE_LIMIT
+from mpc.transport.link import QUEUE_LIMIT, RECORD, records
 from mpc.transport.pending import PENDING_LIMIT, SOURCE_LIMIT, Attempt, rivals, source_of
 from mpc.transport.tls import PATIENCE, TlsTransport
 
@@ -707,3 +707,14 @@ def test_a_key_log_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         with pytest.raises(UsageError, match="SSLKEYLOGFILE"):
             w.connect("alice")
         assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize(
+    "sizes", [[], [1], [10] * 2000, [RECORD - 20], [RECORD - 19], [RECORD, 1], [1, 3 * RECORD + 5, 2, 7, RECORD - 9]], ids=str
+)
+def test_small_parts_travel_together_and_long_ones_uncopied(sizes: list[int]) -> None:
+    parts = [memoryview(bytes([k % 251]) * size) for k, size in enumerate(sizes)]
+    sent = list(records(b"h" * 20, parts))
+    assert b"".join(sent) == b"h" * 20 + b"".join(parts)
+    assert sum(len(one) < RECORD for one in sent) <= 1 + sum(size >= RECORD for size in sizes)
+    assert all(any(one.obj is part.obj for part in parts) for one in sent if len(one) > RECORD)

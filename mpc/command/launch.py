@@ -32,6 +32,7 @@ class Run:
     out: Path | None = None
     eager: bool = False
     kernel: str = "auto"
+    threads: int = 1
     deadline: float = 30.0
     patience: float | None = None
     traceback: bool = False
@@ -80,6 +81,7 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
             out=str((order.out / name).absolute()) if order.out else "",
             eager=order.eager,
             kernel=order.kernel,
+            threads=order.threads,
             deadline=order.deadline,
             patience=order.patience,
             traceback=order.traceback,

@@ -57,7 +57,15 @@ def prepare(program: Program, name: str, data: Path | None, *, eager: bool) -> P
 
 
 def take_part(
-    prepared: Prepared, transport: Transport, dealer: str, stated: Mapping[str, str], watch: Watch, *, kernel: str, out: Path | None
+    prepared: Prepared,
+    transport: Transport,
+    dealer: str,
+    stated: Mapping[str, str],
+    watch: Watch,
+    *,
+    kernel: str,
+    threads: int,
+    out: Path | None,
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
     results, program, begun = Results(), prepared.program, time.monotonic()
@@ -76,6 +84,7 @@ def take_part(
     options = Options(
         plan.eager,
         kernel,
+        threads,
         contract=plan.contract,
         orders=plan.orders,
         context=program.schema,
@@ -92,10 +101,10 @@ def take_part(
     return _figures(transport, seconds, kernel, rounds=cost.rounds)
 
 
-def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], *, kernel: str) -> Figures:
+def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], *, kernel: str, threads: int) -> Figures:
     """The dealer's session."""
     begun = time.monotonic()
-    dealt = run_dealer(transport, parties_of(roster), kernel, stated)
+    dealt = run_dealer(transport, parties_of(roster), kernels.load(kernel, threads), stated)
     return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)
 
 

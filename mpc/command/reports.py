@@ -21,6 +21,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     out: str
     eager: bool
     kernel: str
+    threads: int
     deadline: float
     patience: float | None
     traceback: bool

@@ -34,6 +34,7 @@ class Order:
     deadline: float
     patience: float | None
     kernel: str
+    threads: int
 
     def connect(self, roster: Roster, name: str) -> Transport:
         """Connect with everyone in the roster."""
@@ -68,7 +69,14 @@ def party(
         watch = Watch(lambda: None, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
         try:
             measured = take_part(
-                prepared, transport, roster.dealer or "", stated | roster_fact(roster), watch, kernel=order.kernel, out=folder
+                prepared,
+                transport,
+                roster.dealer or "",
+                stated | roster_fact(roster),
+                watch,
+                kernel=order.kernel,
+                threads=order.threads,
+                out=folder,
             )
         finally:
             screen.close()
@@ -121,7 +129,7 @@ def dealer(order: Order) -> None:
     with terminable():
         transport = order.connect(roster, name)
         print("Connected.", flush=True)
-        measured = deal(transport, roster, stated, kernel=order.kernel)
+        measured = deal(transport, roster, stated, kernel=order.kernel, threads=order.threads)
     memory = f"{measured.peak / 1e6:,.0f} MB"
     print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
 

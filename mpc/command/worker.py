@@ -123,7 +123,16 @@ def _party(member: _Member) -> Figures:
         roster, transport = member.connected(cost.rounds, dict(cost.sent), cost.dealt)
         teller = _Teller(member.parent)
         watch = Watch(teller.running, teller.revealed, teller.progress if job.lead else None)
-        return take_part(prepared, transport, roster.dealer or "", stated | roster_fact(roster), watch, kernel=job.kernel, out=out)
+        return take_part(
+            prepared,
+            transport,
+            roster.dealer or "",
+            stated | roster_fact(roster),
+            watch,
+            kernel=job.kernel,
+            threads=job.threads,
+            out=out,
+        )
 
 
 def _dealer(member: _Member) -> Figures:
@@ -132,7 +141,7 @@ def _dealer(member: _Member) -> Figures:
 
     stated = {"library": library()}
     roster, transport = member.connected()
-    return deal(transport, roster, stated | roster_fact(roster), kernel=member.job.kernel)
+    return deal(transport, roster, stated | roster_fact(roster), kernel=member.job.kernel, threads=member.job.threads)
 
 
 def _work(parent: _Parent) -> int:

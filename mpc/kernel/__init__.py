@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import UsageError
-from mpc.ring import Array
+from mpc.packed import Bits
+from mpc.ring import Ring, Value
 
 Words = npt.NDArray[np.uint64]
 Tables = npt.NDArray[np.uint16]
-Digits = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Buffer = bytes | bytearray | memoryview
 
 
 class Kernel(Protocol):
-    """Pure functions on arrays; `mpc.kernel.reference` is their specification. All results are new arrays in C order.
+    """Pure functions on arrays; `mpc.kernel.reference` is their specification. Results are new arrays in C order.
 
-    Arrays are of the stated type exactly (TypeError) and fit together (ValueError); both errors name the argument.
+    Arrays are of the stated type exactly (TypeError) and fit together (ValueError); both errors name the argument. Words are
+    uint64 and arithmetic is modulo 2^64; operands may have any strides and alignment. `first` says whether this is party 0, which
+    alone adds what is public.
     """
 
     @property
@@ -26,49 +30,120 @@ class Kernel(Protocol):
         """Which kernel this is, for reports."""
         ...
 
+    # -- products --------------------------------------------------------------------------------------------------------
+
     def matmul(self, x: Words, y: Words) -> Words:
-        """x @ y modulo 2^64: uint64 (..., M, K) by (..., K, N), batch dimensions broadcast; any strides."""
+        """x @ y: (..., M, K) by (..., K, N), batch dimensions broadcast."""
         ...
 
     def inner(self, x: Words, y: Words) -> Words:
-        """The sum over the last axis of x * y modulo 2^64: uint64 (..., K) and (..., K), broadcast against each other."""
+        """The sum over the last axis of x * y: (..., K) and (..., K), broadcast against each other."""
         ...
 
-    def multiply_add(self, x: Words, y: Words, z: Words) -> Words:
-        """x * y + z modulo 2^64, elementwise with broadcasting: uint64, any shapes."""
+    def convolve(self, x: Words, w: Words, stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0)) -> Words:
+        """Cross-correlation of images x (B, C, H, W) with filters w (O, C, I, J), as (B, O, H', W').
+
+        H' = (H + 2 padding[0] - I) // stride[0] + 1, likewise W'; zeros lie around the image. ValueError where a filter is empty
+        or larger than the padded image, a stride is not positive, or a padding is negative.
+        """
         ...
 
-    def pack(self, x: Array, bits: int, boolean: bool) -> bytes:
-        """The low `bits` bits of each element, as `Ring(bits, boolean).bytes(x.size)` bytes; x is in the ring's type, any shape.
+    def masked_multiply(self, first: bool, X: Words, a: Words, Y: Words, b: Words, c: Words) -> Words:
+        """X * (first Y - b) - a * Y + c, elementwise with broadcasting: my share of x * y from X = x + a, Y = y + b, c of a * b."""
+        ...
+
+    def masked_matmul(self, first: bool, X: Words, a: Words, Y: Words, b: Words, c: Words) -> Words:
+        """X @ (first Y - b) - a @ Y + c: (..., M, K) by (..., K, N); X and a have one shape, Y and b too, c is of the result's."""
+        ...
+
+    # -- elementwise passes ----------------------------------------------------------------------------------------------
+
+    def truncate(self, first: bool, M: Words, high: Words, top: Words, f: int) -> Words:
+        """first ((m >> f) - 2^(62-f)) - high + (1 - (m >> 63)) * (top << (64-f)) for m = M + 2^62, 1 <= f <= 62; of one shape."""
+        ...
+
+    def select(self, bit: Bits, x: Words, X: Words, number: Words, product: Words) -> Words:
+        """h where bit is 0 and x - h where it is 1, for h = X * number - product; all of one shape."""
+        ...
+
+    def encode(self, x: Floats, frac: npt.NDArray[np.int64]) -> tuple[Words, int]:
+        """x * 2^frac rounded to nearest, ties to even, as words; and how many elements are not finite or not below 2^62 then.
+
+        x is float64; frac is int64 of a shape that broadcasts to x's, from -900 to 900. Elements that are counted become 0.
+        """
+        ...
+
+    def decode(self, x: Words, frac: npt.NDArray[np.int64], limit: int) -> tuple[Floats, int]:
+        """x, as signed numbers, times 2^-frac; and how many elements have a magnitude above limit (0 <= limit < 2^63)."""
+        ...
+
+    def accumulate(self, total: Words, stream: npt.NDArray[Any], negative: bool = False) -> None:
+        """Add `stream` (uint32 or uint64, same shape) to `total` in place, or subtract it; both contiguous, total writable."""
+        ...
+
+    # -- the wire --------------------------------------------------------------------------------------------------------
+
+    def pack(self, x: Value, ring: Ring, mask: Value | None = None) -> bytearray:
+        """The elements of x (+ mask), modulo the ring, in `ring.bytes(x.size)` bytes; x and mask of one shape, in the ring's type.
 
         With bits = 8q + t: the low q bytes of every element in C order, little-endian, then t planes, lowest first, each of one
-        bit of every element in C order, eight to a byte from the lowest bit up; unused bits of a plane's last byte are 0.
+        bit of every element in C order, eight to a byte from the lowest bit up; unused bits of a plane's last byte are 0. The
+        mask of words over Z_2^k with k <= 32 may also be uint32.
         """
         ...
 
-    def unpack(self, buffer: bytes | bytearray | memoryview, bits: int, boolean: bool, shape: tuple[int, ...]) -> Array:
-        """The inverse of `pack`: an array of `shape` in the ring's type; ValueError unless the buffer's length is exact."""
+    def pack_block(
+        self, out: bytearray, total: int, start: int, x: Words, ring: Ring, mask: npt.NDArray[Any] | None = None
+    ) -> None:
+        """Write elements start to start + x.size of what `pack` makes of `total` elements of Z_2^k; start is a multiple of 8."""
         ...
 
-    def digit_compare(self, tables: Tables, digits: Digits) -> tuple[Digits, Digits]:
-        """For words `tables` (uint16) and `digits` (uint8, 0 to 15) of one shape, (eq, gt) in uint8.
+    def unpack(self, ring: Ring, shape: tuple[int, ...], *buffers: Buffer) -> Value:
+        """The sum, modulo the ring, of the arrays of `shape` packed in each buffer; ValueError unless each has the exact length."""
+        ...
 
-        eq is bit `digit` of the word and gt the parity of its bits strictly above: linear in the word over GF(2), so that of
-        shares of a one-hot word they make shares of "equal to digit" and "greater than digit".
+    # -- bits ------------------------------------------------------------------------------------------------------------
+
+    def bit(self, x: Words, position: int) -> Bits:
+        """Bit `position` (0 to 63) of every word."""
+        ...
+
+    def lift(self, x: Bits) -> Words:
+        """Bits as words 0 and 1."""
+        ...
+
+    def digit_tables(self, r: Words, low: int) -> tuple[Tables, npt.NDArray[Any], Bits]:
+        """One-hot words 1 << digit of the base-16 digits of r mod 2^low, least significant first, and bit `low` of r; low 1 to 63.
+
+        With (count, last) = digit_layout(low): words of all digits but the last, uint16 of shape (count - 1, *r.shape); of the
+        last digit, which has `last` bits, in uint8 for last <= 3 and uint16 else; the bits.
         """
         ...
 
-    def one_hot(self, digits: Digits) -> Tables:
-        """1 << digit in uint16, of the same shape; digits are uint8 from 0 to 15."""
+    def digit_tests(self, full: Tables, top: npt.NDArray[Any], c: Words, low: int) -> Bits:
+        """For words as `digit_tables` makes them, or shares of them, and digits of c mod 2^low: bits of shape (2, count, *c.shape).
+
+        Row 0: the bit of each word at c's digit, so whether the digits are equal; row 1: the parity of the bits strictly above it,
+        so whether the tabulated digit is greater. Both are linear in the word over GF(2). c may have leading axes that top lacks.
+        """
         ...
 
 
-def load(name: str = "auto") -> Kernel:
-    """The kernel called "native" or "reference"; "auto" is the native one where it was built. UsageError where it was not."""
+def digit_layout(low: int) -> tuple[int, int]:
+    """How many base-16 digits `low` bits have, and the bits of the most significant one."""
+    count = (low + 3) // 4
+    return count, low - 4 * (count - 1)
+
+
+def load(name: str = "auto", threads: int = 1) -> Kernel:
+    """The kernel called "native" or "reference"; "auto" is the native one where it was built. UsageError where it was not.
+
+    `threads` is how many the native kernel may use for one large operation; the reference always uses one.
+    """
     if name not in ("auto", "native", "reference"):
         raise UsageError(f"There is no kernel called {name!r}.", do="Choose auto, native or reference.")
     if name != "reference":
-        kernel = _compiled()
+        kernel = _compiled(threads)
         if kernel is not None:
             return kernel
         if name == "native":
@@ -82,12 +157,12 @@ def load(name: str = "auto") -> Kernel:
     return ReferenceKernel()
 
 
-def _compiled() -> Kernel | None:
+def _compiled(threads: int) -> Kernel | None:
     try:
         from mpc.kernel.native import NativeKernel
     except ImportError:
         return None
-    return NativeKernel()
+    return NativeKernel(threads=threads)
 
 
-__all__ = ["Digits", "Kernel", "Tables", "Words", "load"]
+__all__ = ["Buffer", "Floats", "Kernel", "Tables", "Words", "digit_layout", "load"]

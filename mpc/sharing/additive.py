@@ -8,28 +8,38 @@ from typing import Any
 import numpy as np
 
 from mpc.kernel import Kernel
-from mpc.ring import Array, Ring
-from mpc.sharing.node import Node, restructure
+from mpc.packed import Bits
+from mpc.prg import Stream
+from mpc.ring import Array, Ring, Value
+from mpc.sharing.node import Node, hides, restructure
 
-Rule = Callable[[Node, list[Array]], Array]
+Rule = Callable[[Node, list[Value]], Value]
+Masks = Callable[[str, int], Stream]  # kind and number of a mask to my share of it
 
 
 class Additive:
     """Evaluates local operations at party number `index`; party 0 alone adds publics to shares."""
 
-    def __init__(self, kernel: Kernel, index: int) -> None:
-        self.kernel, self.first = kernel, index == 0
+    def __init__(self, kernel: Kernel, index: int, masks: Masks) -> None:
+        self.kernel, self.first, self._masks = kernel, index == 0, masks
         self._rules: dict[str, Rule] = {
+            "mask": lambda node, v: masks(*node.params).words(node.ring, node.shape),
+            "const": lambda node, v: node.payload,
+            "zero": lambda node, v: node.ring.zeros(node.shape),
             "offset": self._offset,
             "add": lambda node, v: node.ring.add(v[0], v[1]),
             "sub": lambda node, v: node.ring.sub(v[0], v[1]),
-            "neg": lambda node, v: node.ring.neg(v[0]),
+            "neg": _structural,
             "scale": self._scale,
             "add_public": self._add_public,
             "embed": self._embed,
             "mul": lambda node, v: node.ring.mul(v[0], v[1]),
             "matmul": lambda node, v: kernel.matmul(v[0], v[1]),
             "inner": lambda node, v: kernel.inner(v[0], v[1]),
+            "masked_mul": lambda node, v: kernel.masked_multiply(self.first, *v),
+            "masked_matmul": lambda node, v: kernel.masked_matmul(self.first, *v),
+            "truncate": lambda node, v: kernel.truncate(self.first, v[0], v[1], v[2], node.params[0]),
+            "select": self._select,
             "slice": _structural,
             "transpose": _structural,
             "reshape": _structural,
@@ -38,51 +48,78 @@ class Additive:
             "sum": _structural,
             "shift_right": lambda node, v: v[0] >> v[0].dtype.type(node.params[0]),
             "low": lambda node, v: node.ring.reduce(v[0]),
-            "bit": lambda node, v: ((v[0] >> v[0].dtype.type(node.params[0])) & v[0].dtype.type(1)).astype(np.uint8),
-            "lift": lambda node, v: v[0].astype(node.ring.dtype),
+            "bit": lambda node, v: kernel.bit(v[0], node.params[0]),
+            "lift": self._lift,
             "apply": self._apply,
             "high": lambda node, v: v[0] << np.uint64(node.params[0]),
             "row": _row,
-            "digit": self._digit,
-            "gather": lambda node, v: np.take(v[0], node.params[1:], axis=node.params[0]),
-            "local_shift": lambda node, v: node.ring.reduce(v[0] >> np.uint64(node.params[0])),
+            "digit_tests": lambda node, v: kernel.digit_tests(v[0], v[1], v[2], node.params[0]),
+            "gather": self._gather,
+            "local_shift": lambda node, v: v[0] if node.params[0] == 0 else v[0] >> np.uint64(node.params[0]),
         }
 
-    def evaluate(self, node: Node) -> Array:
-        """My part of the node's value; its arguments must have theirs."""
-        value = np.asarray(self._rules[node.op](node, [arg.value for arg in node.args]))
-        return value if node.secret else node.ring.reduce(value)  # shares are reduced when they travel, publics are looked at
+    def value(self, node: Node) -> Value:
+        """My part of the node's value, worked out now if it was put off."""
+        if node.value is None:
+            value = self._rules[node.op](node, [self.value(arg) for arg in node.args])
+            node.value = value if node.secret else node.ring.reduce(value)  # shares are reduced when they travel, publics looked at
+        return node.value
 
-    def _offset(self, node: Node, v: list[Array]) -> Array:
+    def outgoing(self, node: Node) -> bytearray:
+        """My part of the node's value as it goes on the wire. A sum that a mask hides is formed in the send buffer."""
+        mask = hides(node) if node.value is None else None
+        if mask is None:
+            return self.kernel.pack(self.value(node), node.ring)
+        x = self.value(next(arg for arg in node.args if arg is not mask))
+        if x.shape != node.shape:
+            x = restructure("broadcast", node.ring, node.shape, x)
+        if mask.value is not None or node.ring.boolean:
+            return self.kernel.pack(x, node.ring, mask.value if mask.value is not None else self._rules["mask"](mask, []))
+        out, flat = bytearray(node.ring.bytes(node.size)), x.reshape(-1)
+        for start, words in self._masks(*mask.params).blocks(node.ring, node.size):
+            self.kernel.pack_block(out, node.size, start, flat[start : start + words.size], node.ring, words)
+        return out
+
+    def _offset(self, node: Node, v: list[Value]) -> Value:
         if node.secret and not self.first:
             return v[0]
+        if node.ring.packed:
+            return ~v[0] if node.params[0] else v[0]
         return node.ring.add(v[0], _word(node.ring, node.params[0]))
 
-    def _scale(self, node: Node, v: list[Array]) -> Array:
+    def _scale(self, node: Node, v: list[Value]) -> Value:
+        if node.ring.packed:
+            return v[0] if node.params[0] else node.ring.zeros(node.shape)
         return node.ring.mul(v[0], _word(node.ring, node.params[0]))
 
-    def _add_public(self, node: Node, v: list[Array]) -> Array:
-        return node.ring.add(v[0], v[1]) if self.first else np.broadcast_to(v[0], node.shape)
+    def _add_public(self, node: Node, v: list[Value]) -> Value:
+        return node.ring.add(v[0], v[1]) if self.first else restructure("broadcast", node.ring, node.shape, v[0])
 
-    def _embed(self, node: Node, v: list[Array]) -> Array:
+    def _embed(self, node: Node, v: list[Value]) -> Value:
         return v[0] if self.first else node.ring.zeros(node.shape)
 
-    def _apply(self, node: Node, v: list[Array]) -> Array:
-        result: Array = node.payload(*v, *node.params[1:])
+    def _select(self, node: Node, v: list[Value]) -> Value:
+        wide = [restructure("broadcast", arg.ring, node.shape, x) for arg, x in zip(node.args, v, strict=True)]
+        return self.kernel.select(*wide)
+
+    def _lift(self, node: Node, v: list[Value]) -> Value:
+        if isinstance(v[0], Bits):
+            return self.kernel.lift(v[0])
+        return v[0].astype(node.ring.dtype)
+
+    def _apply(self, node: Node, v: list[Value]) -> Value:
+        result: Value = node.payload(*v, *node.params[1:])
         return result
 
-    def _digit(self, node: Node, v: list[Array]) -> Array:
-        shape = node.shape[1:]
-        tables, digits = np.broadcast_to(v[0], shape), np.broadcast_to(v[1], shape)
-        equal, greater = self.kernel.digit_compare(tables.astype(np.uint16, copy=False), digits.astype(np.uint8, copy=False))
-        return np.stack([equal, greater])
+    def _gather(self, node: Node, v: list[Value]) -> Value:
+        return node.ring.words(np.take(node.ring.plain(v[0]), node.params[1:], axis=node.params[0]))
 
 
-def _structural(node: Node, values: list[Array]) -> Array:
+def _structural(node: Node, values: list[Value]) -> Value:
     return restructure(node.op, node.ring, node.params, *values)
 
 
-def _row(node: Node, v: list[Array]) -> Array:
+def _row(node: Node, v: list[Value]) -> Value:
     table, index = v
     flat = table.reshape(-1, *table.shape[-2:])
     picked: Array = flat[np.arange(flat.shape[0]), index.reshape(-1).astype(np.int64)]
@@ -91,11 +128,3 @@ def _row(node: Node, v: list[Array]) -> Array:
 
 def _word(ring: Ring, value: int) -> Any:
     return ring.dtype(value % (1 << ring.bits))
-
-
-def opened(ring: Ring, shares: list[Array]) -> Array:
-    """The value that all parties' shares add up to."""
-    total = shares[0]
-    for share in shares[1:]:
-        total = ring.add(total, share)
-    return ring.reduce(total)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from mpc.ring import Array, Ring
+from mpc.packed import Bits
+from mpc.ring import Array, Ring, Value
 
 Shape = tuple[int, ...]
 Params = tuple[Any, ...]  # integers, strings and nested tuples of them: what the lockstep digest covers
@@ -21,7 +23,7 @@ class Node:
     """One recorded operation. `depth` counts the exchanges that must come first, from the start of the pending record."""
 
     __slots__ = (
-        "args", "dealer", "depth", "done", "form", "index", "keep", "line", "op", "pad",
+        "args", "dealer", "depth", "done", "form", "index", "keep", "lazy", "line", "op", "pad",
         "params", "payload", "ring", "secret", "shape", "spent", "value", "weight",
     )  # fmt: skip
 
@@ -36,6 +38,7 @@ class Node:
         self.done = False
         self.weight = 0  # structural operations, written out as a tree, between this value and what they start from
         self.dealer = False  # a mask, or structure of masks: the dealer can regenerate it
+        self.lazy = False  # evaluated when something needs it: masks and what opens under one seldom lie in memory as words
         self.keep = op in STRUCTURE  # arguments outlive the execution: masked forms are derived through them
         self.spent = False  # a one-time pad that has hidden an opening
         self.payload: Any = None  # what an evaluation needs beyond words: a function, a correlation, an owner's array
@@ -49,6 +52,13 @@ class Node:
         for extent in self.shape:
             size *= extent
         return size
+
+
+def hides(node: Node) -> Node | None:
+    """The whole mask that a sum adds to something, if there is one."""
+    if node.op != "add" or not node.secret:
+        return None
+    return next((arg for arg in node.args if arg.op == "mask" and arg.shape == node.shape), None)
 
 
 class Recorder(Protocol):
@@ -147,8 +157,26 @@ def cut(x: Array, params: tuple[tuple[int, int, int], ...]) -> Array:
     return x[tuple(keys)]
 
 
-def restructure(op: str, ring: Ring, params: Params, *args: Array) -> Array:
+def restructure(op: str, ring: Ring, params: Params, *args: Value) -> Value:
     """The value of a structural operation on plain arrays: one function for shares, publics and the dealer's masks."""
+    x = args[0]
+    if op == "neg":
+        return ring.neg(x)
+    if op == "add":
+        return ring.add(x, args[1])
+    if op == "sub":
+        return ring.sub(x, args[1])
+    if not ring.packed:
+        return _restructured(op, ring, params, args)
+    octets = _on_octets(op, params, args)
+    if octets is None:
+        return Bits.of(_restructured(op, ring, params, [arg.array() for arg in args]))
+    last, params = octets
+    result = _restructured(op, ring, params, [arg.bytes for arg in args])
+    return Bits(result, (*result.shape[:-1], last))
+
+
+def _restructured(op: str, ring: Ring, params: Params, args: Sequence[Array]) -> Array:
     x = args[0]
     if op == "slice":
         return cut(x, params)
@@ -162,10 +190,25 @@ def restructure(op: str, ring: Ring, params: Params, *args: Array) -> Array:
         return np.concatenate(args, axis=params[0])
     if op == "sum":
         return ring.sum(x, params)
-    if op == "neg":
-        return ring.neg(x)
-    if op == "add":
-        return ring.add(x, args[1])
-    if op == "sub":
-        return ring.sub(x, args[1])
     raise ValueError(f"{op} is not a structural operation")
+
+
+def _on_octets(op: str, params: Params, args: Sequence[Bits]) -> tuple[int, Params] | None:
+    """How to do on whole bytes what an operation says of packed bits: the last extent of the result and the parameters."""
+    shape = args[0].shape
+    if not shape or not params:
+        return None
+    last, final = shape[-1], len(shape) - 1
+    if op == "slice":
+        start, count, step = params[-1]
+        return (count, (*params[:-1], (start // 8, (count + 7) // 8, 1))) if start % 8 == 0 and step == 1 else None
+    if op == "transpose":
+        return (last, params) if params[-1] == final else None
+    if op in ("reshape", "broadcast"):
+        same = params[-1] == last or (op == "reshape" and params[-1] % 8 == last % 8 == 0)
+        return (params[-1], (*params[:-1], (params[-1] + 7) // 8)) if same else None
+    if op == "sum":
+        return (last, params) if final not in params else None
+    if op == "concat" and params[0] == final:
+        return (sum(arg.shape[-1] for arg in args), params) if all(arg.shape[-1] % 8 == 0 for arg in args[:-1]) else None
+    return (last, params)

@@ -7,7 +7,8 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from mpc.ring import BIT, Z64, Array, Ring
+from mpc.kernel import digit_layout
+from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.sharing.node import Node, Params, Recorder, Shape, ShapeError, axes, broadcast, matmul_shape, reshape_shape, slice_params
 
 SAME_RING = frozenset({"add", "sub", "add_public", "mul", "matmul", "inner", "concat"})
@@ -176,7 +177,7 @@ class Public(Handle):
         """The same small numbers as elements of another ring."""
         return self._same("lift", (self.node,), (), self.shape, ring)
 
-    def apply(self, function: Callable[..., Array], shape: Shape, *params: Any, ring: Ring = Z64) -> Public:
+    def apply(self, function: Callable[..., Value], shape: Shape, *params: Any, ring: Ring = Z64) -> Public:
         """`function(words, *params)`, which must be exact integer arithmetic and give the same bits on every machine."""
         return self._same("apply", (self.node,), (function.__name__, *params), shape, ring, function)
 
@@ -236,12 +237,6 @@ class Share(Handle):
             raise ValueError(f"index of shape {index.shape} does not fit a table of shape {self.shape}")
         return self._same("row", (self.node, index.node), (), (*index.shape, self.shape[-1]))
 
-    def digit(self, digits: Public) -> tuple[Share, Share]:
-        """For one-hot words and public digits: shares of (word's digit == digit, word's digit > digit) as bits."""
-        shape = broadcast(self.shape, digits.shape)
-        pair = self._same("digit", (self.node, digits.node), (), (2, *shape), BIT)
-        return pair[0], pair[1]
-
     def high(self) -> Share:
         """The homomorphism of Z_2^k into Z_2^64 that multiplies by 2^(64 - k)."""
         return self._same("high", (self.node,), (64 - self.ring.bits,), self.shape, Z64)
@@ -264,6 +259,40 @@ class Share(Handle):
             raise TypeError(f"a product of two shares communicates: call protocols.arithmetic.{name}(s, x, y)")
         if not isinstance(other, Public):
             raise TypeError(f"a Share is multiplied by a Public, not by {type(other).__name__}; use .scale for a program constant")
+
+
+def masked_product(op: str, X: Public, a: Share, Y: Public, b: Share, c: Share) -> Share:
+    """[x * y] or, with op "matmul", [x @ y] from X = x + a, Y = y + b and [c] = [a * b]: X * (Y - [b]) - [a] * Y + [c] [Bea91]."""
+    shape = (matmul_shape if op == "matmul" else broadcast)(X.shape, Y.shape)
+    return c._same(f"masked_{op}", (X.node, a.node, Y.node, b.node, c.node), (), shape)
+
+
+def truncated(M: Public, high: Share, top: Share, f: int) -> Share:
+    """[x >> f], up to a carry, from M = x + r, [high] = [r >> f] and the top bit of r, modulo 2^f; |x| < 2^62 [EGKRS20].
+
+    With m = M + 2^62 and q = 1 where m has no top bit: (m >> f) - 2^(62-f) - [high] + q * [top] * 2^(64-f).
+    """
+    return high._same("truncate", (M.node, high.node, top.node), (f,), M.shape)
+
+
+def selected(bit: Public, x: Share, X: Public, number: Share, product: Share) -> Share:
+    """[h] where the public bit is 0, [x] - [h] where it is 1, for [h] = X * [number] - [product]; all broadcast."""
+    shape = broadcast(broadcast(bit.shape, x.shape), product.shape)
+    return x._same("select", (bit.node, x.node, X.node, number.node, product.node), (), shape)
+
+
+def digit_tests(tables: Sequence[Share], c: Public, low: int) -> tuple[Share, Share]:
+    """(<r_j = c_j>, <r_j > c_j>) for the base-16 digits of c mod 2^low, from shares of r's `DigitTables`, along a new first axis.
+
+    c may have leading axes that the tables lack.
+    """
+    top = tables[-1]
+    count = digit_layout(low)[0]
+    if [t.shape for t in tables] != [(count - 1, *top.shape), top.shape] or c.shape[c.ndim - top.ndim :] != top.shape:
+        raise ShapeError(f"tables of shapes {[t.shape for t in tables]} do not fit {count} digits of {c.shape}")
+    node = c.session.node("digit_tests", (*[t.node for t in tables], c.node), (low,), BIT, (2, count, *c.shape), secret=True)
+    pair = Share(c.session, node)
+    return pair[0], pair[1]
 
 
 def concat(parts: Sequence[Any], axis: int = 0) -> Any:

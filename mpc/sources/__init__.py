@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mpc.kernel import Buffer
 from mpc.sources.descriptor import Draw
 
 
@@ -13,7 +14,7 @@ class Source(Protocol):
     def prepare(self, orders: bytes) -> None:
         """Announce the encoded orders of a segment, in the order in which `correction` will be asked for them."""
 
-    def correction(self, draw: Draw) -> bytearray:
+    def correction(self, draw: Draw) -> Buffer:
         """The packed corrections of the next announced draw whose corrected party is me."""
 
     def close(self) -> None:

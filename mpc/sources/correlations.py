@@ -7,6 +7,7 @@ allowed here and only here, because the dealer alone evaluates it and its result
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from mpc.kernel import Kernel
-from mpc.ring import BIT, Z64, Array, Ring
-from mpc.sharing.node import Shape, broadcast, matmul_shape
+from mpc.kernel import Kernel, digit_layout
+from mpc.packed import Bits
+from mpc.ring import BIT, Z64, Array, Ring, Value
+from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.sharing.share import Share
 
 Output = tuple[Ring, Shape]
@@ -45,7 +47,7 @@ class Correlation:
         raise TypeError("an abstract correlation has no outputs")
 
     @staticmethod
-    def compute(kernel: Kernel, *values_and_params: Any) -> tuple[Array, ...]:
+    def compute(kernel: Kernel, *values_and_params: Any) -> tuple[Value, ...]:
         """The results in the clear, from the masks' values and the constants."""
         raise TypeError("an abstract correlation computes nothing")
 
@@ -119,40 +121,30 @@ class DigitTables(Correlation):
     @staticmethod
     def outputs(r: Shape, low: int) -> tuple[Output, ...]:
         count, last = digit_layout(low)
-        full = ((Ring(16, boolean=True), (count - 1, *r)),) if count > 1 else ()
-        return (*full, (Ring(1 << last, boolean=True), r), (BIT, r))
+        return (Ring(16, boolean=True), (count - 1, *r)), (Ring(1 << last, boolean=True), r), (BIT, r)
 
     @staticmethod
-    def compute(kernel: Kernel, r: Array, low: int) -> tuple[Array, ...]:
-        count, last = digit_layout(low)
-        places = np.arange(0, 4 * (count - 1), 4, dtype=np.uint64).reshape(-1, *[1] * r.ndim)
-        words = (np.uint64(1) << ((r >> places) & np.uint64(15))).astype(np.uint16)
-        top = np.uint64(1) << ((r >> np.uint64(4 * (count - 1))) & np.uint64((1 << last) - 1))
-        sign = ((r >> np.uint64(low)) & np.uint64(1)).astype(np.uint8)
-        return (*((words,) if count > 1 else ()), top.astype(Ring(1 << last, boolean=True).dtype), sign)
-
-
-def digit_layout(low: int) -> tuple[int, int]:
-    """How many base-16 digits `low` bits have, and the bits of the most significant one."""
-    count = (low + 3) // 4
-    return count, low - 4 * (count - 1)
+    def compute(kernel: Kernel, r: Array, low: int) -> tuple[Value, ...]:
+        return kernel.digit_tables(r, low)
 
 
 @dataclass(frozen=True)
 class BitProducts(Correlation):
-    """Products of random bits along the first axis, one for each subset; a subset is a bit mask of positions."""
+    """Products of random bits along the first of two or more axes, one for each subset; a subset is a bit mask of positions."""
 
     bits: Share
     subsets: tuple[int, ...]
 
     @staticmethod
     def outputs(bits: Shape, subsets: tuple[int, ...]) -> tuple[Output, ...]:
+        if len(bits) < 2:
+            raise ShapeError("bits to multiply lie along the first of two or more axes")
         return ((BIT, (len(subsets), *bits[1:])),)
 
     @staticmethod
-    def compute(kernel: Kernel, bits: Array, subsets: tuple[int, ...]) -> tuple[Array, ...]:
-        rows = [np.bitwise_and.reduce(bits[[k for k in range(len(bits)) if s >> k & 1]], axis=0) for s in subsets]
-        return (np.stack(rows),)
+    def compute(kernel: Kernel, bits: Bits, subsets: tuple[int, ...]) -> tuple[Bits, ...]:
+        rows = [functools.reduce(np.bitwise_and, [bits.bytes[k] for k in range(bits.shape[0]) if s >> k & 1]) for s in subsets]
+        return (Bits(np.stack(rows), (len(subsets), *bits.shape[1:])),)
 
 
 @dataclass(frozen=True)
@@ -166,8 +158,8 @@ class Lifted(Correlation):
         return ((Z64, bit),)
 
     @staticmethod
-    def compute(kernel: Kernel, bit: Array) -> tuple[Array, ...]:
-        return (bit.astype(np.uint64),)
+    def compute(kernel: Kernel, bit: Bits) -> tuple[Array, ...]:
+        return (kernel.lift(bit),)
 
 
 @dataclass(frozen=True)
@@ -182,8 +174,8 @@ class BitTimesMask(Correlation):
         return (Z64, bit), (Z64, broadcast(bit, a))
 
     @staticmethod
-    def compute(kernel: Kernel, bit: Array, a: Array) -> tuple[Array, ...]:
-        rho = bit.astype(np.uint64)
+    def compute(kernel: Kernel, bit: Bits, a: Array) -> tuple[Array, ...]:
+        rho = kernel.lift(bit)
         return rho, np.multiply(rho, a)
 
 

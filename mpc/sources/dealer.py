@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
@@ -9,8 +10,8 @@ import numpy as np
 
 from mpc.errors import IntegrityError
 from mpc.kernel import Kernel
-from mpc.prg import Prg
-from mpc.ring import Array, Ring
+from mpc.prg import Prg, Stream
+from mpc.ring import Ring, Value
 from mpc.sharing.node import Shape, restructure
 from mpc.sources.correlations import REGISTRY, Output
 from mpc.sources.descriptor import MASK_KINDS, Expression, Order, Root, ring_of
@@ -28,13 +29,48 @@ class Keystreams:
         self._masks = {kind: Prg(seed, session, kind) for kind in MASK_KINDS}
         self._draws = Prg(seed, session, "draw")
 
-    def mask(self, kind: str, number: int, ring: Ring, shape: Shape) -> Array:
+    def mask(self, kind: str, number: int) -> Stream:
         """The share of a mask."""
-        return self._masks[kind].words(number, ring, shape)
+        return Stream(self._masks[kind], number)
 
-    def drawn(self, number: int, position: int, ring: Ring, shape: Shape) -> Array:
+    def drawn(self, number: int, position: int) -> Stream:
         """The share of one result of a draw, at every party but the corrected one."""
-        return self._draws.words(number * OUTPUTS + position, ring, shape)
+        return Stream(self._draws, number * OUTPUTS + position)
+
+
+def summed(kernel: Kernel, ring: Ring, shape: Shape, streams: Sequence[Stream]) -> Value:
+    """The sum of keystreams, each read once, in blocks that stay in the cache."""
+    if ring.boolean:
+        return functools.reduce(ring.add, [stream.words(ring, shape) for stream in streams], ring.zeros(shape))
+    total = np.zeros(shape, dtype=np.uint64)
+    flat = total.reshape(-1)
+    for blocks in zip(*[stream.blocks(ring, total.size) for stream in streams], strict=True):
+        for start, words in blocks:
+            kernel.accumulate(flat[start : start + words.size], words)
+    return ring.reduce(total)
+
+
+def corrected(kernel: Kernel, ring: Ring, plain: Value, streams: Sequence[Stream]) -> bytearray:
+    """plain minus keystreams, packed: what makes one party's share complete. One pass, in blocks that stay in the cache."""
+    if ring.packed or (ring.boolean and ring.bits != 8 * np.dtype(ring.dtype).itemsize):
+        return kernel.pack(functools.reduce(ring.sub, [stream.words(ring, plain.shape) for stream in streams], plain), ring)
+    if ring.boolean:  # words of whole bytes lie in memory as on the wire
+        out = bytearray(plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes())
+        words = np.frombuffer(out, dtype=plain.dtype)
+        for blocks in zip(*[stream.blocks(ring, plain.size) for stream in streams], strict=True):
+            for start, block in blocks:
+                words[start : start + block.size] ^= block
+        return out
+    out, flat = bytearray(ring.bytes(plain.size)), plain.reshape(-1)
+    if not streams:
+        return kernel.pack(flat, ring)
+    for blocks in zip(*[stream.blocks(ring, plain.size) for stream in streams], strict=True):
+        start, size = blocks[0][0], blocks[0][1].size
+        part = flat[start : start + size].copy()
+        for _, block in blocks:
+            kernel.accumulate(part, block, negative=True)
+        kernel.pack_block(out, plain.size, start, part, ring)
+    return out
 
 
 class Dealer:
@@ -42,7 +78,7 @@ class Dealer:
 
     def __init__(self, keystreams: Sequence[Keystreams], kernel: Kernel) -> None:
         self._keystreams, self._kernel = tuple(keystreams), kernel
-        self._cache: OrderedDict[tuple[str, int], Array] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int], Value] = OrderedDict()
         self._cached = 0
         self._owned: set[int] = set()
 
@@ -50,18 +86,18 @@ class Dealer:
         """The party whose share of a draw is sent rather than expanded: the owner of an input, otherwise each in turn."""
         return order.owner if order.owner >= 0 else order.number % len(self._keystreams)
 
-    def corrections(self, order: Order) -> Iterator[bytes]:
+    def corrections(self, order: Order) -> Iterator[bytearray]:
         """The packed corrections of one draw, in the order of its outputs."""
         try:
             yield from self._packed(order)
-        except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
             raise IntegrityError(
                 f"An order for {order.kind} does not fit its masks.",
                 why=type(error).__name__,
                 do="run the same version of the library at every participant",
             ) from None
 
-    def _packed(self, order: Order) -> Iterator[bytes]:
+    def _packed(self, order: Order) -> Iterator[bytearray]:
         if order.kind == "InputMask":
             yield self._input_mask(order)
             return
@@ -70,13 +106,13 @@ class Dealer:
         outputs: tuple[Output, ...] = kind.outputs(*[v.shape for v in values], *order.params)
         results = kind.compute(self._kernel, *values, *order.params)
         for position, ((ring, shape), plain) in enumerate(zip(outputs, results, strict=True)):
-            result = np.asarray(plain)
-            for index, keystream in enumerate(self._keystreams):
-                if index != self.corrected(order):
-                    result = ring.sub(result, keystream.drawn(order.number, position, ring, shape))
-            yield self._kernel.pack(result, ring.bits, ring.boolean)
+            result = plain if ring.packed else np.asarray(plain)
+            if result.shape != shape:
+                raise ValueError(f"a result of shape {result.shape} instead of {shape}")
+            others = [k.drawn(order.number, position) for index, k in enumerate(self._keystreams) if index != self.corrected(order)]
+            yield corrected(self._kernel, ring, result, others)
 
-    def _input_mask(self, order: Order) -> bytes:
+    def _input_mask(self, order: Order) -> bytearray:
         """A whole mask, for the owner of the input it will hide; no mask is ever given away twice."""
         root = order.masks[0]
         if (
@@ -88,9 +124,9 @@ class Dealer:
             raise IntegrityError("An order asked for a mask that is not a fresh input mask.")
         self._owned.add(root.number)
         ring = ring_of(root)
-        return self._kernel.pack(self.evaluate(root), ring.bits, ring.boolean)
+        return self._kernel.pack(self.evaluate(root), ring)
 
-    def evaluate(self, mask: Expression) -> Array:
+    def evaluate(self, mask: Expression) -> Value:
         """The plaintext of a mask or of a view of masks."""
         if isinstance(mask, Root):
             return self._root(mask)
@@ -100,7 +136,7 @@ class Dealer:
             first = first.args[0]
         return restructure(mask.op, ring_of(first), mask.params, *args)
 
-    def _root(self, root: Root) -> Array:
+    def _root(self, root: Root) -> Value:
         ring = ring_of(root)
         if root.kind == "zero":
             return ring.zeros(root.shape)
@@ -109,10 +145,7 @@ class Dealer:
         if known is not None and known.shape == root.shape:
             self._cache.move_to_end(key)
             return known
-        total = ring.zeros(root.shape)
-        for keystream in self._keystreams:
-            total = ring.add(total, keystream.mask(root.kind, root.number, ring, root.shape))
-        total = ring.reduce(total)
+        total = summed(self._kernel, ring, root.shape, [k.mask(root.kind, root.number) for k in self._keystreams])
         self._cache[key] = total
         self._cached += total.nbytes
         while self._cached > CACHE_BYTES and len(self._cache) > 1:

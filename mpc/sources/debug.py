@@ -6,7 +6,7 @@ import numpy as np
 
 from mpc.errors import IntegrityError
 from mpc.kernel import Kernel
-from mpc.ring import Array
+from mpc.ring import Value
 from mpc.sharing.node import Node
 from mpc.sources.dealer import Dealer, Keystreams
 from mpc.sources.descriptor import Draw, expression
@@ -40,8 +40,9 @@ class DebugSource:
             raise IntegrityError("An opening is wider than its mask.", where=f"{node.op} recorded at {node.line}")
         self._seen.add((kind, number))
 
-    def masked(self, value: Array, opened: Array, mask: Node) -> None:
+    def masked(self, value: Value, opened: Value, mask: Node) -> None:
         """Assert that a public M kept for a value is that value plus its mask, whatever views lie between."""
-        expected = np.broadcast_to(mask.ring.reduce(mask.ring.add(value, self._dealer.evaluate(expression(mask)))), opened.shape)
-        if not np.array_equal(expected, opened):
+        ring = mask.ring
+        expected = ring.plain(ring.reduce(ring.add(value, self._dealer.evaluate(expression(mask)))))
+        if not np.array_equal(np.broadcast_to(expected, opened.shape), ring.plain(opened)):
             raise IntegrityError("A value is used under a mask that belongs to another.", where=f"recorded at {mask.line}")

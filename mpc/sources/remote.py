@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections import deque
 from collections.abc import Sequence
 from typing import NoReturn
 
 from mpc.errors import AvailabilityError, IntegrityError
 from mpc.frame import NO_DIGEST, Kind
-from mpc.kernel import Kernel
+from mpc.kernel import Buffer, Kernel
 from mpc.sources.dealer import Dealer, Keystreams
 from mpc.sources.descriptor import Draw, decode
 from mpc.transport import Transport
@@ -29,29 +30,43 @@ class DealerSource:
 
     def __init__(self, transport: Transport, dealer: str, index: int, parties: int) -> None:
         self._transport, self._dealer, self._index, self._parties = transport, dealer, index, parties
-        self._stream = bytearray()
+        self._parts: deque[memoryview] = deque()  # what came and was not asked for yet; never joined, so that nothing is copied
+        self._ready = 0
 
     def prepare(self, orders: bytes) -> None:
         """Announce orders; party 0 sends them, the others a digest that must agree. An empty batch is announced as well, so that
         a party with nothing to ask for cannot leave the dealer waiting for it."""
         self._transport.send(self._dealer, Kind.DESCRIPTORS, [orders if self._index == 0 else b""], _digest(orders))
 
-    def correction(self, draw: Draw) -> bytearray:
+    def correction(self, draw: Draw) -> Buffer:
         """The next `draw.bytes` of my stream of corrections."""
-        while len(self._stream) < draw.bytes:
+        while self._ready < draw.bytes:
             received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
             if not received:
                 raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
-            self._stream += received
-        wanted = self._stream[: draw.bytes]
-        del self._stream[: draw.bytes]
-        return wanted
+            self._parts.append(memoryview(received))
+            self._ready += len(received)
+        self._ready -= draw.bytes
+        taken = take(self._parts, draw.bytes)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
 
     def close(self) -> None:
         """Tell the dealer that no more orders will come."""
-        if self._stream:
+        if self._ready:
             raise IntegrityError("The dealer sent more than was ordered.", where=f"from {self._dealer}")
         self._transport.send(self._dealer, Kind.DESCRIPTORS, [b""], NO_DIGEST)
+
+
+def take(parts: deque[memoryview], count: int) -> list[memoryview]:
+    """Remove the first `count` bytes, which must be there, as views."""
+    taken = []
+    while count:
+        first = parts.popleft()
+        taken.append(first[:count])
+        if len(first) > count:
+            parts.appendleft(first[count:])
+        count -= len(taken[-1])
+    return taken
 
 
 def _digest(data: bytes | bytearray) -> bytes:
@@ -94,26 +109,27 @@ def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[s
 
 
 def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: bytearray) -> int:
-    waiting = {party: bytearray() for party in parties}
+    waiting: dict[str, deque[memoryview]] = {party: deque() for party in parties}
+    sizes = dict.fromkeys(parties, 0)
     dealt = 0
     for order in decode(payload):
         index = dealer.corrected(order)
         if index >= len(parties):
             raise IntegrityError("An order names a party that is not in the session.")
-        queue = waiting[parties[index]]
         for correction in dealer.corrections(order):
-            queue += correction
+            waiting[parties[index]].append(memoryview(correction))
+            sizes[parties[index]] += len(correction)
             dealt += len(correction)
-        if sum(map(len, waiting.values())) > CHUNK:
-            _flush(transport, waiting)
-    _flush(transport, waiting)
+        if sum(sizes.values()) > CHUNK:
+            _flush(transport, waiting, sizes)
+    _flush(transport, waiting, sizes)
     return dealt
 
 
-def _flush(transport: Transport, waiting: dict[str, bytearray]) -> None:
+def _flush(transport: Transport, waiting: dict[str, deque[memoryview]], sizes: dict[str, int]) -> None:
     """Send what is gathered, to all parties at once: one that is sent much may need another's little before it reads on."""
-    for start in range(0, max(map(len, waiting.values())), FRAME):
-        parts = {party: [bytes(queue[start : start + FRAME])] for party, queue in waiting.items() if len(queue) > start}
-        transport.exchange(Kind.CORRECTIONS, parts, {})
-    for queue in waiting.values():
-        queue.clear()
+    while any(sizes.values()):
+        going = {party: min(size, FRAME) for party, size in sizes.items() if size}
+        transport.exchange(Kind.CORRECTIONS, {party: take(waiting[party], size) for party, size in going.items()}, {})
+        for party, size in going.items():
+            sizes[party] -= size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -18,6 +19,27 @@ FRAME_COST = 256  # what an empty queued frame counts towards that limit
 TURN = 64  # records moved on one link before the others get their turn
 PACE = 1 << 16  # bytes that must move within one deadline to count as progress
 DRAIN_LIMIT = 64 << 20  # bytes read at most in one go while looking for an Abort; no kernel buffers more
+
+
+def records(header: bytes, views: Sequence[memoryview]) -> Iterator[memoryview]:
+    """A frame as it is handed to TLS: small parts joined to whole records, what is longer left where it lies.
+
+    The header shares its record with the first bytes: the receiver learns the size and gets going in one read.
+    """
+    pending: list[bytes | memoryview] = [header]
+    room = RECORD - len(header)
+    for view in views:
+        while view:
+            if not pending and len(view) >= RECORD:
+                yield view
+                break
+            pending.append(view[:room])
+            view, room = view[room:], room - len(pending[-1])
+            if not room:
+                yield memoryview(b"".join(pending))
+                pending, room = [], RECORD
+    if pending:
+        yield memoryview(b"".join(pending))
 
 
 @dataclass(slots=True, eq=False)

@@ -11,10 +11,10 @@ from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 
 from mpc.errors import AvailabilityError, IntegrityError, MpcError, UsageError
-from mpc.frame import CONTROL_LIMIT, HEADER, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode
+from mpc.frame import CONTROL_LIMIT, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode
 from mpc.transport import Buffer, Received, Traffic
 from mpc.transport.checks import Want, abort_message, check_goodbye, gone, header_for, stuck, unlinked
-from mpc.transport.link import RECORD, Link
+from mpc.transport.link import RECORD, Link, records
 
 SPINS = 4  # fruitless looks before sleeping; a look costs about 2 us, waking up costs about 10
 ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
@@ -131,13 +131,7 @@ class TlsTransport:
         views = [view.cast("B") for part in parts if (view := memoryview(part)).nbytes]
         length = sum(map(len, views))
         header = header_for(kind, self.session, link.next_out, length, digest).pack()
-        if length <= RECORD - HEADER.size:
-            link.outgoing.append(memoryview(b"".join((header, *views))))
-        else:
-            # The header shares its record with the first bytes: the receiver learns the size and gets going in one read.
-            first = views[0][: RECORD - HEADER.size]
-            link.outgoing.append(memoryview(b"".join((header, first))))
-            link.outgoing.extend(view for view in (views[0][len(first) :], *views[1:]) if view)
+        link.outgoing.extend(records(header, views))
         link.next_out += 1
         link.farewell = kind is Kind.GOODBYE
         self.sent.count(kind, length)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mpc.ring import BIT
 from mpc.session import Session
-from mpc.sharing.share import Share
+from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits
 from protocols.numbers.encoding import DIVIDE, FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
 from protocols.numbers.secret import Secret, refuse
@@ -306,12 +306,12 @@ class Bool(Secret):
 
     def both(self, other: Any) -> Bool:
         """x and y: 1 round."""
-        return Bool(self.s, bits.conjunction(self.s, self._pair(other)))
+        return Bool(self.s, bits.conjunction(self.s, stack(self._pair(other))))
 
     def either(self, other: Any) -> Bool:
         """x or y: 1 round."""
         x, y = self._pair(other)
-        return Bool(self.s, bits.conjunction(self.s, [x + 1, y + 1]) + 1)
+        return Bool(self.s, bits.conjunction(self.s, stack([x + 1, y + 1])) + 1)
 
     def differ(self, other: Any) -> Bool:
         """x xor y."""

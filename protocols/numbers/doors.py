@@ -38,17 +38,22 @@ def load(s: Session, owner: str, name: str) -> Number | Bool:
             )
         if table.vector:
             frac = frac[0]
-        share = s.input(owner, name, table.shape, lambda x: encode(x, frac))
+        share = s.input(owner, name, table.shape, lambda x: encode(s, x, frac))
         return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << INPUT, INPUT - FRACTION)
     if table.type == "bool":
         return Bool(s, s.input(owner, name, table.shape, lambda x: x.astype(np.uint8), BIT))
-    share = s.input(owner, name, table.shape, lambda x: encode(x, 0))
+    share = s.input(owner, name, table.shape, lambda x: encode(s, x, 0))
     return Int(s, share, 0, max(1, int(max(table.bounds))))
 
 
-def encode(x: npt.NDArray[np.float64], frac: Any) -> Array:
-    """Ring words of x with `frac` fraction bits, rounded to nearest."""
-    words: Array = np.rint(x * np.exp2(frac)).astype(np.int64).view(np.uint64)
+def encode(s: Session, x: npt.NDArray[Any], frac: Any) -> Array:
+    """Ring words of x with `frac` fraction bits, rounded to nearest; RangeError where one is not below 2^62."""
+    words, outside = s.kernel.encode(np.asarray(x, dtype=np.float64), np.asarray(frac, dtype=np.int64))
+    if outside:
+        do = "check the data against the schema's bounds"
+        raise RangeError(
+            f"{outside} numbers cannot be held.", where=f"{s.name}, {script_line()}", why="they are 2^62 units or more", do=do
+        )
     return words
 
 
@@ -58,9 +63,11 @@ def ceil_log2(x: float) -> int:
     return exponent - (mantissa == 0.5)
 
 
-def decode(words: Any, frac: Any) -> Any:
-    """The numbers that ring words mean."""
-    return words.astype(np.int64) * np.exp2(-np.asarray(frac, dtype=np.float64))
+def decode(s: Session, words: Any, frac: Any, limit: int) -> tuple[Any, int]:
+    """The numbers that revealed words mean, and how many are beyond their limit; of a stand-in, a stand-in."""
+    if isinstance(words, np.ndarray):
+        return s.kernel.decode(words, np.asarray(frac, dtype=np.int64), limit)
+    return words.astype(np.int64) * np.exp2(-np.asarray(frac, dtype=np.float64)), 0
 
 
 def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
@@ -74,7 +81,7 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
     plain = np.zeros(value.shape) if isinstance(value, Hidden | Unknown) else np.asarray(value, dtype=np.float64)
     if from_ == s.name and not (np.abs(plain) <= bound).all():
         raise RangeError("A public value is outside its stated bound.", where=script_line(), do="state a wider bound")
-    words = encode(np.clip(plain, -bound, bound), frac)
+    words = encode(s, np.clip(plain, -bound, bound), frac)
     return Fixed(s, s.embed(s.public(words, from_)), frac, math.ceil(bound * 2**frac))
 
 
@@ -139,7 +146,8 @@ def peek(x: Secret) -> Any:
     if not x.s.alone:
         raise UsageError("Only a debugging run shows what a secret holds.", where=script_line(), do="mpc run --debug, or reveal it")
     x.s.flush()
-    return _meaning(x, x.share.ring.reduce(x.share.node.value).copy())
+    ring = x.share.ring
+    return _meaning(x, ring.plain(ring.reduce(x.share.node.value)).copy())
 
 
 def _meaning(x: Secret, words: Any) -> Any:
@@ -149,11 +157,12 @@ def _meaning(x: Secret, words: Any) -> Any:
         return words.astype(np.bool_)[()]
     if not isinstance(x, Number):
         raise UsageError(f"reveal does not know what a {type(x).__name__} means.")
-    if isinstance(words, np.ndarray) and words.size and int(np.abs(words.view(np.int64)).max()) > x.limit:
+    numbers, outside = decode(x.s, words, x.frac, x.limit)
+    if outside:
         raise IntegrityError(
             "A revealed value is outside the range that its bounds prove.",
             where=f"{x.s.name}, {script_line()}",
             why="a party's data or arithmetic is faulty, or an earlier value left the ring",
             do="check the inputs against their declared bounds at every party; do not use this result",
         )
-    return words.astype(np.int64)[()] if isinstance(x, Int) else decode(words, x.frac)[()]
+    return words.astype(np.int64)[()] if isinstance(x, Int) else numbers[()]

@@ -1,0 +1,244 @@
+"""What benchmarks share: one thread, medians of alternated repetitions, and figures beside their bounds and goals."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[], object]
+WIDTH = 150  # of tables that do not go to a terminal
+
+# Libraries read the first ones as they are loaded. The others have the allocator keep what is freed, for all threads: results lie
+# in memory that is mapped already, so that what the system takes to hand out pages does not count.
+SURROUNDINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
+
+
+def settle() -> None:
+    """Begin this program again where it was not started in these surroundings; to be called before NumPy is imported."""
+    if any(os.environ.get(name) != value for name, value in SURROUNDINGS.items()):
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **SURROUNDINGS})
+
+
+# -- time ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """Times things in turns, so that a machine that slows down slows all of them down.
+
+    Everything gets at least `samples` samples and `seconds` in all, but nothing much more than `limit`. A sample is as many calls
+    as take about `sample` seconds. The clock counts what this thread computes, not what it waits for another program.
+    """
+
+    samples: int = 7
+    seconds: float = 0.2
+    limit: float = 1.5
+    sample: float = 0.01
+    clock: Callable[[], float] = time.thread_time
+
+    def medians(self, *works: Work) -> list[float]:
+        """Seconds that one call of each takes."""
+        courses = [_Course(self, work) for work in works]
+        while not all(course.enough for course in courses):
+            for course in courses:
+                if not course.over:
+                    course.run()
+        return [statistics.median(course.times) for course in courses]
+
+
+@dataclass(slots=True)
+class _Course:
+    """The samples of one thing."""
+
+    watch: Stopwatch
+    work: Work
+    repeats: int = 1
+    total: float = 0.0
+    times: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.run()  # caches and pages are filled before anything counts, unless there is time for one call only
+        if not self.over:
+            self.run()
+            self.repeats = max(1, math.ceil(self.watch.sample / max(self.times[-1], 1e-9)))
+            self.times.clear()
+            self.total = 0.0
+
+    def run(self) -> None:
+        start = self.watch.clock()
+        for _ in range(self.repeats):
+            self.work()
+        taken = self.watch.clock() - start
+        self.total += taken
+        self.times.append(taken / self.repeats)
+
+    @property
+    def over(self) -> bool:
+        return self.total >= self.watch.limit
+
+    @property
+    def enough(self) -> bool:
+        return self.over or (len(self.times) >= self.watch.samples and self.total >= self.watch.seconds)
+
+
+# -- figures ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a figure is held against: how long the same would take there."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """At least or at most this."""
+
+    sign: str  # >= or <=
+    limit: float
+
+    def met(self, value: float) -> bool:
+        """Whether a value is on the right side."""
+        return value >= self.limit if self.sign == ">=" else value <= self.limit
+
+
+def at_least(limit: float) -> Goal:
+    """A goal for a rate."""
+    return Goal(">=", limit)
+
+
+def at_most(limit: float) -> Goal:
+    """A goal for a time."""
+    return Goal("<=", limit)
+
+
+RATE, TIME, EACH = "of rate", "x time", "ns each"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One thing that was measured: `amount` of `unit` took `seconds`. `measure` says how it is held against the bound and the goal:
+    as part of the bound's rate, as multiple of its time, or as nanoseconds for each of the amount, whatever the bound."""
+
+    what: str
+    shape: str
+    path: str
+    seconds: float
+    amount: float
+    unit: str
+    measure: str = RATE
+    bound: Bound | None = None
+    goal: Goal | None = None
+    reference: float | None = None  # seconds of the NumPy kernel
+
+    @property
+    def value(self) -> float | None:
+        """What the goal is about; None where there is nothing to hold it against."""
+        if self.measure == EACH:
+            return self.seconds / self.amount * 1e9
+        if self.bound is None:
+            return None
+        return self.bound.seconds / self.seconds if self.measure == RATE else self.seconds / self.bound.seconds
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; None where there is none, or nothing to hold it against."""
+        return None if self.goal is None or self.value is None else self.goal.met(self.value)
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"value": self.value, "met": self.met}
+
+    def row(self) -> dict[str, str]:
+        """For a table, by column."""
+        compared = self.bound is not None or self.goal is not None
+        return {
+            "what": self.what,
+            "shape": self.shape,
+            "path": self.path,
+            "time": duration(self.seconds),
+            "rate": f"{scaled(self.amount / self.seconds)}{self.unit}/s",
+            "x NumPy": "" if self.reference is None else f"{self.reference / self.seconds:.3g}",
+            "bound": f"{self.bound.name} {duration(self.bound.seconds)}" if self.bound else "unknown" if compared else "",
+            "figure": "" if not compared else "unknown" if self.value is None else f"{self.value:.3g} {self.measure}",
+            "goal": "" if self.goal is None else f"{self.goal.sign} {self.goal.limit:g}",
+            "met": "" if self.goal is None else {True: "yes", False: "no", None: "unknown"}[self.met],
+        }
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def scaled(count: float) -> str:
+    """Three digits and the prefix of a unit."""
+    for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= scale:
+            return f"{count / scale:.3g} {prefix}"
+    return f"{count:.3g} "
+
+
+def show(title: str, figures: Iterable[Figure]) -> None:
+    """Print figures as a table of the columns that have something to say."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = [figure.row() for figure in figures]
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    for name in names:
+        table.add_column(name, justify="right" if name in ("time", "rate", "x NumPy", "figure") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[row[name] for name in names])
+    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    import numpy as np
+
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def processor(file: Path = Path("/proc/cpuinfo")) -> str:
+    """The model of the processor, as far as the system says."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return facts.get("model name") or facts.get("CPU part") or "unknown"

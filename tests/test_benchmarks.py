@@ -1,0 +1,310 @@
+"""The benchmarks measure what they say and hold it against bounds; how fast anything is, no test asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import measure
+from benchmarks.kernel import SECTIONS, comparison, native, peaks
+from benchmarks.measure import EACH, RATE, TIME, Bound, Figure, Stopwatch, at_least, at_most
+from mpc.execution import Execution
+from mpc.sources import remote
+
+COMPILER = any(map(shutil.which, peaks.COMPILERS))
+HERE = Path(__file__).parent.parent
+
+
+class Clock:
+    """Time that passes only where something says so."""
+
+    def __init__(self) -> None:
+        self.now, self.calls = 0.0, []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def work(self, name: str, seconds: Callable[[int], float]) -> Callable[[], None]:
+        """Something whose nth call takes seconds(n)."""
+
+        def run() -> None:
+            self.now += seconds(self.calls.count(name))
+            self.calls.append(name)
+
+        return run
+
+
+# -- time ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_median_ignores_what_is_out_of_the_ordinary() -> None:
+    clock = Clock()
+    watch = Stopwatch(samples=7, seconds=0.0, limit=1000, sample=0.0, clock=clock)
+    assert watch.medians(clock.work("x", lambda n: 50.0 if n in (3, 5, 6) else 2.0)) == [2.0]
+    assert len(clock.calls) == 2 + 7
+
+
+def test_the_first_calls_do_not_count() -> None:
+    clock = Clock()
+    watch = Stopwatch(samples=3, seconds=0.0, limit=1000, sample=0.0, clock=clock)
+    assert watch.medians(clock.work("x", lambda n: 90.0 if n < 2 else 1.0)) == [1.0]
+
+
+def test_things_take_turns_so_that_drift_hits_all_of_them() -> None:
+    clock = Clock()
+    watch = Stopwatch(samples=9, seconds=0.0, limit=1000, sample=0.0, clock=clock)
+    slower = 1.5  # after 4 of the 9 samples that count
+    both = [clock.work(name, lambda n, k=k: k * (slower if n >= 6 else 1.0)) for name, k in (("x", 1.0), ("y", 3.0))]
+    x, y = watch.medians(*both)
+    assert (x, y) == (slower, 3 * slower)
+    assert clock.calls == ["x", "x", "y", "y", *["x", "y"] * 9]
+
+
+def test_short_calls_are_repeated_until_a_sample_takes_long_enough() -> None:
+    clock = Clock()
+    watch = Stopwatch(samples=4, seconds=0.0, limit=1000, sample=1.0, clock=clock)
+    short, long = watch.medians(clock.work("x", lambda _: 0.25), clock.work("y", lambda _: 3.0))
+    assert (short, long) == (0.25, 3.0)
+    assert clock.calls[4:] == ["x", "x", "x", "x", "y"] * 4
+
+
+def test_samples_are_taken_until_they_have_lasted_long_enough() -> None:
+    clock = Clock()
+    watch = Stopwatch(samples=2, seconds=5.0, limit=1000, sample=0.0, clock=clock)
+    assert watch.medians(clock.work("x", lambda _: 0.5)) == [0.5]
+    assert len(clock.calls) == 2 + 10
+
+
+def test_what_takes_very_long_is_called_once_and_keeps_nothing_else_from_its_samples() -> None:
+    clock = Clock()
+    watch = Stopwatch(samples=5, seconds=0.0, limit=2.0, sample=0.0, clock=clock)
+    assert watch.medians(clock.work("x", lambda _: 2.5), clock.work("y", lambda _: 0.25)) == [2.5, 0.25]
+    assert (clock.calls.count("x"), clock.calls.count("y")) == (1, 2 + 5)
+
+
+def test_a_clock_that_stands_still_does_not_stop_the_measurement() -> None:
+    watch = Stopwatch(samples=3, seconds=0.0, sample=0.0, clock=Clock())
+    assert watch.medians(lambda: None) == [0.0]
+
+
+def test_a_program_starts_again_on_one_thread() -> None:
+    program = "from benchmarks import measure; measure.settle(); import os; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    assert started("-c", program, OPENBLAS_NUM_THREADS="2").stdout.split() == ["1"]
+
+
+# -- figures ------------------------------------------------------------------------------------------------------------------
+
+
+def figure(**facts: Any) -> Figure:
+    """A second for 4e9 of something."""
+    return Figure(**{"what": "it", "shape": "2^32", "path": "avx2", "seconds": 1.0, "amount": 4e9, "unit": "B", **facts})
+
+
+VALUES = [(RATE, 0.25, at_least(0.25), True), (RATE, 0.25, at_least(0.3), False), (RATE, 0.25, at_most(0.3), True),
+          (TIME, 4.0, at_most(4), True), (TIME, 4.0, at_most(3.9), False), (EACH, 0.25, at_most(0.3), True)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("how", "value", "goal", "met"), VALUES)
+def test_a_figure_is_held_against_its_bound_and_its_goal(how: str, value: float, goal: measure.Goal, met: bool) -> None:
+    found = figure(measure=how, bound=Bound("copy", 0.25), goal=goal)
+    assert (found.value, found.met) == (value, met)
+    assert found.row()["met"] == ("yes" if met else "no")
+    assert found.row()["bound"] == "copy 250 ms"
+    assert json.loads(json.dumps(found.document()))["bound"] == {"name": "copy", "seconds": 0.25}
+
+
+def test_without_a_bound_nobody_knows() -> None:
+    found = figure(goal=at_least(0.5))
+    assert (found.value, found.met) == (None, None)
+    assert [found.row()[name] for name in ("bound", "figure", "met")] == ["unknown"] * 3
+
+
+NUMBERS = [(2.0, "2 s"), (0.0015, "1.5 ms"), (2.345e-6, "2.35 us"), (3e-8, "30 ns")]
+
+
+@pytest.mark.parametrize(("seconds", "text"), NUMBERS)
+def test_durations(seconds: float, text: str) -> None:
+    assert measure.duration(seconds) == text
+
+
+def test_rates_have_prefixes() -> None:
+    assert [measure.scaled(x) for x in (4.56e10, 7e6, 2500.0, 3.0)] == ["45.6 G", "7 M", "2.5 k", "3 "]
+
+
+def test_a_table_leaves_out_columns_that_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    measure.show("A title", [figure(), figure(what="that")])
+    text = capsys.readouterr().out
+    assert text.startswith("A title")
+    assert text.split("─")[0].split()[2:] == ["what", "shape", "path", "time", "rate"]
+    assert "that" in text
+
+
+def test_the_processor_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor : 0\nmodel name\t: Some Model 3\n\nflags : a b\n", encoding="utf-8")
+    assert measure.processor(file) == "Some Model 3"
+    assert measure.processor(tmp_path / "none")
+
+
+# -- bounds -------------------------------------------------------------------------------------------------------------------
+
+
+def test_peaks_do_what_they_count() -> None:
+    found = peaks.compiled()
+    assert bool(found) == COMPILER
+    assert not found or "portable" in found
+    for peak in found.values():
+        assert peak.multiply_add(200).amount == 2 * peak.multiply_add(100).amount > 0
+        assert {peak.load(cache).amount for cache in peaks.CACHES} == {peaks.PER_CALL}
+        assert peak.copy().amount == 2 * peaks.PER_CALL
+
+
+def test_peaks_copy() -> None:
+    for peak in peaks.compiled().values():
+        memory = peak._memory
+        memory[:] = range(memory.size)
+        start = (peak._data - memory.ctypes.data) // 8
+        peak.copy(4096).run()
+        assert memory[start + 512 : start + 1024].tolist() == list(range(start, start + 512))
+        assert memory[start + 1024] == start + 1024
+
+
+def test_the_system_says_how_large_caches_are(tmp_path: Path) -> None:
+    for number, facts in enumerate(("1 Data 48K", "1 Instruction 64K", "2 Unified 2048K", "3 Unified 32768K", "2 Unified")):
+        folder = tmp_path / f"index{number}"
+        folder.mkdir()
+        for name, text in zip(("level", "type", "size"), facts.split(), strict=False):
+            (folder / name).write_text(f"{text}\n", encoding="utf-8")
+    assert peaks.cache_sizes(tmp_path) == {"L1": 48 << 10, "L2": 2 << 20}
+    assert peaks.cache_sizes(tmp_path / "none") == peaks.GUESSED
+
+
+def test_a_working_set_lies_in_the_fastest_cache_it_fits_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peaks, "cache_sizes", lambda: {"L1": 100, "L2": 200})
+    assert [peaks.cache(size) for size in (100, 101, 200, 201)] == ["L1", "L2", "L2", "L3"]
+
+
+def test_numpy_probes_do_what_they_count() -> None:
+    copy = peaks.memory_copy(8000)
+    copy.run()
+    target, source = copy.run.args
+    assert copy.amount == target.nbytes + source.nbytes == 16000
+    assert peaks.multiplication(8, np.float64).amount == 8 * 8 * 8
+
+
+def test_no_compiler_no_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert peaks.compiled() == {}
+
+
+def test_a_compiler_that_fails_gives_no_peaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compiler = tmp_path / peaks.COMPILERS[0]
+    compiler.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert peaks.compiled() == {}
+
+
+def test_clocks_of_participants_are_taken_off_again() -> None:
+    before = Execution.run, remote._deal
+    with comparison.clocked():
+        assert (Execution.run, remote._deal) != before
+    assert (Execution.run, remote._deal) == before
+
+
+def test_a_clock_counts_each_participant_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Execution, "run", lambda self, segment: segment)
+    monkeypatch.setattr(remote, "_deal", lambda *_: 7)
+    ada, bob = (object.__new__(Execution) for _ in range(2))
+    ada._name, bob._name = comparison.PARTIES
+    with comparison.clocked() as times:
+        assert [ada.run("a"), ada.run("b"), remote._deal(None, (), None, b"")] == ["a", "b", 7]
+        thread = threading.Thread(target=bob.run, args=("c",))
+        thread.start()
+        thread.join()
+    assert {name: len(found) for name, found in times.items()} == {"ada": 2, "bob": 1, "dealer": 1}
+
+
+# -- the command --------------------------------------------------------------------------------------------------------------
+
+
+def started(*arguments: str, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    """A Python program, which must end well."""
+    path = os.pathsep.join(entry for entry in (str(HERE), os.environ.get("PYTHONPATH", "")) if entry)
+    environment = {name: value for name, value in os.environ.items() if name not in measure.SURROUNDINGS}
+    environment |= {"PYTHONPATH": path, **surroundings}
+    done = subprocess.run([sys.executable, *arguments], env=environment, cwd=HERE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+WIRE = {f"{name} {bits} bits{mask}" for bits in (64, 48, 32, 24) for name, mask in (("pack", " with mask"), ("unpack 2 of", ""))}
+FUNCTIONS = WIRE | {
+    "matmul", "masked_matmul", "convolve", "masked_multiply", "truncate", "select", "encode", "decode", "accumulate uint32",
+    "accumulate uint64", "bit", "lift", "digit_tables", "digit_tests", "Prg", "the slower party", "the dealer",
+}  # fmt: skip
+
+
+def test_the_command_shows_every_figure_beside_its_bound(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = started("-m", "benchmarks", "kernel", "--quick", "--json", str(file))
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert list(document["sections"]) == list(SECTIONS), document["missing"]
+    assert len(document["missing"]) == (0 if COMPILER else 2)
+    assert document["machine"]["paths"] == list(native() or ("reference",))
+    for title, figures in document["sections"].items():
+        assert title in done.stdout
+        assert figures
+        for one in figures:
+            assert one["seconds"] > 0
+            if title != "The machine" and COMPILER:
+                assert one["bound"]["seconds"] > 0, one
+                assert one["value"] > 0
+                assert isinstance(one["met"], bool) == (one["goal"] is not None)
+    shown = {one["what"] for figures in document["sections"].values() for one in figures}
+    assert shown >= FUNCTIONS
+    large = [one for one in document["sections"]["Products"] if one["shape"] == "256x256x256"]
+    assert len(large) == len(document["machine"]["paths"]) * (3 if COMPILER else 2)
+
+
+BARE = """
+import sys
+sys.modules["mpc.kernel._native"] = None
+from benchmarks.__main__ import app
+app()
+"""
+
+
+def test_without_kernel_and_compiler_it_says_what_it_cannot_show(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = started("-c", BARE, "kernel", "--quick", "--json", str(file), PATH="")
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert document["machine"]["paths"] == ["reference"]
+    assert ["native kernel is not built" in note for note in document["missing"]] == [True, False]
+    assert all(note in done.stdout for note in document["missing"])
+    assert "unknown" in done.stdout
+    assert list(document["sections"]) == list(SECTIONS)
+    assert all(one["met"] is None for one in document["sections"]["Passes in cache"])
+    assert all(one["bound"] for one in document["sections"]["Passes out of cache"])
+
+
+def test_a_section_that_fails_does_not_take_the_others_with_it() -> None:
+    program = (
+        "import json, sys; from benchmarks import kernel\n"
+        "def broken(bench): raise ArithmeticError('planted')\n"
+        "kernel.SECTIONS = {'First': broken, 'Second': kernel.masks.figures}\n"
+        "document = kernel.run(quick=True); print(json.dumps([document['missing'], list(document['sections'])]), file=sys.stderr)"
+    )
+    notes, sections = json.loads(started("-c", program).stderr.splitlines()[-1])
+    assert sections == ["Second"]
+    assert notes[-1] == "First: not measured, ArithmeticError: planted"
