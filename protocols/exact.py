@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import gmpy2
 import numpy as np
@@ -12,6 +14,7 @@ from mpc.ring import Array
 TURN = 32  # bits of an angle, as a fraction of a whole turn
 TABLE = 12  # bits of it that a table resolves
 UNIT = 30  # fraction bits of a sine
+QUARTER = np.uint64(1 << TURN - 2)
 PRECISION = 160  # bits of the correctly rounded arithmetic behind the constants
 
 
@@ -47,12 +50,25 @@ def sine(angle: Array) -> Array:
 
 def odd_sine_factors(words: Array, bits: int, *coefficients: int) -> Array:
     """(a_j sin(j t), -a_j cos(j t)) for j = 1, 3, .. and t = 2 pi words / 2^bits, along a new last axis, as ring words."""
+    a, t = _multiples(words, bits, coefficients)
+    return _rounded(a * sine(t), -a * sine(t + QUARTER))
+
+
+def odd_cosine_factors(words: Array, bits: int, *coefficients: int) -> Array:
+    """(a_j cos(j t), a_j sin(j t)), otherwise as `odd_sine_factors`."""
+    a, t = _multiples(words, bits, coefficients)
+    return _rounded(a * sine(t + QUARTER), a * sine(t))
+
+
+def _multiples(words: Array, bits: int, coefficients: tuple[int, ...]) -> tuple[Array, Array]:
+    """Coefficients, and odd multiples of the angle in units of 2^-32 turns."""
     odd = np.arange(1, 2 * len(coefficients), 2, dtype=np.uint64)
     turn = words << np.uint64(TURN - bits) if bits <= TURN else words >> np.uint64(bits - TURN)
-    angles = turn[..., None] * odd
-    a = np.array(coefficients, dtype=np.int64)
-    both = np.concatenate([a * sine(angles), -a * sine(angles + np.uint64(1 << TURN - 2))], axis=-1)
-    return ((both + (1 << UNIT - 1)) >> UNIT).astype(np.uint64)
+    return np.array(coefficients, dtype=np.int64), turn[..., None] * odd
+
+
+def _rounded(*parts: Array) -> Array:
+    return ((np.concatenate(parts, axis=-1) + (1 << UNIT - 1)) >> UNIT).astype(np.uint64)
 
 
 def powers(words: Array, bits: int, scale: int, count: int) -> Array:
@@ -64,18 +80,45 @@ def powers(words: Array, bits: int, scale: int, count: int) -> Array:
     return np.stack(result, axis=-1)
 
 
-@functools.cache
-def logistic_harmonics(period: int, terms: int, unit: int, gain: str) -> tuple[int, ...]:
-    """round(2^unit * gain * a_j), a_j = 2 w / sinh(pi w j), w = 2 pi / period: the odd sine series of a smoothed square wave.
+def _bell(u: Any) -> Any:
+    return u / gmpy2.sinh(u)
 
-    sum_j a_j sin(j w x) is the sum over k of (-1)^k (logistic(x - k period/2) - 1/2) up to a constant. It equals
-    logistic(x) - 1/2 within exp(|x| - period/2), and a_j falls by exp(-2 pi^2 / period) from term to term. `gain` is an exact
-    fraction "p/q" (Poisson summation; the Fourier transform of the logistic density is pi t / sinh(pi t)).
+
+# Fourier transforms of f' where f is odd, and of f'' for the even part f(x) - x/2 of the functions that grow like max(x, 0).
+SPECTRA: dict[str, Callable[[Any], Any]] = {
+    "logistic": lambda t: _bell(gmpy2.const_pi() * t),
+    "tanh": lambda t: 2 * _bell(gmpy2.const_pi() * t / 2),
+    "erf": lambda t: 2 * gmpy2.exp(-t * t / 4),
+    "softplus": lambda t: _bell(gmpy2.const_pi() * t),
+    "silu": lambda t: _bell(gmpy2.const_pi() * t) ** 2 * gmpy2.cosh(gmpy2.const_pi() * t),
+    "gelu": lambda t: (1 + t * t) * gmpy2.exp(-t * t / 2),
+}
+EVEN = frozenset({"softplus", "silu", "gelu"})
+
+
+@functools.cache
+def harmonics(function: str, period: int, terms: int, unit: int, gain: str = "1") -> tuple[int, ...]:
+    """round(2^unit * gain * a_j), j odd: the Fourier series of a smoothed square wave, or of a smoothed triangle wave if even.
+
+    With D the spectrum and w = 2 pi / period, a_j = 2 D(w j) / (pi j) is the sine series of sum_k (-1)^k f(x - k period/2) up to a
+    constant (Poisson summation). An even f with slopes -1/2 and 1/2 is period/8 - sum_j a_j / (w j) cos(j w x), likewise; these
+    coefficients come with their sign. What this differs from f is bounded in `protocols.series`. `gain` is an exact fraction "p/q".
     """
     with gmpy2.context(precision=PRECISION):
         w = 2 * gmpy2.const_pi() / period
-        factor = gmpy2.mpfr(gmpy2.mpq(gain)) * (1 << unit)
-        return tuple(int(gmpy2.rint(factor * 2 * w / gmpy2.sinh(gmpy2.const_pi() * w * j))) for j in range(1, 2 * terms, 2))
+        factor = gmpy2.mpfr(gmpy2.mpq(gain)) * gmpy2.exp2(unit)
+        result = []
+        for j in range(1, 2 * terms, 2):
+            sine_coefficient = factor * 2 * SPECTRA[function](w * j) / (gmpy2.const_pi() * j)
+            result.append(int(gmpy2.rint(-sine_coefficient / (w * j) if function in EVEN else sine_coefficient)))
+        return tuple(result)
+
+
+@functools.cache
+def turns(f: int) -> int:
+    """round(2^64 / (2 pi 2^f)): an angle of 2^-f radians in units of 2^-64 turns."""
+    with gmpy2.context(precision=PRECISION):
+        return int(gmpy2.rint(gmpy2.exp2(63 - f) / gmpy2.const_pi()))
 
 
 @functools.cache

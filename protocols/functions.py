@@ -1,93 +1,20 @@
-"""Functions of fixed-point numbers on shares: the logistic function by its sine series, 1/x and 1/sqrt(x) by normalising."""
+"""Functions of fixed-point numbers on shares: 1/x and 1/sqrt(x) by normalising."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 
-from mpc.conformance import Operand, realizes, signed
-from mpc.ring import Array
+from mpc.conformance import Operand, realizes
 from mpc.session import Session
-from mpc.sharing.share import Public, Share
-from mpc.sources.correlations import Harmonics, PolynomialTable
+from mpc.sharing.share import Share
+from mpc.sources.correlations import PolynomialTable
 from protocols.arithmetic import mul, size, truncate
 from protocols.bits import at_least, bits, comparison_cost, to_number
-from protocols.exact import logistic_harmonics, odd_sine_factors, powers, root_powers
+from protocols.exact import powers, root_powers
 
-WIDEST = 62  # bits of a period, in units of the argument, that fit a share with room for its wrapping
-ANGLE = 32  # bits of a window that is opened for an angle
-TABLE_UNIT, FACTOR_UNIT = 15, 19  # fraction bits of what the dealer tabulates and of the public factors it meets: equal errors
-SIGMOID_UNIT = TABLE_UNIT + FACTOR_UNIT
 SEGMENTS, DEGREE, ARGUMENT, COEFFICIENT, POWER = 32, 3, 24, 26, 24  # piecewise polynomials on [1, 2), error below 2^-18
-
-
-def period_for(bound: float) -> int:
-    """The smallest period, a power of two of at least 32, whose sine series is the logistic function on |x| <= bound."""
-    return 1 << max(5, (math.ceil(2 * (bound + 12)) - 1).bit_length())
-
-
-def harmonics_for(period: int) -> int:
-    """Odd harmonics needed at that period for an error below 2^-17."""
-    return 5 * period // 16
-
-
-def angle(s: Session, x: Share, period_bits: int) -> tuple[Public, Share, int]:
-    """(c, [r], b): x + r as a fraction of a period of 2^period_bits units, to b bits; wrapping is what an angle does."""
-    if period_bits > WIDEST:
-        raise ValueError(f"a period of 2^{period_bits} units does not fit a share")
-    if s.masked(x):
-        M, r = s.mask(x)
-        return M.low(period_bits), r, period_bits
-    shift = max(0, period_bits - ANGLE)
-    c, r = s.window(x, shift, period_bits - shift)
-    return c, r, period_bits - shift
-
-
-def sine_series(s: Session, x: Share, period_bits: int, coefficients: tuple[int, ...]) -> Share:
-    """[sum_j a_j sin(j t)], j odd, t = 2 pi x / 2^period_bits: 1 round, at most 4 B online, 16 B dealt a term [BCGS18].
-
-    sin j(c - r) = sin jc cos jr - cos jc sin jr: the dealer tabulates the functions of r, the parties compute those of c.
-    """
-    c, r, width = angle(s, x, period_bits)
-    (table,) = s.draw(Harmonics(r, width, len(coefficients), TABLE_UNIT))
-    return table.inner(c.apply(odd_sine_factors, table.shape, width, *coefficients))
-
-
-def series_error(period: int, gain: Fraction) -> float:
-    """Proved bound on the error of `sigmoid`, in units of its last place: rounding of the table, of the factors, and the tail."""
-    terms = harmonics_for(period)
-    total = sum(logistic_harmonics(period, terms, FACTOR_UNIT, str(gain))) / 2**FACTOR_UNIT
-    factors, table = terms * (1 + math.sqrt(2)) * 2.0 ** -(FACTOR_UNIT + 1), total * math.sqrt(2) * 2.0 ** -(TABLE_UNIT + 1)
-    return float(2**SIGMOID_UNIT * (factors + table + 2 * float(gain) * 2**-17))
-
-
-def _logistic(x: Array, f: int, gain: Fraction) -> Array:
-    value: Array = float(gain) / (1 + np.exp(-x.astype(float) / 2**f)) * 2.0**SIGMOID_UNIT
-    return value
-
-
-@realizes(
-    lambda x: _logistic(x, 16, Fraction(1)), domain=(signed(16 + 5),), rounds=1, error=series_error(128, Fraction(1)),
-    params={"f": 16, "bound": 32.0}, online=lambda x: bits(size(x), 23), dealt=lambda x: 16 * harmonics_for(128) * size(x),
-)  # fmt: skip
-@realizes(
-    lambda x: _logistic(x, 32, Fraction(1, 3)), domain=(signed(32 + 3),), rounds=1, error=series_error(64, Fraction(1, 3)),
-    params={"f": 32, "bound": 8.0, "gain": Fraction(1, 3)}, online=lambda x: 4 * size(x),
-    dealt=lambda x: 16 * harmonics_for(64) * size(x),
-)  # fmt: skip
-def sigmoid(s: Session, x: Share, f: int, bound: float, gain: Fraction = Fraction(1)) -> Share:
-    """[gain * logistic(x)] with 34 fraction bits, x with f of them, |x| <= bound: 1 round, 4 B online, 5 B dealt a unit of period.
-
-    Error proved below 2^-13 for periods up to 128 and gain 1, usually below 2^-14.5. Beyond the bound the value is that of
-    a periodic function: prove the bound, or check it.
-    """
-    period = period_for(bound)
-    coefficients = logistic_harmonics(period, harmonics_for(period), FACTOR_UNIT, str(gain))
-    series = sine_series(s, x, f + period.bit_length() - 1, coefficients)
-    return series + round(gain * (1 << SIGMOID_UNIT - 1))
 
 
 def normalise(s: Session, x: Share, top: int) -> tuple[Share, Share]:

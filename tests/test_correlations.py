@@ -30,6 +30,7 @@ from mpc.sources.correlations import (
 
 X = np.arange(-5, 7, dtype=np.int64).reshape(3, 4)
 M64 = 1 << 64
+RATE = 44857075777461
 
 
 def numbers(x: Any) -> Any:
@@ -49,13 +50,15 @@ def digit_tables(low: int) -> Callable[..., list[Any]]:
     return oracle
 
 
-def harmonics(bits: int, terms: int, scale: int) -> Callable[..., list[Any]]:
+def harmonics(bits: int, terms: int, scale: int, rate: int = 1) -> Callable[..., list[Any]]:
     """Cosines, then sines, of odd multiples, correctly rounded from 100 bits."""
 
     def oracle(r: Any) -> list[Any]:
         with gmpy2.context(precision=100):
             turn = 2 * gmpy2.const_pi() / (1 << bits)
-            angles = [[turn * int(word) * j for j in range(1, 2 * terms, 2)] for word in np.asarray(r).reshape(-1)]
+            angles = [
+                [turn * (rate * int(word) % (1 << bits)) * j for j in range(1, 2 * terms, 2)] for word in np.asarray(r).reshape(-1)
+            ]
             rows = [[int(gmpy2.rint(f(angle) * 2**scale)) % M64 for f in (gmpy2.cos, gmpy2.sin) for angle in row] for row in angles]
         return [np.array(rows, dtype=object).reshape(*np.shape(r), 2 * terms)]
 
@@ -91,8 +94,12 @@ CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
         lambda b, a: [numbers(b), numbers(b) * numbers(a) % M64],
     ),
     "Harmonics": (lambda s: Harmonics(s.window(plain(born_masked(s, "x", (3, 4))), 0, 23)[1], 23, 6, 16), harmonics(23, 6, 16)),
+    "Harmonics at a rate": (
+        lambda s: Harmonics(*masks(s, (3, 4)), 64, 2, 18, RATE),
+        harmonics(64, 2, 18, RATE),
+    ),
 }
-CLOSE = {"Harmonics": 1}  # units by which the dealer's floating point may differ
+CLOSE = {"Harmonics": 1, "Harmonics at a rate": 1}  # units by which the dealer's floating point may differ
 
 
 def test_every_correlation_has_a_case_here() -> None:

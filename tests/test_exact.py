@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import gmpy2
@@ -12,6 +14,7 @@ import pytest
 from mpc.packed import Bits
 from protocols import exact
 from protocols.bits import expand
+from protocols.series import WAVES, harmonics_for, period_for
 
 
 def grid(bits: int) -> Any:
@@ -30,6 +33,11 @@ def fingerprint(x: Any) -> str:
     return hashlib.sha256(f"{x.shape} {x.dtype.name} ".encode() + little.tobytes()).hexdigest()[:32]
 
 
+def series(*arguments: Any) -> Any:
+    """Coefficients as an array."""
+    return np.array(exact.harmonics(*arguments))
+
+
 BITS = Bits.of(grid(4)[:64].reshape(4, 16).astype(np.uint8) & 1)
 ANSWERS = {
     "sines": (lambda: exact.sines()[0], "835daaca69919b97feb01ce2fab0d368"),
@@ -41,8 +49,15 @@ ANSWERS = {
     "factors of 40 bits": (lambda: exact.odd_sine_factors(grid(40), 40, 1 << 18), "17ecbfd44d9f35ebff8e6c6e211f75b6"),
     "powers": (lambda: exact.powers(grid(19), 19, 24, 4), "bb3b4249c57b398d1d5af67d8cbbcf73"),
     "powers of wide words": (lambda: exact.powers(grid(64), 19, 24, 4), "f0b0c15d6f889e3ae73702e95f635de2"),
-    "logistic_harmonics 64": (lambda: np.array(exact.logistic_harmonics(64, 20, 18, "1")), "1fdf4b9681527311f99f5c3dbd46cba1"),
-    "logistic_harmonics 128": (lambda: np.array(exact.logistic_harmonics(128, 40, 18, "1/3")), "45f5f44269d42aba789b5a5c5fe23001"),
+    "cosine factors": (lambda: exact.odd_cosine_factors(grid(40), 40, 1 << 20, -77), "e0282a138f43850aab7b35d4ec08550d"),
+    "logistic harmonics 64": (lambda: series("logistic", 64, 20, 18), "1fdf4b9681527311f99f5c3dbd46cba1"),
+    "logistic harmonics 128": (lambda: series("logistic", 128, 40, 18, "1/3"), "45f5f44269d42aba789b5a5c5fe23001"),
+    "tanh harmonics": (lambda: series("tanh", 32, 21, 20), "3700782350d4482b06559864f389bbad"),
+    "erf harmonics": (lambda: series("erf", 16, 8, 20), "254332482d6889cdb9f7b64756deeb72"),
+    "softplus harmonics": (lambda: series("softplus", 64, 19, 20), "638cc1ccc608735bcb0edfe293d10259"),
+    "silu harmonics": (lambda: series("silu", 64, 22, 20), "e0d0c98e2b41d7e5bee4a7079d24abe3"),
+    "gelu harmonics": (lambda: series("gelu", 32, 12, 20), "260868d27c48e7f887d7604ede52669e"),
+    "turns": (lambda: np.array([exact.turns(f) for f in range(40)], dtype=np.uint64), "a056315c4e7a4dc7e94c8e2b1d32733a"),
     "root_powers": (lambda: np.array(exact.root_powers(40, 30)), "0e74187804170ba0f99fe3980b58ab25"),
     "expand": (lambda: expand(BITS, (3, 9, 15), (1, 2, 4, 8, 3, 9)).array(), "7d3305d3560eff55b9eb0fe5e6e7474b"),
 }
@@ -75,16 +90,17 @@ def test_sine_is_within_two_units() -> None:
     assert np.array_equal(exact.sine(words), exact.sine(words + np.uint64(1 << 32)))
 
 
-@pytest.mark.parametrize("bits", [20, 23, 32, 40])
-def test_odd_sine_factors_are_within_a_unit(bits: int) -> None:
+@pytest.mark.parametrize("bits", [20, 23, 32, 40, 64])
+def test_factors_are_within_a_unit(bits: int) -> None:
     words, coefficients = grid(bits), (1 << 18, -30000, 117)
-    got = exact.odd_sine_factors(words, bits, *coefficients).view(np.int64)
-    assert got.shape == (*words.shape, 6)
+    sines = exact.odd_sine_factors(words, bits, *coefficients).view(np.int64)
+    cosines = exact.odd_cosine_factors(words, bits, *coefficients).view(np.int64)
+    assert sines.shape == cosines.shape == (*words.shape, 6)
     seen = words >> np.uint64(max(0, bits - 32))  # what is below 2^-32 of a turn is cut off
     for j, a in enumerate(coefficients):
-        for row, t in zip(got, angles(seen, min(bits, 32)), strict=True):
-            assert abs(row[j] - a * gmpy2.sin((2 * j + 1) * t)) <= 1.01
-            assert abs(row[3 + j] + a * gmpy2.cos((2 * j + 1) * t)) <= 1.01
+        for row, other, t in zip(sines, cosines, angles(seen, min(bits, 32)), strict=True):
+            sin, cos = a * gmpy2.sin((2 * j + 1) * t), a * gmpy2.cos((2 * j + 1) * t)
+            assert max(abs(row[j] - sin), abs(row[3 + j] + cos), abs(other[j] - cos), abs(other[3 + j] - sin)) <= 0.51
 
 
 def test_powers_are_within_a_unit_each() -> None:
@@ -97,17 +113,46 @@ def test_powers_are_within_a_unit_each() -> None:
     assert np.array_equal(got, exact.powers(words + np.uint64(1 << 50), 19, 24, 4))
 
 
-@pytest.mark.parametrize(("period", "terms"), [(32, 10), (64, 20), (128, 40), (256, 80)])
-def test_the_sine_series_is_the_logistic_function(period: int, terms: int) -> None:
-    series = exact.logistic_harmonics(period, terms, 40, "1")
+# What a series stands for, to 100 bits: the function less its value at 0, or its even part.
+REAL: dict[str, Callable[[Any], Any]] = {
+    "logistic": lambda x: 1 / (1 + gmpy2.exp(-x)) - 0.5,
+    "tanh": gmpy2.tanh,
+    "erf": gmpy2.erf,
+    "softplus": lambda x: gmpy2.log1p(gmpy2.exp(x)) - x / 2,
+    "silu": lambda x: x / (1 + gmpy2.exp(-x)) - x / 2,
+    "gelu": lambda x: x / 2 * gmpy2.erf(x / gmpy2.sqrt(gmpy2.mpfr(2))),
+}
+
+
+@pytest.mark.parametrize("period", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("name", REAL)
+def test_the_series_is_the_function(name: str, period: int) -> None:
+    wave = WAVES[name]
+    terms, end = harmonics_for(period, wave), period / 2 - wave.margin
+    if end <= 0:
+        assert period_for(0.0, wave) > period
+        return
+    coefficients = exact.harmonics(name, period, terms, 60)
     with gmpy2.context(precision=100):
         w = 2 * gmpy2.const_pi() / period
+        mean, trig = (gmpy2.mpfr(period) / 8, gmpy2.cos) if wave.even else (gmpy2.mpfr(0), gmpy2.sin)
         worst = 0.0
-        for k in range(-64, 65):
-            x = gmpy2.mpfr(period // 2 - 12) * k / 64
-            value = sum(a * gmpy2.sin(j * w * x) for a, j in zip(series, range(1, 2 * terms, 2), strict=True)) / (1 << 40)
-            worst = max(worst, float(abs(value + 0.5 - 1 / (1 + gmpy2.exp(-x)))))
-    assert worst < 2**-17
+        for x in [gmpy2.mpfr(end) * k / 48 for k in range(-48, 49)]:
+            value = mean + sum(a * trig(j * w * x) for a, j in zip(coefficients, range(1, 2 * terms, 2), strict=True)) / (1 << 60)
+            worst = max(worst, float(abs(value - REAL[name](x))))
+    assert worst < 1.25 * 2**-17
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_function_is_at_its_limit_from_its_margin_on(name: str) -> None:
+    wave = WAVES[name]
+    with gmpy2.context(precision=300):
+        points = [gmpy2.mpfr(wave.margin) + gmpy2.mpfr(k) / 8 for k in range(64)]
+        limits = [x / 2 if wave.even else (2 if wave.signed else 1) * gmpy2.mpfr(0.5) for x in points]
+        away = [abs(REAL[name](x) - limit) for x, limit in zip(points, limits, strict=True)]
+        falls = [a - b for a, b in pairwise(away)]
+        assert away[0] < 2**-17
+        assert all(a > b > 0 for a, b in pairwise(falls)), "its density has one sign beyond the margin"
 
 
 def test_root_powers_are_correctly_rounded() -> None:
@@ -118,11 +163,12 @@ def test_root_powers_are_correctly_rounded() -> None:
 
 def test_public_functions_take_and_give_integers_alone() -> None:
     words = grid(32)
-    for out in (exact.sine(words), exact.odd_sine_factors(words, 32, 5), exact.powers(words, 19, 24, 3)):
+    factors = exact.odd_sine_factors(words, 32, 5), exact.odd_cosine_factors(words, 32, 5)
+    for out in (exact.sine(words), *factors, exact.powers(words, 19, 24, 3)):
         assert np.issubdtype(out.dtype, np.integer)
 
 
-@pytest.mark.parametrize("name", ["sine", "odd_sine_factors", "powers"])
+@pytest.mark.parametrize("name", ["sine", "odd_sine_factors", "odd_cosine_factors", "powers"])
 def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exact.sines()
     words = grid(19)
@@ -135,6 +181,6 @@ def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.M
             assert not np.issubdtype(np.asarray(result).dtype, np.floating)
             return np.asarray(result).view(NoFloats)
 
-    arguments = {"sine": (), "odd_sine_factors": (19, 7, 5), "powers": (19, 24, 3)}[name]
+    arguments = {"sine": (), "powers": (19, 24, 3)}.get(name, (19, 7, 5))
     watched = getattr(exact, name)(words.view(NoFloats), *arguments)
     assert np.array_equal(np.asarray(watched), getattr(exact, name)(words, *arguments))

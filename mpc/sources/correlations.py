@@ -6,12 +6,10 @@ allowed here and only here, because the dealer alone evaluates it and its result
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,36 +18,9 @@ from mpc.packed import Bits
 from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.sharing.share import Share
-
-Output = tuple[Ring, Shape]
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Base of all descriptions. Fields that are shares must be masks or structural views of masks; the others are integers."""
-
-    @property
-    def masks(self) -> tuple[Share, ...]:
-        """The masks it is a function of."""
-        return tuple(v for v in self._values() if isinstance(v, Share))
-
-    @property
-    def params(self) -> tuple[Any, ...]:
-        """The program constants it depends on."""
-        return tuple(v for v in self._values() if not isinstance(v, Share))
-
-    def _values(self) -> list[Any]:
-        return [getattr(self, field.name) for field in dataclasses.fields(self)]
-
-    @staticmethod
-    def outputs(*shapes_and_params: Any) -> tuple[Output, ...]:
-        """Ring and shape of each result, from the masks' shapes and the constants."""
-        raise TypeError("an abstract correlation has no outputs")
-
-    @staticmethod
-    def compute(kernel: Kernel, *values_and_params: Any) -> tuple[Value, ...]:
-        """The results in the clear, from the masks' values and the constants."""
-        raise TypeError("an abstract correlation computes nothing")
+from mpc.sources.functionality import Correlation as Correlation
+from mpc.sources.functionality import Output as Output
+from mpc.sources.waves import Harmonics
 
 
 @dataclass(frozen=True)
@@ -177,28 +148,6 @@ class BitTimesMask(Correlation):
     def compute(kernel: Kernel, bit: Bits, a: Array) -> tuple[Array, ...]:
         rho = kernel.lift(bit)
         return rho, np.multiply(rho, a)
-
-
-@dataclass(frozen=True)
-class Harmonics(Correlation):
-    """round(2^scale * [cos(j t), sin(j t)]) for odd j = 1, 3, .., 2*terms - 1 and the angle t = 2 pi r / 2^bits [BCGS18]."""
-
-    r: Share
-    bits: int
-    terms: int
-    scale: int
-
-    @staticmethod
-    def outputs(r: Shape, bits: int, terms: int, scale: int) -> tuple[Output, ...]:
-        return ((Z64, (*r, 2 * terms)),)
-
-    @staticmethod
-    def compute(kernel: Kernel, r: Array, bits: int, terms: int, scale: int) -> tuple[Array, ...]:
-        odd = np.arange(1, 2 * terms, 2, dtype=np.uint64)
-        turns = ((r[..., None] * odd) & np.uint64((1 << bits) - 1)).astype(np.float64) / 2.0**bits
-        angle = 2 * math.pi * turns
-        both = np.concatenate([np.cos(angle), np.sin(angle)], axis=-1)
-        return (np.rint(both * 2.0**scale).astype(np.int64).astype(np.uint64),)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Elementary functions of numbers: what `protocols.functions` does on shares, with scales and bounds taken care of."""
+"""Elementary functions of numbers: `protocols.functions` and `protocols.series` with scales and bounds taken care of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mpc.errors import RangeError
 from mpc.lines import script_line
-from protocols import functions
+from protocols import functions, series
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.encoding import FRACTION, RING_BITS
 
@@ -27,11 +27,11 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
         shift += 1
     level = x.even(tuple(range(x.ndim)))
     bound = float(np.max(x.bound))
-    period_bits = functions.period_for(bound).bit_length() - 1
-    level = level.reduced(int(np.max(level.frac)) + period_bits - functions.WIDEST)
-    share = functions.sigmoid(x.s, level.share, int(np.max(level.frac)), bound, gain * 2**shift)
-    limit = (1 << functions.SIGMOID_UNIT) + math.ceil(functions.series_error(1 << period_bits, gain * 2**shift))
-    return Fixed(x.s, share, functions.SIGMOID_UNIT + shift, limit, functions.SIGMOID_UNIT - FRACTION)
+    period_bits = series.period_for(bound).bit_length() - 1
+    level = level.reduced(int(np.max(level.frac)) + period_bits - series.WIDEST)
+    share = series.sigmoid(x.s, level.share, int(np.max(level.frac)), bound, gain * 2**shift)
+    limit = (1 << series.SIGMOID_UNIT) + math.ceil(series.series_error(1 << period_bits, gain * 2**shift))
+    return Fixed(x.s, share, series.SIGMOID_UNIT + shift, limit, series.SIGMOID_UNIT - FRACTION)
 
 
 def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:
