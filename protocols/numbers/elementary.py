@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from mpc.errors import RangeError
 from mpc.lines import script_line
-from protocols import functions, series
+from protocols import functions
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.encoding import FRACTION, RING_BITS
+from protocols.numbers.encoding import RING_BITS
 
 SCALED = 24  # fraction bits of a function on [1, 2) before it is scaled back
-
-
-def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
-    """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-12 for |x| <= 52. Costs grow with the bound of x.
-
-    A small gain is folded into public coefficients, and the result has that many more fraction bits.
-    """
-    shift = 0
-    while gain * 2**shift <= Fraction(1, 2):
-        shift += 1
-    level = x.even(tuple(range(x.ndim)))
-    bound = float(np.max(x.bound))
-    period_bits = series.period_for(bound).bit_length() - 1
-    level = level.reduced(int(np.max(level.frac)) + period_bits - series.WIDEST)
-    share = series.sigmoid(x.s, level.share, int(np.max(level.frac)), bound, gain * 2**shift)
-    limit = (1 << series.SIGMOID_UNIT) + math.ceil(series.series_error(1 << period_bits, gain * 2**shift))
-    return Fixed(x.s, share, series.SIGMOID_UNIT + shift, limit, series.SIGMOID_UNIT - FRACTION)
 
 
 def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:

@@ -1,0 +1,109 @@
+"""Activations and trigonometric functions of numbers: what `protocols.series` does on shares, with scales and bounds seen to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from mpc.session import Session
+from mpc.sharing.share import Share
+from protocols import series
+from protocols.numbers.arrays import Fixed, Number
+from protocols.numbers.encoding import FRACTION, overflow
+from protocols.series import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
+
+LONGEST = 128  # the longest period; beyond it the clamped form deals less, and is more exact
+
+
+def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
+    """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-13: 1 round for |x| <= 52, 4 for wider bounds.
+
+    A small gain is folded into public coefficients, and the result has that many more fraction bits.
+    """
+    shift = 0
+    while gain * 2**shift <= Fraction(1, 2):
+        shift += 1
+    scaled = gain * 2**shift
+    if series.period_for(_bound(x)) > LONGEST and gain != 1:
+        return sigmoid(x).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
+    value = _wave(x, LOGISTIC, scaled)
+    return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra)
+
+
+def tanh(x: Number) -> Fixed:
+    """Hyperbolic tangent, error below 2^-13: 1 round for |x| <= 57, 4 for wider bounds."""
+    return _wave(x, TANH)
+
+
+def erf(x: Number) -> Fixed:
+    """The error function, error below 2^-13: 1 round for |x| <= 60, 4 for wider bounds."""
+    return _wave(x, ERF)
+
+
+def gelu(x: Number) -> Fixed:
+    """x/2 (1 + erf(x / sqrt 2)), error below 2^-13: 1 round for |x| <= 59, 4 for wider bounds."""
+    return _wave(x, GELU)
+
+
+def silu(x: Number) -> Fixed:
+    """x / (1 + exp(-x)), error below 2^-13: 1 round for |x| <= 49, 4 for wider bounds."""
+    return _wave(x, SILU)
+
+
+def softplus(x: Number) -> Fixed:
+    """log(1 + exp(x)), error below 2^-13: 1 round for |x| <= 52, 4 for wider bounds."""
+    return _wave(x, SOFTPLUS)
+
+
+def sin(x: Number) -> Fixed:
+    """Sine of an angle in radians, error below 2^-15 for |x| < 2^30: 1 round."""
+    return _rotation(x, series.sin)
+
+
+def cos(x: Number) -> Fixed:
+    """Cosine of an angle in radians, error below 2^-15 for |x| < 2^30: 1 round."""
+    return _rotation(x, series.cos)
+
+
+def _bound(x: Number) -> float:
+    return float(np.max(x.bound, initial=0))
+
+
+def _level(x: Number) -> Number:
+    """x with one number of fraction bits for all elements, not below zero."""
+    level = x.even(tuple(range(x.ndim)))
+    return level.lifted(np.maximum(level.frac, 0))
+
+
+def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
+    """The one-round form where the bound of x is within the longest period, else the clamped one, which is right everywhere."""
+    level, bound = _level(x), _bound(x)
+    period = series.period_for(bound, wave)
+    within = period <= LONGEST
+    turn = period.bit_length() - 1 if within else level.limit.bit_length() - int(np.max(level.frac)) + 2
+    level = level.reduced(int(np.max(level.frac)) + turn - series.WIDEST)
+    if wave.even:
+        level = level.reduced(int(np.max(level.frac)) - wave.unit + 1)
+    f, low = int(np.max(level.frac)), level.limit.bit_length() + 1
+    largest = bound + 1 if wave.even else 1.0
+    error = math.ceil(series.series_error(period if within else series.period_for(wave.margin, wave), gain, wave))
+    limit = math.ceil(largest * 2**wave.unit) + error
+    if within:
+        share = series.wave_of(x.s, level.share, f, bound, wave, gain)
+    else:
+        low = max(low, f + series.period_for(wave.margin, wave).bit_length())
+        if low > 62 or (wave.even and low + wave.unit - f > 63):
+            overflow(x.s, f"a magnitude of {bound:.3g}, too wide for {wave.name}", x.shape)
+        share = series.clamped(x.s, level.share, f, wave.name, low)
+    return Fixed(x.s, share, wave.unit, limit, wave.unit - FRACTION)
+
+
+def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:
+    level = _level(x)
+    level = level.reduced(level.limit.bit_length() - 46)
+    f = int(np.max(level.frac))
+    limit = (1 << WAVE_UNIT) + math.ceil(series.turn_error(1 << 46))
+    return Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION)
