@@ -49,6 +49,7 @@ class Contract:
     shapes: tuple[tuple[Shape, ...], ...]
     params: dict[str, Any] = field(default_factory=dict)
     opened: bool = False  # whether operands already have an opened masked form
+    parties: int | None = None  # the most it is for, where there is a limit: more are refused
 
     @property
     def name(self) -> str:
@@ -75,12 +76,13 @@ def realizes(
     shapes: tuple[tuple[Shape, ...], ...] | None = None,
     params: dict[str, Any] | None = None,
     opened: bool = False,
+    parties: int | None = None,
 ) -> Callable[[Function], Function]:
     """Attach a contract to a protocol; changes no behaviour. May be stacked to promise several parameter choices."""
 
     def attach(function: Function) -> Function:
         tried = elementwise(len(domain)) if shapes is None else shapes
-        contract = Contract(function, oracle, tuple(domain), error, rounds, online, dealt, tried, params or {}, opened)
+        contract = Contract(function, oracle, tuple(domain), error, rounds, online, dealt, tried, params or {}, opened, parties)
         function.__dict__["contracts"] = (contract, *function.__dict__.get("contracts", ()))
         return function
 

@@ -8,7 +8,8 @@ from mpc.conformance import realizes, signed
 from mpc.session import Session
 from mpc.sharing.node import Shape, broadcast
 from mpc.sharing.share import Share, masked_product, truncated
-from mpc.sources.correlations import MatrixProduct, Product, Truncation
+from mpc.sources.correlations import Truncation
+from mpc.sources.products import MatrixProduct, Product
 
 
 def size(*shapes: Shape) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ from mpc.sources.correlations import (
     Pad,
     PolynomialTable,
     Product,
+    ShortLifted,
+    TripleProduct,
     Truncation,
 )
 
@@ -46,6 +49,17 @@ def digit_tables(low: int) -> Callable[..., list[Any]]:
         places = [1 << (r >> 4 * k) % (1 << min(4, low - 4 * k)) for k in range(count)]
         full = np.stack(places[:-1]) if count > 1 else np.zeros((0, *r.shape), dtype=object)
         return [full, places[-1], (r >> low) % 2]
+
+    return oracle
+
+
+def triple(axes: int) -> Callable[..., list[Any]]:
+    """Products of pairs, and that of all three, summed over the last axes."""
+
+    def oracle(*masks: Any) -> list[Any]:
+        a, b, c = map(numbers, masks)
+        whole = (a * b * c).sum(-1) if axes else a * b * c
+        return [product % M64 for product in (a * b, a * c, b * c, whole)]
 
     return oracle
 
@@ -80,6 +94,9 @@ def bits(s: Session, *shape: int) -> Any:
 CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
     "Product": (lambda s: Product(*masks(s, (4, 1), (3,))), lambda a, b: [numbers(a) * numbers(b) % M64]),
     "MatrixProduct": (lambda s: MatrixProduct(*masks(s, (3, 4), (4, 2))), lambda a, b: [numbers(a) @ numbers(b) % M64]),
+    "TripleProduct": (lambda s: TripleProduct(*masks(s, (4, 1, 3), (2, 1), (3,)), 0), triple(0)),
+    "TripleProduct, summed": (lambda s: TripleProduct(*masks(s, (3,), (4, 1, 3), (2, 1)), 1), triple(1)),
+    "ShortLifted": (lambda s: ShortLifted(bits(s, 5, 7), 17), lambda b: [numbers(b)]),
     "Truncation": (lambda s: Truncation(*masks(s, (50,)), 13), lambda r: [numbers(r) >> 13, numbers(r) >> 63]),
     "DigitTables 22": (lambda s: DigitTables(*masks(s, (9,)), 22), digit_tables(22)),
     "DigitTables 63": (lambda s: DigitTables(*masks(s, (9,)), 63), digit_tables(63)),
@@ -103,7 +120,7 @@ CLOSE = {"Harmonics": 1, "Harmonics at a rate": 1}  # units by which the dealer'
 
 
 def test_every_correlation_has_a_case_here() -> None:
-    assert {name.split()[0] for name in CASES} | {"PolynomialTable"} == set(REGISTRY)
+    assert {re.split("[ ,]", name)[0] for name in CASES} | {"PolynomialTable"} == set(REGISTRY)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

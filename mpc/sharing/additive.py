@@ -55,6 +55,8 @@ class Additive:
             "row": _row,
             "digit_tests": lambda node, v: kernel.digit_tests(v[0], v[1], v[2], node.params[0]),
             "gather": self._gather,
+            "local_top": lambda node, v: kernel.bit(self._own(v[0]), 63),
+            "local_quotient": self._quotient,
             "local_shift": lambda node, v: v[0] if node.params[0] == 0 else v[0] >> np.uint64(node.params[0]),
         }
 
@@ -101,6 +103,12 @@ class Additive:
     def _select(self, node: Node, v: list[Value]) -> Value:
         wide = [restructure("broadcast", arg.ring, node.shape, x) for arg, x in zip(node.args, v, strict=True)]
         return self.kernel.select(*wide)
+
+    def _quotient(self, node: Node, v: list[Value]) -> Value:
+        return self._own(np.asarray((self._own(v[0]) & np.uint64((1 << 63) - 1)) >> np.uint64(node.params[0])))
+
+    def _own(self, x: Array) -> Array:
+        return x if self.first else np.asarray(np.negative(x))
 
     def _lift(self, node: Node, v: list[Value]) -> Value:
         if isinstance(v[0], Bits):

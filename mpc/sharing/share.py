@@ -245,6 +245,14 @@ class Share(Handle):
         """(my share >> shift) mod 2^bits: off from the shift of the sum by at most n - 1 units. Settings may refuse it."""
         return self._same("local_shift", (self.node,), (shift, bits), self.shape, Ring(bits))
 
+    def local_top(self) -> Share:
+        """<top bit of my share>, of its negation at party 1: for two parties and x < 2^63, the borrow between their low 63 bits."""
+        return self._same("local_top", (self.node,), (), self.shape, BIT)
+
+    def local_quotient(self, f: int) -> Share:
+        """[the low 63 bits of my share, shifted down by f]; at party 1, minus those of minus my share."""
+        return self._same("local_quotient", (self.node,), (f,), self.shape)
+
     def gather(self, index: Sequence[int] | Array, axis: int = 0) -> Share:
         """Rows of `axis` by a public index list: a plain share, never a view of a mask."""
         picked = tuple(int(k) for k in np.asarray(index).ravel())

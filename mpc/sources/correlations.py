@@ -16,10 +16,11 @@ import numpy as np
 from mpc.kernel import Kernel, digit_layout
 from mpc.packed import Bits
 from mpc.ring import BIT, Z64, Array, Ring, Value
-from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
+from mpc.sharing.node import Shape, ShapeError, broadcast
 from mpc.sharing.share import Share
 from mpc.sources.functionality import Correlation as Correlation
 from mpc.sources.functionality import Output as Output
+from mpc.sources.products import MatrixProduct, Product, ShortLifted, TripleProduct
 from mpc.sources.waves import Harmonics
 
 
@@ -29,38 +30,6 @@ class Pad(Correlation):
 
     ring: Ring
     shape: Shape
-
-
-@dataclass(frozen=True)
-class Product(Correlation):
-    """a * b, elementwise with broadcasting [Bea91]."""
-
-    a: Share
-    b: Share
-
-    @staticmethod
-    def outputs(a: Shape, b: Shape) -> tuple[Output, ...]:
-        return ((Z64, broadcast(a, b)),)
-
-    @staticmethod
-    def compute(kernel: Kernel, a: Array, b: Array) -> tuple[Array, ...]:
-        return (np.multiply(a, b),)
-
-
-@dataclass(frozen=True)
-class MatrixProduct(Correlation):
-    """a @ b [Bea91, SecureML]."""
-
-    a: Share
-    b: Share
-
-    @staticmethod
-    def outputs(a: Shape, b: Shape) -> tuple[Output, ...]:
-        return ((Z64, matmul_shape(a, b)),)
-
-    @staticmethod
-    def compute(kernel: Kernel, a: Array, b: Array) -> tuple[Array, ...]:
-        return (kernel.matmul(a, b),)
 
 
 @dataclass(frozen=True)
@@ -204,5 +173,17 @@ def piecewise(function: Callable[[Array], Array], segments: int, degree: int) ->
 
 REGISTRY: dict[str, type[Correlation]] = {
     kind.__name__: kind
-    for kind in (Product, MatrixProduct, Truncation, DigitTables, BitProducts, Lifted, BitTimesMask, Harmonics, PolynomialTable)
+    for kind in (
+        Product,
+        MatrixProduct,
+        TripleProduct,
+        ShortLifted,
+        Truncation,
+        DigitTables,
+        BitProducts,
+        Lifted,
+        BitTimesMask,
+        Harmonics,
+        PolynomialTable,
+    )
 }

@@ -13,6 +13,9 @@ __all__ = [
     "Number",
     "Secret",
     "assume_bound",
+    "cos",
+    "erf",
+    "gelu",
     "load",
     "peek",
     "public",
@@ -20,4 +23,8 @@ __all__ = [
     "reveal",
     "rsqrt",
     "sigmoid",
+    "silu",
+    "sin",
+    "softplus",
+    "tanh",
 ]

@@ -1,0 +1,205 @@
+"""Symmetric positive definite linear systems: the inverse as a product of powers, then refinement against exact residuals."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpc.conformance import Operand, realizes, signed
+from mpc.ring import Array, Ring
+from mpc.session import Session
+from mpc.sharing.node import Shape
+from mpc.sharing.share import Share
+from protocols.arithmetic import matmul, size, truncate
+
+UNIT = 40  # fraction bits of the bounds on errors below, all rounded up
+ONE = 1 << UNIT
+COARSE = 20  # fraction bits of an inverse that refinement gains nothing above
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What `solve` does: fixed by public bounds, with an error of the result below 2 units for every system within them."""
+
+    top: int  # M = A / 2^top has its eigenvalues in (0, 1]
+    fine: int  # fraction bits of the powers of I - M
+    coarse: int  # and of the inverse of M they end in
+    dropped: int  # low bits of residuals that do not matter
+    doublings: int  # factors I + (I - M)^(2^k) of that inverse
+    steps: int  # products of the inverse with a residual
+
+    @property
+    def update(self) -> int:
+        """Bits by which the product of the inverse with a residual is shifted down."""
+        return self.coarse + self.top - self.dropped
+
+    @property
+    def rounds(self) -> int:
+        """Exchanges."""
+        return (self.top > self.fine) + 2 * self.doublings + 2 + (self.steps - 1) * (3 + (self.dropped > 0))
+
+
+@functools.cache
+def schedule(d: int, smallest: int, largest: int, bound: int, unit: int) -> Schedule:
+    """The shortest schedule for d unknowns and eigenvalues in [smallest, largest]; raises ValueError where none is accurate.
+
+    `bound` is on the Euclidean length of a solution, and `unit` its fraction bits.
+    """
+    if not (d > 0 and 0 < smallest <= largest <= 1 << 61 and bound > 0 and unit >= 0):
+        raise ValueError("a linear system needs at least one unknown, positive bounds and a result of whole or fraction bits")
+    top, root = (largest - 1).bit_length(), math.isqrt(d - 1) + 1
+    fine = (61 - (top - smallest.bit_length() + 1)) // 2  # an iterate is below 2^(1 + top) / smallest, its truncation below 2^62
+    reach = top + max(bound << unit, 4 * root).bit_length()
+    harmless = max(0, (smallest // (8 * root)).bit_length() - 1)
+    dropped = min(harmless, max(0, reach + COARSE - 61))
+    coarse = min(fine, COARSE, 61 - reach + dropped)
+    found = []
+    for doublings in range(2, 40):
+        residual = _residual(d, smallest, top, fine, coarse, doublings)
+        steps = _steps(residual, root, bound << unit, top if dropped else 0)
+        if steps:
+            found.append(Schedule(top, fine, coarse, dropped, doublings, steps))
+    if not found:
+        raise ValueError(f"{d} unknowns, eigenvalues from {smallest} to {largest}: too ill-conditioned, or words too long")
+    return min(found, key=lambda one: one.rounds)
+
+
+def _up(x: int) -> int:
+    """A product of two bounds, in units, rounded up."""
+    return -(-x >> UNIT)
+
+
+def _residual(d: int, smallest: int, top: int, fine: int, coarse: int, doublings: int) -> int:
+    """Bound on |I - P M| for the computed inverse P, or ONE where nothing is proved; norms are spectral ones.
+
+    A truncated d x d matrix is off by less than delta = d 2^-fine. For computed powers R' = R^2 + Delta and inverses
+    X' = X (I + R) + Delta', the drift D = (I - M X) - R obeys D' = D (I + R) - M Delta' - Delta, however these may not commute.
+    """
+    delta = -(-d * ONE >> fine) if fine > 0 else ONE
+    drift = delta if top > fine else 0
+    power = ONE - (smallest * ONE >> top) + drift
+    for _ in range(doublings - 1):
+        drift, power = _up(drift * (ONE + power)) + 2 * delta, _up(power * power) + delta
+        if power + drift > ONE:
+            return ONE
+    return _up(drift * (ONE + power)) + _up(power * power) + (-(-d * ONE >> coarse) if coarse > 0 else ONE)
+
+
+def _steps(residual: int, root: int, length: int, top: int) -> int:
+    """Refinements until less than 3/4 units of the error before the last one are left, or 0 where that is not proved.
+
+    A step takes an error e (Euclidean) to |I - P M| e + root + 1/4: truncations of the update, and of the residual if any.
+    """
+    error = length * ONE
+    for step in range(1, 40):
+        left = _up(residual * error)
+        if left <= 3 * ONE // 4:
+            return step
+        error = left + root * ONE + ONE // 4
+        if top and error << top >= ONE << 62:  # a residual that is truncated
+            return 0
+    return 0
+
+
+def _shift_cost(n: int, bits: int) -> tuple[int, int]:
+    return (8 * n, 8 * n + Ring(bits).bytes(n)) if bits > 0 else (0, 0)
+
+
+def solve_cost(plan: Schedule, unit: int, A: Shape, b: Shape) -> tuple[int, int]:
+    """(online, dealt) bytes of `solve`."""
+    squares, columns, k, j = size(A), size(b), plan.doublings, plan.steps
+    shifts = [(squares, plan.fine)] * (2 * k - 3) + [(squares, 2 * plan.fine - plan.coarse), (squares, plan.top - plan.fine)]
+    shifts += [(columns, plan.update)] * j + [(columns, plan.dropped)] * (j - 1) + [(columns, plan.dropped - unit)]
+    costs = [_shift_cost(n, bits) for n, bits in shifts]
+    opened = squares * (2 * k - 1 + (j > 1 and plan.top < plan.fine)) + columns * (2 * j - 1)
+    products = squares * 2 * (k - 1) + columns * (2 * j - 1)
+    return 8 * opened + sum(online for online, _ in costs), 8 * products + sum(dealt for _, dealt in costs)
+
+
+SMALL = (1, 3 << 10, 1 << 12, 1 << 9, 12)
+
+
+@realizes(
+    lambda A, b: b * 2**12 / A, domain=(Operand(3 << 10, 1 << 12), signed(20)), rounds=schedule(*SMALL).rounds, error=2,
+    params={"smallest": 3 << 10, "largest": 1 << 12, "bound": 1 << 9, "unit": 12},
+    shapes=(((1, 1), (1, 4)), ((3, 1, 1), (3, 1, 2))),
+    online=lambda A, b: solve_cost(schedule(*SMALL), 12, A, b)[0], dealt=lambda A, b: solve_cost(schedule(*SMALL), 12, A, b)[1],
+)  # fmt: skip
+def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: int, unit: int) -> Share:
+    """[2^unit A^-1 b] for symmetric A (.., d, d) and b (.., d, m), below 2 units off: 2 rounds a doubling, 3 or 4 a refinement.
+
+    The eigenvalues of A, in units of its last place, lie in [smallest, largest] (d times a bound of its entries is above them), and
+    every column of the solution has a length of at most `bound`. The public `schedule` says how often: about 3 doublings more than
+    the bits of the condition, each 32 B online and 38 B dealt an entry of A, and 2 to 8 refinements.
+
+    The inverse is a product of powers (Schulz 1933), the rest refinement (Wilkinson 1963). Residuals are exact, so an inverse that
+    is off only slows it down: x + P (b - A x) has |I - P A| times the error of x, and the rounding of one product.
+    """
+    plan = schedule(A.shape[-1], smallest, largest, bound, unit)
+    inverse = _inverse(s, A, plan)
+    x = truncate(s, matmul(s, inverse, _shifted(s, b, plan.dropped - unit)), plan.update)
+    for _ in range(plan.steps - 1):
+        residual = _shifted(s, (b << unit) - matmul(s, A, x), plan.dropped)
+        x = x + truncate(s, matmul(s, inverse, residual), plan.update)
+    return x
+
+
+def _inverse(s: Session, A: Share, plan: Schedule) -> Share:
+    """[M^-1] for M = A / 2^top, with `coarse` fraction bits: the product of I + (I - M)^(2^k) for k below `doublings`."""
+    one = s.constant(np.eye(A.shape[-1], dtype=np.uint64) << np.uint64(plan.fine))
+    power = -_shifted(s, A, plan.top - plan.fine) + one
+    inverse = power + one
+    for k in range(1, plan.doublings):
+        power = truncate(s, matmul(s, power, power), plan.fine)
+        last = plan.fine - plan.coarse if k == plan.doublings - 1 else 0
+        inverse = truncate(s, matmul(s, inverse, power + one), plan.fine + last)
+    return inverse
+
+
+def _shifted(s: Session, x: Share, bits: int) -> Share:
+    """[x / 2^bits]: truncated, or exact where bits are negative."""
+    return truncate(s, x, bits) if bits > 0 else x << -bits
+
+
+def ridge_schedule(x: Shape, penalty: int, entry: int, target: int, unit: int) -> tuple[Schedule, tuple[int, int, int]]:
+    """The schedule of `ridge`, and the bounds it follows from: of the eigenvalues, and of the solution's length.
+
+    A singular value v of x contributes v / (v^2 + penalty) <= 1 / (2 sqrt(penalty)) times a part of y.
+    """
+    rows, d = x
+    bounds = penalty, penalty + rows * d * entry**2, math.isqrt(rows * target**2 // (4 * penalty)) + 1
+    return schedule(d, *bounds, unit), bounds
+
+
+def ridge_cost(x: Shape, y: Shape, penalty: int, entry: int, target: int, unit: int) -> tuple[int, int]:
+    """(online, dealt) bytes of `ridge`."""
+    square, right = (x[1], x[1]), (x[1], y[1])
+    online, dealt = solve_cost(ridge_schedule(x, penalty, entry, target, unit)[0], unit, square, right)
+    return online + 8 * size(x, y), dealt + 8 * size(square, right)
+
+
+def _ridge(x: Array, y: Array, penalty: int, unit: int) -> Array:
+    gram, right = x.T @ x + penalty * np.eye(x.shape[1], dtype=int), x.T @ y
+    value: Array = np.linalg.solve(gram.astype(float), right.astype(float)) * 2.0**unit
+    return value
+
+
+@realizes(
+    lambda x, y: _ridge(x, y, 1 << 22, 20), domain=(signed(8), signed(8)), error=2,
+    shapes=(((6, 3), (6, 2)), ((9, 2), (9, 1)), ((5, 3), (5, 0))),
+    rounds=1 + ridge_schedule((6, 3), 1 << 22, 1 << 8, 1 << 8, 20)[0].rounds,
+    params={"penalty": 1 << 22, "entry": 1 << 8, "target": 1 << 8, "unit": 20},
+    online=lambda x, y: ridge_cost(x, y, 1 << 22, 1 << 8, 1 << 8, 20)[0],
+    dealt=lambda x, y: ridge_cost(x, y, 1 << 22, 1 << 8, 1 << 8, 20)[1],
+)  # fmt: skip
+def ridge(s: Session, x: Share, y: Share, penalty: int, entry: int, target: int, unit: int) -> Share:
+    """[2^unit (x^T x + penalty I)^-1 x^T y], |x| <= entry, |y| <= target, below 2 units off: 1 round more than `solve` [HK70].
+
+    Every bound that the system needs follows from these: the penalty bounds the smallest eigenvalue.
+    """
+    _, bounds = ridge_schedule(x.shape, penalty, entry, target, unit)
+    gram = matmul(s, x.T, x) + s.constant(penalty * np.eye(x.shape[1], dtype=np.uint64))
+    return solve(s, gram, matmul(s, x.T, y), *bounds, unit)
