@@ -168,7 +168,13 @@ def large(contract: Contract) -> tuple[Shapes, int]:
     """Shapes and repetitions that open enough words for a test of each byte."""
     if contract.shapes == elementwise(len(contract.domain)):
         return ((1400,),) * len(contract.domain), 1
-    return max(contract.shapes, key=lambda tried: min(int(np.prod(shape)) for shape in tried)), 60
+    shapes = max(contract.shapes, key=smallest)
+    return shapes, min(60, -(-1400 // smallest(shapes)))
+
+
+def smallest(shapes: Shapes) -> int:
+    """Elements of the smallest operand."""
+    return min(int(np.prod(shape)) for shape in shapes)
 
 
 def constants(contract: Contract, shapes: Shapes, which: int) -> dict[str, Array]:

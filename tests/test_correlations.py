@@ -20,15 +20,18 @@ from mpc.sources.correlations import (
     BitProducts,
     BitTimesMask,
     DigitTables,
+    GatedTruncation,
     Harmonics,
     Lifted,
     MatrixProduct,
     Pad,
+    PairTables,
     PolynomialTable,
     Product,
     ShortLifted,
     TripleProduct,
     Truncation,
+    WindowTruncation,
 )
 
 X = np.arange(-5, 7, dtype=np.int64).reshape(3, 4)
@@ -79,6 +82,32 @@ def harmonics(bits: int, terms: int, scale: int, rate: int = 1) -> Callable[...,
     return oracle
 
 
+def pair_tables(low: int) -> Callable[..., list[Any]]:
+    """Digit tables of all differences of rows and of a last row of zeros, by distance, then by the first of the two."""
+
+    def oracle(r: Any) -> list[Any]:
+        x = [*numbers(r), np.zeros(r.shape[1:], dtype=object)]
+        pairs = sorted((j - i, i, j) for i in range(len(x)) for j in range(i + 1, len(x)))
+        return digit_tables(low)(np.concatenate([(x[i] - x[j]) % M64 for _, i, j in pairs]))
+
+    return oracle
+
+
+def truncation(width: int, guard: int) -> Callable[..., list[Any]]:
+    """High part and top bit of a window's mask, the bit, and the bit times both."""
+
+    def oracle(r: Any, rho: Any = None) -> list[Any]:
+        parts = [numbers(r) // 2**guard, numbers(r) // 2 ** (width - 1)]
+        return parts if rho is None else [*parts, numbers(rho), *(numbers(rho) * part for part in parts)]
+
+    return oracle
+
+
+def window(s: Session, bits: int) -> Any:
+    """The mask of a window of so many bits."""
+    return s.window(plain(born_masked(s, "x", (3, 4))), 0, bits)[1]
+
+
 def masks(s: Session, *shapes: tuple[int, ...]) -> list[Any]:
     """Masks of fresh values of these shapes."""
     one = born_masked(s, "x", (3, 4))[0, 0]
@@ -110,11 +139,16 @@ CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
         lambda s: BitTimesMask(bits(s, 5, 1), *masks(s, (7,))),
         lambda b, a: [numbers(b), numbers(b) * numbers(a) % M64],
     ),
-    "Harmonics": (lambda s: Harmonics(s.window(plain(born_masked(s, "x", (3, 4))), 0, 23)[1], 23, 6, 16), harmonics(23, 6, 16)),
+    "Harmonics": (lambda s: Harmonics(window(s, 23), 23, 6, 16), harmonics(23, 6, 16)),
     "Harmonics at a rate": (
         lambda s: Harmonics(*masks(s, (3, 4)), 64, 2, 18, RATE),
         harmonics(64, 2, 18, RATE),
     ),
+    "PairTables": (lambda s: PairTables(*masks(s, (4, 5)), 22), pair_tables(22)),
+    "PairTables of one row": (lambda s: PairTables(*masks(s, (1, 3)), 63), pair_tables(63)),
+    "WindowTruncation": (lambda s: WindowTruncation(window(s, 32), 32, 4), truncation(32, 4)),
+    "WindowTruncation of a view": (lambda s: WindowTruncation(window(s, 24)[1:].T, 24, 0), truncation(24, 0)),
+    "GatedTruncation": (lambda s: GatedTruncation(window(s, 24), bits(s, 3, 4), 24, 7), truncation(24, 7)),
 }
 CLOSE = {"Harmonics": 1, "Harmonics at a rate": 1}  # units by which the dealer's floating point may differ
 

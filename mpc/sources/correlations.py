@@ -21,6 +21,7 @@ from mpc.sharing.share import Share
 from mpc.sources.functionality import Correlation as Correlation
 from mpc.sources.functionality import Output as Output
 from mpc.sources.products import MatrixProduct, Product, ShortLifted, TripleProduct
+from mpc.sources.selections import GatedTruncation, PairTables, WindowTruncation
 from mpc.sources.waves import Harmonics
 
 
@@ -185,5 +186,8 @@ REGISTRY: dict[str, type[Correlation]] = {
         BitTimesMask,
         Harmonics,
         PolynomialTable,
+        PairTables,
+        WindowTruncation,
+        GatedTruncation,
     )
 }
