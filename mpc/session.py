@@ -16,8 +16,9 @@ from mpc.ring import Z64, Array, Ring
 from mpc.schedule import Reveal, Segment
 from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape, hides
 from mpc.sharing.share import Public, Share
-from mpc.sources.correlations import Correlation, Pad
+from mpc.sources.correlations import Pad
 from mpc.sources.descriptor import Draw, Order, expression, order
+from mpc.sources.functionality import Correlation
 
 VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
 LABEL = 200  # characters of a reveal's label at most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -126,3 +127,59 @@ def root_powers(count: int, unit: int, times: int = 1) -> tuple[int, ...]:
     """round(2^unit * sqrt(times / 2^e)) for e = 0 .. count-1."""
     with gmpy2.context(precision=PRECISION):
         return tuple(int(gmpy2.rint(gmpy2.sqrt(gmpy2.mpfr(times)) * gmpy2.exp2(unit - gmpy2.mpfr(e) / 2))) for e in range(count))
+
+
+HALF = 12  # bits of a fraction of an octave that each of two tables resolves
+
+
+@functools.cache
+def octave() -> tuple[Array, Array]:
+    """round(2^30 * 2^(k / 2^12)) and round(2^30 * 2^(k / 2^24)) for k below 2^12, from MPFR."""
+    with gmpy2.context(precision=PRECISION):
+        tables = [[int(gmpy2.rint(gmpy2.exp2(UNIT + gmpy2.mpfr(k) / (1 << part)))) for k in range(1 << HALF)] for part in (12, 24)]
+    coarse, fine = (np.array(table, dtype=np.uint64) for table in tables)
+    return coarse, fine
+
+
+def exp2_factors(words: Array, scale: int) -> Array:
+    """round(2^scale * 2^(w / 2^24)), within half a unit and 2^(scale - 29), for the low 24 bits w of words and scale <= 30."""
+    coarse, fine = octave()
+    mask = np.uint64((1 << HALF) - 1)
+    product = coarse[words >> np.uint64(HALF) & mask] * fine[words & mask]
+    value: Array = (product + np.uint64(1 << 2 * UNIT - scale - 1)) >> np.uint64(2 * UNIT - scale)
+    return value
+
+
+@functools.cache
+def log2e(unit: int) -> int:
+    """round(2^unit / ln 2)."""
+    with gmpy2.context(precision=PRECISION):
+        return int(gmpy2.rint((1 << unit) / gmpy2.const_log2()))
+
+
+@functools.cache
+def octave_logs(base: str, first: int, count: int, unit: int) -> tuple[int, ...]:
+    """round(2^unit * f(2^e)) for e = first .. first + count - 1; f is "log", "log2" or "log10"."""
+    with gmpy2.context(precision=PRECISION):
+        step = {"log": gmpy2.log, "log2": gmpy2.log2, "log10": gmpy2.log10}[base](gmpy2.mpfr(2))
+        return tuple(int(gmpy2.rint(step * e * (1 << unit))) for e in range(first, first + count))
+
+
+def half_octaves(count: int, unit: int) -> tuple[int, ...]:
+    """round(2^unit * sqrt(2^e)) for e = 0 .. count-1."""
+    return tuple((math.isqrt(1 << 2 * unit + e + 2) + 1) // 2 for e in range(count))
+
+
+def shifted_polynomial(words: Array, *coefficients: int) -> Array:
+    """Column i: (-1)^i times the i-th derivative over i! of sum_j coefficients[j] w^j, modulo 2^64, along a new last axis.
+
+    With w = x + r, the inner product of a row and the powers of r is the polynomial at x [Taylor's theorem].
+    """
+    words, columns = words[..., None], []
+    for i in range(len(coefficients)):
+        taylor = [coefficients[j] * math.comb(j, i) * (-1) ** i % (1 << 64) for j in range(i, len(coefficients))]
+        value = np.full_like(words, taylor[-1])
+        for coefficient in reversed(taylor[:-1]):
+            value = value * words + np.uint64(coefficient)
+        columns.append(value)
+    return np.concatenate(columns, axis=-1)

@@ -26,7 +26,7 @@ from mpc.sources.remote import _digest, serve
 from mpc.transport.memory import memory_transports
 from protocols.arithmetic import matmul, mul, truncate
 from protocols.bits import negative, select
-from protocols.functions import reciprocal
+from protocols.inverse import reciprocal
 from protocols.series import sigmoid
 
 X = np.arange(-5, 7, dtype=np.int64).reshape(3, 4)

@@ -59,6 +59,15 @@ ANSWERS = {
     "gelu harmonics": (lambda: series("gelu", 32, 12, 20), "260868d27c48e7f887d7604ede52669e"),
     "turns": (lambda: np.array([exact.turns(f) for f in range(40)], dtype=np.uint64), "a056315c4e7a4dc7e94c8e2b1d32733a"),
     "root_powers": (lambda: np.array(exact.root_powers(40, 30)), "0e74187804170ba0f99fe3980b58ab25"),
+    "octave": (lambda: np.stack(exact.octave()), "94aeeccd533b2264f23df6d3ebe4f248"),
+    "exp2_factors": (lambda: exact.exp2_factors(grid(24), 20), "c146e1b1cc0c51627891f08637fb7ab8"),
+    "exp2_factors of wide words": (lambda: exact.exp2_factors(grid(64), 30), "c6f0bfa860c40343333582d800c62930"),
+    "octave_logs": (
+        lambda: np.array([exact.octave_logs(b, -20, 60, 50) for b in ("log", "log2", "log10")]),
+        "a99165aaa918d12d3858b8aae315bba3",
+    ),
+    "half_octaves": (lambda: np.array(exact.half_octaves(40, 17)), "354635799ba27e1b6a98c2e489697c88"),
+    "shifted_polynomial": (lambda: exact.shifted_polynomial(grid(64), 5, -7, 0, 1 << 40, -1), "49cbb2e4f35616fc2b26989a58a45083"),
     "expand": (lambda: expand(BITS, (3, 9, 15), (1, 2, 4, 8, 3, 9)).array(), "7d3305d3560eff55b9eb0fe5e6e7474b"),
 }
 
@@ -161,16 +170,47 @@ def test_root_powers_are_correctly_rounded() -> None:
         assert (2 * value - 1) ** 2 < 4 * exactly_squared <= (2 * value + 1) ** 2
 
 
+def test_powers_of_two_are_rounded_to_half_a_unit_and_a_little() -> None:
+    words = grid(24)
+    with gmpy2.context(precision=100):
+        right = [gmpy2.exp2(gmpy2.mpfr(int(w)) / (1 << 24)) for w in words]
+        for scale in (12, 20, 30):
+            off = [abs(int(v) - x * 2**scale) for v, x in zip(exact.exp2_factors(words, scale), right, strict=True)]
+            assert max(off) <= 0.5 + 2.0 ** (scale - 29)
+        assert abs(exact.log2e(60) - (1 << 60) / gmpy2.log(gmpy2.mpfr(2))) <= 0.5
+    assert np.array_equal(exact.exp2_factors(words, 20), exact.exp2_factors(words + np.uint64(5 << 24), 20))
+
+
+def test_scales_of_octaves_are_correctly_rounded() -> None:
+    for e, value in enumerate(exact.half_octaves(40, 17)):
+        assert (2 * value - 1) ** 2 < 4 << 34 + e <= (2 * value + 1) ** 2
+    with gmpy2.context(precision=200):
+        for base, function in (("log", gmpy2.log), ("log2", gmpy2.log2), ("log10", gmpy2.log10)):
+            right = [function(gmpy2.mpfr(2) ** e) * 2**50 for e in range(-20, 40)]
+            assert max(abs(v - x) for v, x in zip(exact.octave_logs(base, -20, 60, 50), right, strict=True)) <= 0.5
+
+
+def test_shifted_polynomials_are_polynomials() -> None:
+    coefficients, r = (5, -7, 0, 1 << 40, -1), 0xFEDCBA9876543210
+    words = grid(64)
+    got = exact.shifted_polynomial(words, *coefficients)
+    assert got.shape == (*words.shape, 5)
+    for word, row in zip(words.tolist(), got.tolist(), strict=True):
+        value = sum(factor * r**i for i, factor in enumerate(row))
+        assert (value - sum(c * (word - r) ** j for j, c in enumerate(coefficients))) % (1 << 64) == 0
+
+
 def test_public_functions_take_and_give_integers_alone() -> None:
     words = grid(32)
     factors = exact.odd_sine_factors(words, 32, 5), exact.odd_cosine_factors(words, 32, 5)
-    for out in (exact.sine(words), *factors, exact.powers(words, 19, 24, 3)):
+    for out in (exact.sine(words), *factors, exact.powers(words, 19, 24, 3), exact.exp2_factors(words, 20)):
         assert np.issubdtype(out.dtype, np.integer)
 
 
-@pytest.mark.parametrize("name", ["sine", "odd_sine_factors", "odd_cosine_factors", "powers"])
+@pytest.mark.parametrize("name", ["sine", "odd_sine_factors", "odd_cosine_factors", "powers", "exp2_factors", "shifted_polynomial"])
 def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exact.sines()
+    exact.octave()
     words = grid(19)
 
     class NoFloats(np.ndarray):
@@ -181,6 +221,7 @@ def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.M
             assert not np.issubdtype(np.asarray(result).dtype, np.floating)
             return np.asarray(result).view(NoFloats)
 
-    arguments = {"sine": (), "powers": (19, 24, 3)}.get(name, (19, 7, 5))
+    given = {"sine": (), "powers": (19, 24, 3), "exp2_factors": (20,), "shifted_polynomial": (5, -7, 3)}
+    arguments = given.get(name, (19, 7, 5))
     watched = getattr(exact, name)(words.view(NoFloats), *arguments)
     assert np.array_equal(np.asarray(watched), getattr(exact, name)(words, *arguments))

@@ -7,8 +7,6 @@ allowed here and only here, because the dealer alone evaluates it and its result
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +20,7 @@ from mpc.sources.functionality import Correlation as Correlation
 from mpc.sources.functionality import Output as Output
 from mpc.sources.products import MatrixProduct, Product, ShortLifted, TripleProduct
 from mpc.sources.selections import GatedTruncation, PairTables, WindowTruncation
+from mpc.sources.tables import ExponentialTable, PolynomialTable, Powers
 from mpc.sources.waves import Harmonics
 
 
@@ -120,58 +119,6 @@ class BitTimesMask(Correlation):
         return rho, np.multiply(rho, a)
 
 
-@dataclass(frozen=True)
-class PolynomialTable(Correlation):
-    """Coefficients, re-centred at r, of a piecewise polynomial for a named smooth function on [1, 2).
-
-    r has `bits` bits, a window of length 2 above 1; its top bits number `segments` pieces. Row v, column j of the result is
-    round(2^scale * B_j) such that f(1 + y) is about sum_j (c_low / 2^low)^j * table[c_high] for the opened c = y + r.
-    """
-
-    r: Share
-    function: str
-    bits: int
-    segments: int
-    degree: int
-    scale: int
-
-    @staticmethod
-    def outputs(r: Shape, function: str, bits: int, segments: int, degree: int, scale: int) -> tuple[Output, ...]:
-        return ((Z64, (*r, segments, degree + 1)),)
-
-    @staticmethod
-    def compute(kernel: Kernel, r: Array, function: str, bits: int, segments: int, degree: int, scale: int) -> tuple[Array, ...]:
-        low = bits - (segments.bit_length() - 1)
-        high = (r >> np.uint64(low)).astype(np.int64)
-        offset = -((r & np.uint64((1 << low) - 1)).astype(np.float64) / 2.0**low)[..., None]
-        pieces = piecewise(SMOOTH[function], segments, degree)
-        chosen = pieces[(np.arange(segments) - high[..., None]) % segments]
-        table = np.empty(chosen.shape, dtype=np.float64)
-        for j in range(degree + 1):
-            terms = [chosen[..., i] * math.comb(i, j) * offset ** (i - j) for i in range(j, degree + 1)]
-            table[..., j] = np.sum(terms, axis=0)
-        return (np.rint(table * 2.0**scale).astype(np.int64).astype(np.uint64),)
-
-
-SMOOTH: dict[str, Callable[[Array], Array]] = {"reciprocal": lambda x: 1 / x, "rsqrt": lambda x: 1 / np.sqrt(x)}
-
-
-def piecewise(function: Callable[[Array], Array], segments: int, degree: int) -> Array:
-    """Row v: coefficients in u in (-1, 1) of a polynomial for function(1 + 2 (v + u) / segments), fitted at Chebyshev nodes.
-
-    The argument stays in [1, 2) but for a few units below 1, so rows up to segments / 2 + 1 are used, and the last one, which
-    wraps to just below 1. Those in between are never looked up.
-    """
-    nodes = np.cos(np.pi * (np.arange(2 * degree + 4) + 0.5) / (2 * degree + 4))
-    last = segments // 2 + 1
-    centres = [v if v <= last else max(v - segments, -2) for v in range(segments)]
-    rows = [
-        np.polynomial.chebyshev.cheb2poly(np.polynomial.chebyshev.chebfit(nodes, function(1 + 2 * (v + nodes) / segments), degree))
-        for v in centres
-    ]
-    return np.array(rows, dtype=np.float64)
-
-
 REGISTRY: dict[str, type[Correlation]] = {
     kind.__name__: kind
     for kind in (
@@ -186,6 +133,8 @@ REGISTRY: dict[str, type[Correlation]] = {
         BitTimesMask,
         Harmonics,
         PolynomialTable,
+        ExponentialTable,
+        Powers,
         PairTables,
         WindowTruncation,
         GatedTruncation,

@@ -13,8 +13,9 @@ from mpc.kernel import Kernel
 from mpc.prg import Prg, Stream
 from mpc.ring import Ring, Value
 from mpc.sharing.node import Shape, restructure
-from mpc.sources.correlations import REGISTRY, Output
+from mpc.sources.correlations import REGISTRY
 from mpc.sources.descriptor import MASK_KINDS, Expression, Order, Root, ring_of
+from mpc.sources.functionality import Output
 
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
 OUTPUTS = 4  # keystreams reserved for one draw

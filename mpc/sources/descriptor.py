@@ -10,7 +10,8 @@ import msgspec
 from mpc.errors import IntegrityError
 from mpc.ring import Ring
 from mpc.sharing.node import DEALER_SIDE, Node, Shape
-from mpc.sources.correlations import REGISTRY, Correlation, Output
+from mpc.sources.correlations import REGISTRY
+from mpc.sources.functionality import Correlation, Output
 
 MASK_KINDS = ("mask", "window", "pad")
 NUMBERS = 1 << 60  # masks and draws in one session

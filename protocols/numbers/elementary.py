@@ -1,4 +1,4 @@
-"""Elementary functions of numbers: `protocols.functions` and `protocols.series` with scales and bounds taken care of."""
+"""1/x and 1/sqrt(x) of numbers: `protocols.inverse` with scales and bounds taken care of."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 
 from mpc.errors import RangeError
 from mpc.lines import script_line
-from protocols import functions
+from protocols import inverse
+from protocols.inverse import SCALED
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.encoding import RING_BITS
-
-SCALED = 24  # fraction bits of a function on [1, 2) before it is scaled back
 
 
 def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:
@@ -25,7 +24,7 @@ def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:
     unit = RING_BITS - 2
     while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
         unit -= 1
-    share = functions.rsqrt(x.s, x.share, top, unit, times)
+    share = inverse.rsqrt(x.s, x.share, top, unit, times, smallest.bit_length() - 1)
     return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, SCALED)
 
 
@@ -40,7 +39,7 @@ def reciprocal(x: Number, low: Any) -> Fixed:
     limit = _with_error((1 << unit + SCALED) // smallest)
     if unit < top + 8:
         raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
-    share = functions.reciprocal(x.s, x.share, top, unit)
+    share = inverse.reciprocal(x.s, x.share, top, unit, smallest.bit_length() - 1)
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
 
 

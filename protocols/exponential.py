@@ -1,0 +1,160 @@
+"""exp and log of fixed-point numbers: an exponential splits over digits, a logarithm adds over octaves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mpc.conformance import Operand, realizes
+from mpc.ring import Array
+from mpc.session import Session
+from mpc.sharing.share import Public, Share
+from mpc.sources.tables import ExponentialTable
+from protocols.arithmetic import size
+from protocols.bits import at_least, bits, comparison_cost, select
+from protocols.exact import exp2_factors, log2e, octave_logs
+from protocols.inverse import INVERSE_UNIT, leading_cost, normalised, octaves_of, on_unit_interval, staircase, table_cost
+
+OCTAVE = 24  # fraction bits of an exponent in octaves
+FACTOR_UNIT = 20  # fraction bits of the public factor 2^(c_low)
+ROUNDING = 38  # fraction bits of log2(e) at most
+SLACK = 2.0**-12  # octaves by which an exponent may be off: half of it by rounding log2(e), 2^-24 for each party
+
+
+def octave_range(low: float, high: float) -> tuple[int, int]:
+    """(top, count): the octaves (top - count, top], a power of two of them, that a table for low <= x <= high has."""
+    top = math.floor(high * math.log2(math.e) + SLACK) + 1
+    bottom = math.floor(low * math.log2(math.e) - SLACK)
+    return top, 1 << (top - bottom).bit_length()
+
+
+def exp_error(f: int, low: float, high: float, unit: int, y: float) -> float:
+    """Proved bound on the error of `exp` where its result is y, in units of the last place, for up to eight parties.
+
+    Relative: half a unit of the public factor, a unit of an octave for each party, the rounding of log2(e). Absolute: half a unit
+    of the table's entry, which a factor below 2 multiplies.
+    """
+    _, fine = _multiplier(f, low, high)
+    exponent = 8 * 2.0**-OCTAVE + max(-low, high) * 2.0 ** -(fine + 1)
+    return 2.0**unit * y * (2.0 ** -(FACTOR_UNIT + 1) + 2.0**-28 + exponent * 0.7) + 2.0**FACTOR_UNIT
+
+
+def _multiplier(f: int, low: float, high: float) -> tuple[int, int]:
+    """log2(e) and its fraction bits: as many as leave x * log2(e) modulo the table's octaves in a share."""
+    fine = min(ROUNDING, 64 - f - (octave_range(low, high)[1].bit_length() - 1))
+    if fine < OCTAVE or max(-low, high) * 2.0**-fine > SLACK:
+        raise ValueError(f"exp cannot take {f} fraction bits over {low} to {high}")
+    return log2e(fine), fine
+
+
+def _exponent(s: Session, x: Share, f: int, low: float, high: float) -> tuple[Public, Share, int, int]:
+    """(c, [r], factor, shift): c = x log2(e) + (r * factor >> shift) in units of 2^-24 of an octave, modulo the table's octaves."""
+    factor, fine = _multiplier(f, low, high)
+    width, shift = _window(low, high), f + fine - OCTAVE
+    if s.masked(x):
+        M, r = s.mask(x)
+        return (M.scale(factor) >> shift).low(width), r, factor, shift
+    c, r = s.window(x.scale(factor), shift, width)
+    return c, r, 1, 0
+
+
+def _window(low: float, high: float) -> int:
+    """Bits of an exponent modulo the table's octaves."""
+    return OCTAVE + octave_range(low, high)[1].bit_length() - 1
+
+
+def exp_cost(low: float, high: float, n: int) -> tuple[int, int]:
+    """(online, dealt) bytes of `exp` of n numbers that are not open."""
+    return bits(n, _window(low, high)), 8 * octave_range(low, high)[1] * n
+
+
+def _between(low: float, high: float) -> Operand:
+    """The words of low <= x <= high with 16 fraction bits."""
+    return Operand(math.ceil(low * 2**16), math.floor(high * 2**16))
+
+
+def _exp(x: Array, unit: int) -> Array:
+    value: Array = np.exp(x.astype(float) / 2**16) * 2.0**unit
+    return value
+
+
+@realizes(
+    lambda x: _exp(x, 44), domain=(_between(-13, 7),), rounds=1, error=exp_error(16, -13, 7, 44, math.exp(7)),
+    params={"f": 16, "low": -13, "high": 7, "unit": 44},
+    online=lambda x: exp_cost(-13, 7, size(x))[0], dealt=lambda x: exp_cost(-13, 7, size(x))[1],
+)  # fmt: skip
+@realizes(
+    lambda x: _exp(x, 40), domain=(_between(-13, 7),), rounds=0, error=exp_error(16, -13, 7, 40, math.exp(7)),
+    params={"f": 16, "low": -13, "high": 7, "unit": 40}, opened=True, online=lambda x: 0, dealt=lambda x: 8 * 32 * size(x),
+)  # fmt: skip
+@realizes(
+    lambda x: _exp(x, 40), domain=(_between(-0.5, 0.5),), rounds=1, error=exp_error(16, -0.5, 0.5, 40, math.exp(0.5)),
+    params={"f": 16, "low": -0.5, "high": 0.5, "unit": 40},
+    online=lambda x: exp_cost(-0.5, 0.5, size(x))[0], dealt=lambda x: exp_cost(-0.5, 0.5, size(x))[1],
+)  # fmt: skip
+def exp(s: Session, x: Share, f: int, low: float, high: float, unit: int) -> Share:
+    """[2^unit exp(x)], x with f fraction bits, low <= x <= high: 1 round, about 4 B online unless x is open, 8 B dealt an octave.
+
+    With t = x log2(e) and c = t + r split into whole octaves and fractions, 2^t is a public factor of the fraction of c times
+    the dealer's word for its octave; no carry is needed, because exp is a homomorphism. Error below 2^-19 of the result plus
+    2^(20 - unit); unit + high log2(e) < 61. Outside its table exp is periodic: prove the bounds, or use `exp_or_zero`.
+    """
+    top, count = octave_range(low, high)
+    if not FACTOR_UNIT <= unit < 62 - top:
+        raise ValueError(f"exp(x) for x <= {high} does not fit a share with {unit} fraction bits")
+    c, r, factor, shift = _exponent(s, x, f, low, high)
+    (table,) = s.draw(ExponentialTable(r, factor, shift, OCTAVE, count, top, unit - FACTOR_UNIT))
+    return table.row(c >> OCTAVE).reshape(x.shape) * c.apply(exp2_factors, x.shape, FACTOR_UNIT)
+
+
+def _exp_or_zero_cost(width: int, n: int, octaves: int) -> tuple[int, int]:
+    online, dealt = comparison_cost(width, n)
+    return online - bits(n, width + 1) + 8 * n + bits(n) + 8 * n, dealt + 8 * octaves * n + 16 * n
+
+
+@realizes(
+    lambda x: np.where(x >= -20 * 2**16, _exp(x, 40), 0.0), domain=(Operand(-(1 << 30), 0),), rounds=4,
+    error=exp_error(16, -20, 0, 40, 1), params={"f": 16, "low": -20, "high": 0, "unit": 40, "width": 31},
+    online=lambda x: _exp_or_zero_cost(31, size(x), 32)[0], dealt=lambda x: _exp_or_zero_cost(31, size(x), 32)[1],
+)  # fmt: skip
+def exp_or_zero(s: Session, x: Share, f: int, low: float, high: float, unit: int, width: int) -> Share:
+    """[2^unit exp(x) if x >= low else 0] for x <= high and |x - low| < 2^(width - f): `exp`, a comparison and a selection.
+
+    What is set to 0 is below exp(low); x is opened once for both. 4 rounds, 3 for widths up to 16.
+    """
+    s.mask(x)
+    y = exp(s, x, f, low, high, unit)
+    return select(s, at_least(s, x, [math.ceil(low * 2.0**f)], width)[0], y)
+
+
+def log_cost(top: int, low: int, n: int) -> tuple[int, int]:
+    """(online, dealt) bytes of `log` of n numbers."""
+    online, dealt = leading_cost(top, low, n, top - low - 1)
+    return online + 3 * n, dealt + table_cost(n)
+
+
+def _log(x: Array, f: int, function: str) -> Array:
+    value: Array = getattr(np, function)(x.astype(float) / 2**f) * 2.0**INVERSE_UNIT
+    return value
+
+
+@realizes(
+    lambda x: _log(x, 16, "log"), domain=(Operand(1, (1 << 40) - 1),), rounds=5, error=2**INVERSE_UNIT * 2**-18.5,
+    params={"f": 16, "top": 40},
+    online=lambda x: log_cost(40, 0, size(x))[0], dealt=lambda x: log_cost(40, 0, size(x))[1],
+)  # fmt: skip
+@realizes(
+    lambda x: _log(x, 16, "log2"), domain=(Operand(1 << 14, (1 << 20) - 1),), rounds=4, error=2**INVERSE_UNIT * 2**-18.5,
+    params={"f": 16, "top": 20, "low": 14, "base": "log2"},
+    online=lambda x: log_cost(20, 14, size(x))[0], dealt=lambda x: log_cost(20, 14, size(x))[1],
+)  # fmt: skip
+def log(s: Session, x: Share, f: int, top: int, low: int = 0, base: str = "log") -> Share:
+    """[2^50 log(x)], x with f fraction bits, for words 2^low <= x < 2^top: 5 rounds, error 2^-18.5; base is log, log2 or log10.
+
+    The leading bit e of x gives f(2^e), a public function of thresholds; a table gives f(x / 2^e), on [1, 2).
+    """
+    t, u = normalised(s, x, top, low)
+    octaves = octaves_of(top, low)
+    whole = octave_logs(base, octaves[0] - f, len(octaves), INVERSE_UNIT)
+    return on_unit_interval(s, u, top, base) + staircase(s, whole, t)
