@@ -148,6 +148,7 @@ class Session:
     def _publish(self, hidden: Share, pad: Node) -> Public:
         """Open a sum that a whole, unused mask hides. What it hides was there before the mask, so it cannot contain the mask."""
         older = all(arg is pad or arg.index < pad.index for arg in hidden.node.args)
+        older &= sum(arg is pad for arg in hidden.node.args) == 1  # twice a mask is even
         if pad.op != "mask" or pad.spent or not older or (pad.ring, pad.shape) != (hidden.ring, hidden.shape):
             raise IntegrityError(
                 "An opening must be hidden by a fresh mask of its own ring and shape.",

@@ -1,5 +1,51 @@
 """Secure multiparty protocols. What a script imports: `load`, `reveal`, functions of secret numbers; models: `protocols.learn`."""
 
-from protocols.numbers import assume_bound, load, peek, public, reciprocal, reveal, rsqrt, sigmoid
+from protocols.numbers import (
+    assume_bound,
+    cos,
+    divide,
+    erf,
+    exp,
+    gelu,
+    load,
+    log,
+    log_sum_exp,
+    peek,
+    public,
+    reciprocal,
+    relu,
+    reveal,
+    rsqrt,
+    sigmoid,
+    silu,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    tanh,
+)
 
-__all__ = ["assume_bound", "load", "peek", "public", "reciprocal", "reveal", "rsqrt", "sigmoid"]
+__all__ = [
+    "assume_bound",
+    "cos",
+    "divide",
+    "erf",
+    "exp",
+    "gelu",
+    "load",
+    "log",
+    "log_sum_exp",
+    "peek",
+    "public",
+    "reciprocal",
+    "relu",
+    "reveal",
+    "rsqrt",
+    "sigmoid",
+    "silu",
+    "sin",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "tanh",
+]

@@ -91,10 +91,19 @@ def _column(x: Share) -> Share:
     return x.reshape((*x.shape, 1))
 
 
+def bounded(length: int, bound: float) -> bool:
+    """Whether `softmax` and `log_sum_exp` take rows of a length with numbers up to a bound."""
+    return _fitting(length, bound) - bound * OCTAVES >= FACTOR_UNIT + PRECISE
+
+
+def _fitting(length: int, bound: float) -> int:
+    return math.floor(ROOM - bound * OCTAVES - math.log2(max(1, length)) - MARGIN)
+
+
 def _unit(length: int, bound: float) -> int:
     """Fraction bits of exponentials whose sums over rows of a length fit a share."""
-    unit = math.floor(ROOM - bound * OCTAVES - math.log2(max(1, length)) - MARGIN)
-    if unit - bound * OCTAVES < FACTOR_UNIT + PRECISE:
+    unit = _fitting(length, bound)
+    if not bounded(length, bound):
         raise ValueError(f"rows of {length} with numbers up to {bound} are too wide: subtract the maximum first")
     return unit
 

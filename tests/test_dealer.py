@@ -145,6 +145,7 @@ BAD = {
     "no masks": Order(0, "InputMask", (), (), 0),
     "too few parameters": Order(0, "Truncation", (MASK,), ()),
     "an absurd parameter": Order(0, "Truncation", (MASK,), (1000,)),
+    "an enormous width": Order(0, "Truncation", (Root("mask", 3, 64, False, (1,)),), (1 << 36,)),
     "a negative parameter": Order(0, "DigitTables", (MASK,), (-5,)),
     "an absurd count": Order(0, "Harmonics", (MASK,), (23, 1 << 58, 16)),
     "a function it does not know": Order(0, "PolynomialTable", (MASK,), ("identity", 24, 32, 3, 26)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
 from fractions import Fraction
@@ -432,3 +433,16 @@ def test_the_extension_itself_is_memory_safe(function: str, arguments: tuple[Any
     for path in range(3):
         with pytest.raises((ValueError, BufferError)):
             getattr(native._native, function)(path, *arguments)
+
+
+def test_unpack_from_memory_without_strides(any_kernel: Kernel) -> None:
+    octets = (ctypes.c_uint8 * 9)(*range(1, 10))
+    assert any_kernel.unpack(Ring(24), (3,), octets).tolist() == [0x030201, 0x060504, 0x090807]
+
+
+@pytest.mark.parametrize("dtype", [object, ">u8", [("a", "<u4"), ("b", "<u4")]])
+def test_the_extension_takes_no_elements_but_numbers_of_this_machine(dtype: Any) -> None:
+    kernel_of("portable")
+    number = native._native.paths().split().index("portable")
+    with pytest.raises((ValueError, TypeError)):
+        native._native.accumulate(number, 0, np.zeros(3, dtype=dtype), np.zeros(3, np.uint64))

@@ -118,7 +118,7 @@ ACCIDENTS = {
     "assert": lambda x: bool(x[0] == 1), "any": lambda x: any(x), "all": lambda x: all(x), "index": lambda x: [1, 2, 3][x[0]],
     "range": lambda x: range(x[0]), "slice by it": lambda x: [1, 2][: x[0]], "round": lambda x: round(x[0]),
     "math": lambda x: __import__("math").sqrt(x[0]),
-    "np.save": lambda x: np.save("never", x), "np.savetxt": lambda x: np.savetxt("never", x), "np.exp": np.exp, "np.sort": np.sort,
+    "np.save": lambda x: np.save("never", x), "np.savetxt": lambda x: np.savetxt("never", x), "np.tan": np.tan, "np.sort": np.sort,
     "np.add.reduce": np.add.reduce, "np.isnan": np.isnan,
     "int array": lambda x: np.zeros(3)[x > 0], "assign": lambda x: x.__setitem__(0, 1.0),
     "into an array": lambda x: np.zeros(3).__setitem__(0, x[0]), "hash": hash, "set": lambda x: {x[0]},

@@ -166,13 +166,13 @@ REFUSALS: dict[str, tuple[Any, str]] = {  # what is refused, and what the error 
     "where alone": (lambda x, m, i: np.where(x > 0), "missing"),
     "matrix product of a number": (lambda x, m, i: m[0, 0] @ x, "@"),
     "matrix product with a number": (lambda x, m, i: x @ 3.0, "@"),
-    "one over": (lambda x, m, i: 1 / x, "reciprocal"),
-    "one over truth": (lambda x, m, i: x / (x > 1), "reciprocal"),
+    "one over": (lambda x, m, i: 1 / x, "divide"),
+    "one over truth": (lambda x, m, i: x / (x > 1), "divide"),
     "power of two": (lambda x, m, i: 2**x, "np.power"),
     "sum of truth values": (lambda x, m, i: (x > 0) + (x > 1), "|"),
     "logic with numbers": (lambda x, m, i: (x > 0) & np.array([2, 3, 0, 1, 1, 1]), "!= 0"),
     "append": (lambda x, m, i: np.append(x, 1.0), "np.concatenate"),
-    "maximum": (lambda x, m, i: np.maximum(x, 1.0), "np.where"),
+    "floor": (lambda x, m, i: np.floor(x), "supported"),
     "linear algebra": (lambda x, m, i: np.linalg.norm(x), "np.linalg.norm"),
 }
 

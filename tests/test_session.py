@@ -351,3 +351,46 @@ def test_a_pending_assumption_stops_a_bare_reveal() -> None:
         s.assumptions.clear()
 
     run(main, 1, {"x": X})
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_long_chains_of_masks_are_evaluated(n: int) -> None:
+    def main(s: Session) -> Any:
+        x = plain(born(s))
+        pads = [s.draw(Pad(Z64, x.shape))[0] for _ in range(600)]
+        total, turned = x, pads[0]
+        for pad in pads:
+            total, turned = total + pad, -turned
+        for pad in pads:
+            total = total - pad
+        return s.reveal(total, turned - pads[0], label="all")
+
+    total, zero = run(main, n, {"x": X}).results[NAMES[0]]
+    assert np.array_equal(total.view(np.int64), X)
+    assert not zero.any()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_opened_bits_are_numbers_like_others(n: int) -> None:
+    def main(s: Session) -> Any:
+        bits = s.embed(s.constant(np.array([1, 0, 1, 1, 0]), BIT))
+        (pad,) = s.draw(Pad(BIT, (5,)))
+        c = s.open(bits + pad)
+        (table,) = s.draw(Pad(BIT, (5, 2, 3)))
+        publics = c, c.low(1), c >> 1, c.bit(0), c.lift(Ring(8, True)), c.lift(BIT), c.lift()
+        return s.reveal(*[s.embed(public) for public in publics], table, table.row(c.lift()), label="all")
+
+    c, low, up, bit, byte, same, number, table, row = run(main, n).results[NAMES[0]]
+    assert all(np.array_equal(c, other) for other in (low, bit, byte, same, number))
+    assert not up.any()
+    assert np.array_equal(row, table[np.arange(5), c])
+
+
+def test_a_pad_added_twice_hides_nothing() -> None:
+    def main(s: Session) -> None:
+        (pad,) = s.draw(Pad(Z64, (3,)))
+        with pytest.raises(IntegrityError, match="fresh mask"):
+            s.open(pad + pad)
+
+    for n in (1, 2):
+        run(main, n)

@@ -24,9 +24,22 @@ public:
         if (held) PyBuffer_Release(&buffer);
     }
     bool hold(PyObject* object, const kernel::Kind& kind, kernel::View& view) {
-        held = PyObject_GetBuffer(object, &buffer, kind.written ? PyBUF_STRIDED : PyBUF_STRIDED_RO) == 0;
-        view = {buffer.buf, buffer.itemsize, buffer.ndim, buffer.shape, buffer.strides};
-        return held && kernel::fit(view, kind, axes);
+        held = PyObject_GetBuffer(object, &buffer, PyBUF_FORMAT | (kind.written ? PyBUF_STRIDED : PyBUF_STRIDED_RO)) == 0;
+        if (!held || !plain(buffer.format) || buffer.ndim > kernel::most_dims || (buffer.ndim > 0 && !buffer.shape)) return false;
+        index given[kernel::most_dims];
+        for (index i = buffer.ndim, step = buffer.itemsize; i-- > 0; step *= buffer.shape[i]) {
+            given[i] = buffer.strides ? buffer.strides[i] : step;  // some objects leave them out where they are in C order
+        }
+        view = {buffer.buf, buffer.itemsize, buffer.ndim, buffer.shape, given};
+        return kernel::fit(view, kind, axes);
+    }
+
+private:
+    // Whether elements are single numbers of this machine: no references to objects, no records, no foreign byte order.
+    static bool plain(const char* format) {
+        if (!format) return true;
+        if (*format == '@' || *format == '=' || *format == '<') ++format;
+        return *format && std::strchr("bBchHiIlLqQnNd?", *format) && !format[1];
     }
 };
 

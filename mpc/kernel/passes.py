@@ -129,7 +129,7 @@ class NativePasses(ReferenceKernel):
     def _convert(
         entry: Callable[..., int], numbers: Numbers, to: np.dtype[Any], x: Array, frac: npt.NDArray[np.int64]
     ) -> tuple[Array, int]:
-        if not _scales(x, frac):
+        if not x.size or not _scales(x, frac):
             check.frac(x, frac)
         out = np.empty(x.shape, to)
         try:

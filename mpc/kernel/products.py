@@ -25,7 +25,7 @@ class NativeProducts:
 
     def matmul(self, x: Words, y: Words) -> Words:
         """x @ y: (..., M, K) by (..., K, N)."""
-        if _plain(x, y) and x.ndim == y.ndim == 2:
+        if _plain(x, y) and x.ndim == y.ndim == 2 and x.shape[1] == y.shape[0]:
             out = np.zeros((x.shape[0], y.shape[1]), WORD)
             try:
                 _native.matmul(self._set, self.threads, x, y, out)

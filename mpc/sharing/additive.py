@@ -46,9 +46,9 @@ class Additive:
             "broadcast": _structural,
             "concat": _structural,
             "sum": _structural,
-            "shift_right": lambda node, v: v[0] >> v[0].dtype.type(node.params[0]),
-            "low": lambda node, v: node.ring.reduce(v[0]),
-            "bit": lambda node, v: kernel.bit(v[0], node.params[0]),
+            "shift_right": _shifted,
+            "low": lambda node, v: node.ring.reduce(node.args[0].ring.plain(v[0])),
+            "bit": lambda node, v: kernel.bit(node.args[0].ring.plain(v[0]).astype(np.uint64, copy=False), node.params[0]),
             "lift": self._lift,
             "apply": self._apply,
             "high": lambda node, v: v[0] << np.uint64(node.params[0]),
@@ -62,9 +62,18 @@ class Additive:
 
     def value(self, node: Node) -> Value:
         """My part of the node's value, worked out now if it was put off."""
-        if node.value is None:
-            value = self._rules[node.op](node, [self.value(arg) for arg in node.args])
-            node.value = value if node.secret else node.ring.reduce(value)  # shares are reduced when they travel, publics looked at
+        todo = [node]
+        while node.value is None:
+            current = todo[-1]
+            missing = [arg for arg in current.args if arg.value is None] if current.value is None else []
+            if missing:
+                todo += missing
+                continue
+            todo.pop()
+            if current.value is None:
+                value = self._rules[current.op](current, [arg.value for arg in current.args])
+                # Shares are reduced when they travel, publics are looked at.
+                current.value = value if current.secret else current.ring.reduce(value)
         return node.value
 
     def outgoing(self, node: Node) -> bytearray:
@@ -111,9 +120,11 @@ class Additive:
         return x if self.first else np.asarray(np.negative(x))
 
     def _lift(self, node: Node, v: list[Value]) -> Value:
-        if isinstance(v[0], Bits):
+        if isinstance(v[0], Bits) and not node.ring.boolean:
             return self.kernel.lift(v[0])
-        return v[0].astype(node.ring.dtype)
+        if isinstance(v[0], Bits):
+            return node.ring.words(v[0].array())
+        return node.ring.words(v[0])
 
     def _apply(self, node: Node, v: list[Value]) -> Value:
         result: Value = node.payload(*v, *node.params[1:])
@@ -128,10 +139,16 @@ def _structural(node: Node, values: list[Value]) -> Value:
 
 
 def _row(node: Node, v: list[Value]) -> Value:
-    table, index = v
+    table, index = node.ring.plain(v[0]), v[1]
     flat = table.reshape(-1, *table.shape[-2:])
     picked: Array = flat[np.arange(flat.shape[0]), index.reshape(-1).astype(np.int64)]
-    return picked.reshape(node.shape)
+    return node.ring.words(picked.reshape(node.shape)) if node.ring.packed else picked.reshape(node.shape)
+
+
+def _shifted(node: Node, v: list[Value]) -> Value:
+    words = node.ring.plain(v[0])
+    shifted = np.asarray(words >> words.dtype.type(node.params[0]))
+    return node.ring.words(shifted) if node.ring.packed else shifted
 
 
 def _word(ring: Ring, value: int) -> Any:

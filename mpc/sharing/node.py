@@ -58,7 +58,8 @@ def hides(node: Node) -> Node | None:
     """The whole mask that a sum adds to something, if there is one."""
     if node.op != "add" or not node.secret:
         return None
-    return next((arg for arg in node.args if arg.op == "mask" and arg.shape == node.shape), None)
+    found = [arg for arg in node.args if arg.op == "mask" and arg.shape == node.shape]
+    return found[0] if found and node.args[0] is not node.args[1] else None
 
 
 class Recorder(Protocol):

@@ -280,6 +280,8 @@ def truncated(M: Public, high: Share, top: Share, f: int) -> Share:
 
     With m = M + 2^62 and q = 1 where m has no top bit: (m >> f) - 2^(62-f) - [high] + q * [top] * 2^(64-f).
     """
+    if not 1 <= f <= 62:
+        raise ValueError(f"a truncation is by 1 to 62 bits, not by {f}")
     return high._same("truncate", (M.node, high.node, top.node), (f,), M.shape)
 
 

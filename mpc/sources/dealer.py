@@ -108,8 +108,8 @@ class Dealer:
         results = kind.compute(self._kernel, *values, *order.params)
         for position, ((ring, shape), plain) in enumerate(zip(outputs, results, strict=True)):
             result = plain if ring.packed else np.asarray(plain)
-            if result.shape != shape:
-                raise ValueError(f"a result of shape {result.shape} instead of {shape}")
+            if result.shape != shape or not 1 <= ring.bits <= 64:
+                raise ValueError(f"a result of shape {result.shape} instead of {shape}, or over {ring}")
             others = [k.drawn(order.number, position) for index, k in enumerate(self._keystreams) if index != self.corrected(order)]
             yield corrected(self._kernel, ring, result, others)
 

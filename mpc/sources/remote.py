@@ -19,6 +19,7 @@ ORDERS_LIMIT = 1 << 28
 REPEATS = 16  # orders of each party that may still be on their way when they are found to differ
 CHUNK = 1 << 16  # bytes of corrections gathered before they are sent
 FRAME = 1 << 22  # bytes of one frame of corrections at most
+MANY = 1 << 10  # frames kept apart
 
 
 class Disagreement(IntegrityError):
@@ -46,6 +47,8 @@ class DealerSource:
                 raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
             self._parts.append(memoryview(received))
             self._ready += len(received)
+            if len(self._parts) > MANY:  # each takes much more memory than its bytes
+                self._parts = deque([memoryview(b"".join(self._parts))])
         self._ready -= draw.bytes
         taken = take(self._parts, draw.bytes)
         return taken[0] if len(taken) == 1 else b"".join(taken)
@@ -116,7 +119,7 @@ def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payloa
         index = dealer.corrected(order)
         if index >= len(parties):
             raise IntegrityError("An order names a party that is not in the session.")
-        for correction in dealer.corrections(order):
+        for correction in filter(None, dealer.corrections(order)):
             waiting[parties[index]].append(memoryview(correction))
             sizes[parties[index]] += len(correction)
             dealt += len(correction)

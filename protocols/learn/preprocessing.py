@@ -51,7 +51,9 @@ class StandardScaler:
         dropped = int(np.max(2 * centred.wide().max(axis=0) - squares.wide()))
         floor = max(1, (rows << FLOOR) >> dropped)
         spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
-        self.inverse_scale_ = rsqrt(spread, low=floor * np.exp2(-np.asarray(spread.frac, dtype=float)), times=rows).reduced()
+        self.inverse_scale_ = rsqrt(
+            spread, low=floor * np.exp2(-np.asarray(spread.frac, dtype=float)), times=rows, proved=True
+        ).reduced()
         return centred, self.inverse_scale_
 
 

@@ -3,7 +3,9 @@
 from protocols.numbers.activations import cos, erf, gelu, sigmoid, silu, sin, softplus, tanh
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.doors import assume_bound, load, peek, public, reveal
-from protocols.numbers.elementary import reciprocal, rsqrt
+from protocols.numbers.elementary import divide, exp, log, reciprocal, rsqrt, sqrt
+from protocols.numbers.ordering import relu
+from protocols.numbers.rowwise import log_sum_exp, softmax
 from protocols.numbers.secret import Secret
 
 __all__ = [
@@ -14,17 +16,24 @@ __all__ = [
     "Secret",
     "assume_bound",
     "cos",
+    "divide",
     "erf",
+    "exp",
     "gelu",
     "load",
+    "log",
+    "log_sum_exp",
     "peek",
     "public",
     "reciprocal",
+    "relu",
     "reveal",
     "rsqrt",
     "sigmoid",
     "silu",
     "sin",
+    "softmax",
     "softplus",
+    "sqrt",
     "tanh",
 ]

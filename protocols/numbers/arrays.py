@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mpc.ring import BIT
 from mpc.session import Session
 from mpc.sharing.share import Share, stack
-from protocols import arithmetic, bits
+from protocols import arithmetic, bits, order
 from protocols.numbers.encoding import DIVIDE, FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
 from protocols.numbers.secret import Secret, refuse
 
@@ -113,17 +113,21 @@ class Number(Secret):
 
     def plus(self, other: Any) -> Number:
         """Elementwise sum."""
-        x, y = self, self._other(other)
+        x, y = self.aligned(self._other(other))
+        kind = x if type(y) is Int else y
+        return kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra))
+
+    def aligned(self, other: Number) -> tuple[Number, Number]:
+        """Both numbers with the same fraction bits, as many as fit; broadcast where these differ among elements."""
+        x, y = self, other
         target = np.maximum(x.frac, y.frac)
         if not (_fits(x, target) and _fits(y, target)):
             x, y = _addable(x.reduced(), y.reduced())
             target = np.maximum(x.frac, y.frac)
-        target = target if np.ndim(target) == 0 else np.broadcast_to(target, np.broadcast_shapes(x.shape, y.shape))
         if np.ndim(target):
-            x, y = x.broadcast_to(target.shape), y.broadcast_to(target.shape)
-        x, y = x.lifted(target), y.lifted(target)
-        kind = x if type(y) is Int else y
-        return kind._new(x.share + y.share, target, x.limit + y.limit, min(x.extra, y.extra))
+            shape = np.broadcast_shapes(x.shape, y.shape)
+            target, x, y = np.broadcast_to(target, shape), x.broadcast_to(shape), y.broadcast_to(shape)
+        return x.lifted(target), y.lifted(target)
 
     def minus(self, other: Any) -> Number:
         """Elementwise difference."""
@@ -273,7 +277,7 @@ class Number(Secret):
 
     def absolute(self) -> Number:
         """|x|."""
-        return self.minus(self._negative().times(self).times(2))
+        return self._new(order.absolute(self.s, self.share, self.limit.bit_length()), self.frac, self.limit, self.extra)
 
 
 class Fixed(Number):

@@ -108,6 +108,8 @@ def check_assumptions(s: Session) -> None:
     reasons = sorted({why for _, why in s.assumptions})
     flags = concat([flag.reshape((-1,)) for flag, _ in s.assumptions])
     s.assumptions.clear()
+    if not flags.shape[0]:
+        return
     while flags.shape[0] > 1:
         lack = -flags.shape[0] % bits.GROUP
         if lack:

@@ -1,4 +1,4 @@
-"""1/x and 1/sqrt(x) of numbers: `protocols.inverse` with scales and bounds taken care of."""
+"""exp, log, roots and quotients of numbers, with scales and bounds seen to; what only the data can prove is checked on shares."""
 
 from __future__ import annotations
 
@@ -9,18 +9,97 @@ import numpy as np
 
 from mpc.errors import RangeError
 from mpc.lines import script_line
-from protocols import inverse
-from protocols.inverse import SCALED
+from protocols import bits, exponential, inverse
+from protocols.inverse import INVERSE_UNIT, SCALED
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.encoding import RING_BITS
+from protocols.numbers.encoding import FRACTION, RING_BITS
+
+SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
+LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
 
-def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:
-    """sqrt(times / x) for numbers known to be at least `low` > 0; relative error 2^-16. Below `low` it is not defined."""
-    odd = np.bitwise_and(x.frac, 1)
-    x = x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
+def exp(x: Number, high: float | None = None) -> Fixed:
+    """e^x, error below 2^-13 max(1, e^x): 1 round where x >= -20 is proved, else 4, and 0 below that.
+
+    `high` promises x <= high, at most 18.5, where the bound of x does not prove it; that is checked before the next reveal.
+    Raises RangeError where neither does.
+    """
+    level, bound = _level(x), _bound(x)
+    f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
+    if top > LARGEST:
+        do = "state a bound: exp(x, high=...), or assume_bound(x, ...) first"
+        raise RangeError(f"exp(x) for x up to {top:.4g} does not fit the ring.", where=script_line(), do=do)
+    if top < bound:
+        limit = math.floor(top * 2.0**f)
+        reached = bits.at_least(x.s, level.share, [limit + 1], level.limit.bit_length() + 1)[0]
+        x.s.assumptions.append((reached + 1, f"x <= {top:g} at {script_line()}"))
+    low = max(-bound, SMALLEST)
+    octave = exponential.octave_range(low, top)[0]
+    unit = min(RING_BITS - 1 - octave, RING_BITS - 1 - FRACTION)
+    if -bound < SMALLEST:
+        width = max(level.limit.bit_length(), math.ceil(-low * 2.0**f).bit_length()) + 1
+        share = exponential.exp_or_zero(x.s, level.share, f, low, top, unit, width)
+    else:
+        share = exponential.exp(x.s, level.share, f, low, top, unit)
+    largest = math.ceil(math.exp(top) * 2.0**unit + exponential.exp_error(f, low, top, unit, math.exp(top)))
+    return Fixed(x.s, share, unit, largest, unit - FRACTION)
+
+
+def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
+    """Logarithm of numbers that are at least `low` > 0, their resolution by default; error below 2^-17: 5 rounds.
+
+    Checked before the next reveal; `base` is log, log2 or log10.
+    """
+    level = _level(x)
+    smallest = 1 if low is None else _units(level, low)
+    _at_least(level, smallest)
+    top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))
+    share = exponential.log(x.s, level.share, f, top, smallest.bit_length() - 1, base)
+    scale = getattr(math, base)
+    limit = math.ceil((max(abs(scale(smallest * 2.0**-f)), abs(scale(_bound(level)))) + 1) * 2**INVERSE_UNIT)
+    return Fixed(x.s, share, INVERSE_UNIT, limit, INVERSE_UNIT - FRACTION)
+
+
+def sqrt(x: Number) -> Fixed:
+    """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
+    level = _even(_level(x))
+    _at_least(level, 0)
+    top = max(2, level.limit.bit_length())
+    unit = RING_BITS - 2 - SCALED - (top + 1) // 2
+    share = inverse.sqrt(x.s, level.share, top, unit)
+    frac = unit + SCALED + int(np.max(level.frac)) // 2
+    limit = _with_error(math.isqrt(level.limit << 2 * (unit + SCALED)) + 1)
+    return Fixed(x.s, share, frac, limit, min(SCALED, frac - FRACTION))
+
+
+def divide(a: Number, b: Number, low: Any) -> Fixed:
+    """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 7 rounds. Checked before the next reveal."""
+    b, a = _level(b), _level(a)
+    smallest = _units(b, low)
+    top = max(2, b.limit.bit_length())
+    a = a.reduced(max(0, (a.limit // smallest).bit_length() + top - RING_BITS + 2))
+    largest = (a.limit // smallest + 1).bit_length()
+    if largest + top > RING_BITS - 1:
+        raise RangeError("The quotient can be too large.", where=script_line(), do="state a larger low, or smaller bounds")
+    beyond = bits.at_least(b.s, b.share, [1 - smallest, smallest], top + 1)
+    b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"|divisor| >= {float(np.min(low)):g} at {script_line()}"))
+    unit = RING_BITS - 2 - largest
+    share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1)
+    frac = unit + int(np.max(a.frac)) - int(np.max(b.frac))
+    limit = _with_error(((a.limit << unit) // smallest) + 1)
+    return Fixed(a.s, share, frac, limit, max(0, frac - FRACTION))
+
+
+def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed:
+    """sqrt(times / x) for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds.
+
+    That they are is checked before the next reveal, unless the caller has `proved` it.
+    """
+    x = _even(x)
     top = max(2, x.limit.bit_length())
     smallest = _units(x, low)
+    if not proved:
+        _at_least(x, smallest)
     unit = RING_BITS - 2
     while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
         unit -= 1
@@ -29,11 +108,12 @@ def rsqrt(x: Number, low: Any, times: int = 1) -> Fixed:
 
 
 def reciprocal(x: Number, low: Any) -> Fixed:
-    """1 / x for numbers known to be at least `low` > 0; relative error 2^-16. Below `low` the result is not defined.
+    """1 / x for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds. Checked before the next reveal.
 
     Raises RangeError where the bound of x is more than 2^29 times `low`.
     """
     smallest = _units(x, low)
+    _at_least(x, smallest)
     top = max(2, x.limit.bit_length())
     unit = RING_BITS - 2 - SCALED + smallest.bit_length() - 1
     limit = _with_error((1 << unit + SCALED) // smallest)
@@ -41,6 +121,28 @@ def reciprocal(x: Number, low: Any) -> Fixed:
         raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
     share = inverse.reciprocal(x.s, x.share, top, unit, smallest.bit_length() - 1)
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
+
+
+def _level(x: Number) -> Number:
+    """x with one number of fraction bits for all elements, not below zero."""
+    level = x.even(tuple(range(x.ndim)))
+    return level.lifted(np.maximum(level.frac, 0))
+
+
+def _even(x: Number) -> Number:
+    """x with an even number of fraction bits, so that the point of a root lies between two bits."""
+    odd = np.bitwise_and(x.frac, 1)
+    return x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
+
+
+def _bound(x: Number) -> float:
+    return float(np.max(x.bound, initial=0))
+
+
+def _at_least(x: Number, smallest: int) -> None:
+    """Have it checked, before anything more is revealed, that every word is at least `smallest`."""
+    reached = bits.at_least(x.s, x.share, [smallest], max(x.limit, smallest).bit_length() + 1)[0]
+    x.s.assumptions.append((reached, f"x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g} at {script_line()}"))
 
 
 def _with_error(limit: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -105,9 +105,3 @@ def where(condition: Any, x: Any, y: Any) -> Any:
         return condition.number().times(np.subtract(x, y)).plus(y)
     right = base._other(y)
     return condition.times(base._other(x).minus(right)).plus(right)
-
-
-JOINING: dict[str, Callable[..., Any]] = {
-    "concatenate": joined, "stack": stacked, "hstack": hstacked, "vstack": vstacked, "column_stack": columns, "where": where,
-    "dot": dot,
-}  # fmt: skip

@@ -24,12 +24,12 @@ UFUNCS = {
 LOGIC = frozenset({"both", "either", "differ"})
 FUNCTIONS = ("sum", "mean", "transpose", "reshape", "ravel", "squeeze", "broadcast_to", "expand_dims")
 NEAREST = {  # names that people reach for, and what does the same
-    "sqrt": "protocols.numbers.rsqrt(x, low=...) is 1 / sqrt(x)", "reciprocal": "use protocols.numbers.reciprocal(x, low=...)",
-    "append": "use np.concatenate([x, y])", "flatten": "use x.ravel()", "maximum": "use np.where(x > y, x, y)",
-    "minimum": "use np.where(x < y, x, y)", "clip": "use np.where(x > high, high, x)", "swapaxes": "use x.transpose(order)",
-    "moveaxis": "use x.transpose(order)", "inner": "use x @ y", "einsum": "use x @ y", "tensordot": "use x @ y",
-    "var": "use ((x - x.mean()) * (x - x.mean())).mean()", "std": "reveal the variance and take its root",
-    "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "floor_divide": "use x / y",
+    "reciprocal": "use reciprocal(x, low=...), from protocols import reciprocal", "cbrt": "exp(log(x) / 3)",
+    "append": "use np.concatenate([x, y])", "flatten": "use x.ravel()", "expm1": "use np.exp(x) - 1", "log1p": "use np.log(1 + x)",
+    "swapaxes": "use x.transpose(order)", "moveaxis": "use x.transpose(order)", "inner": "use x @ y", "tensordot": "use np.einsum",
+    "var": "use ((x - x.mean()) * (x - x.mean())).mean()", "std": "use np.sqrt of the variance",
+    "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "floor_divide": "use x / y", "sort": "not yet supported",
+    "logaddexp": "use softplus(y - x) + x, from protocols import softplus", "fmax": "use np.maximum", "fmin": "use np.minimum",
 }  # fmt: skip
 
 
@@ -53,10 +53,12 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
             inputs = widened(inputs[0], inputs[1], name), widened(inputs[1], inputs[0], name)
             logical(self, what, name, inputs)
         left, right = inputs[0], inputs[-1]
+        if not name:
+            return self._elementary(ufunc.__name__, what, inputs)
         x, wanted = (left, name) if isinstance(left, Secret) else (right, REFLECTED.get(name, name))
         if name == "over" and isinstance(right, Secret):
-            refuse(x, "division by a secret", "multiply by protocols.numbers.reciprocal(x, low=smallest value x can have)")
-        if not name or not hasattr(x, wanted):
+            refuse(x, "division by a secret", "use divide(a, b, low=smallest magnitude b can have), from protocols import divide")
+        if not hasattr(x, wanted):
             refuse(x, what, NEAREST.get(ufunc.__name__, supported(x)))
         if len(inputs) == 1:
             return getattr(x, wanted)()
@@ -64,8 +66,19 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
             check_shapes(name, left, right)
             return getattr(x, wanted)(right if x is left else left)
 
+    def _elementary(self, name: str, what: str, inputs: tuple[Any, ...]) -> Any:
+        """A function of numbers that is no method of theirs."""
+        from protocols.numbers import names
+
+        numbers = [v.number() if isinstance(v, Secret) and truth(v) else v for v in inputs]  # type: ignore[attr-defined]  # truth(v)
+        if name not in names.UFUNCS:
+            refuse(self, what, NEAREST.get(name, supported(self)))
+        with fitting(self, what):
+            broadcast(extent(numbers[0]), extent(numbers[-1]))
+            return names.UFUNCS[name](*numbers)
+
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        from protocols.numbers.joining import JOINING
+        from protocols.numbers import names
 
         name, what = function.__name__, f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
         public_only(self, what, args)
@@ -76,8 +89,8 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
             return getattr(first, name)
         if direct and name in FUNCTIONS and hasattr(first, name):
             call, rest = getattr(first, name), args[1:]
-        elif ours and name in JOINING:
-            call, rest = JOINING[name], args
+        elif ours and name in names.FUNCTIONS:
+            call, rest = names.FUNCTIONS[name], args
         else:
             early = "give the secret array as the first argument" if ours and name in FUNCTIONS else supported(first)
             refuse(first, what, NEAREST.get(name, early))
@@ -147,10 +160,10 @@ REFLECTED = {
 
 def supported(x: Secret) -> str:
     """The NumPy names that work on this kind of array."""
-    from protocols.numbers.joining import JOINING
+    from protocols.numbers import names
 
-    names = [u for u, method in UFUNCS.items() if hasattr(x, method)] + [f for f in FUNCTIONS if hasattr(x, f)] + [*JOINING]
-    return f"supported here: {', '.join(sorted(names))}"
+    methods = [u for u, method in UFUNCS.items() if hasattr(x, method)] + [f for f in FUNCTIONS if hasattr(x, f)]
+    return f"supported here: {', '.join(sorted({*methods, *names.UFUNCS, *names.FUNCTIONS}))}"
 
 
 def check_shapes(name: str, left: Any, right: Any) -> None:

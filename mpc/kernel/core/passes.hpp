@@ -156,7 +156,7 @@ inline long run_select(const Call& call) {
 constexpr long long largest_frac = 900;
 constexpr double range = 4611686018427387904.0;  // 2^62
 
-KERNEL_INLINE double power(std::int64_t exponent) { return bits_as<double>(static_cast<word>(exponent + 1023) << 52); }
+KERNEL_INLINE double power(word exponent) { return bits_as<double>((exponent + 1023) << 52); }
 
 KERNEL_INLINE bool too_large(std::int64_t frac) { return static_cast<word>(frac) + largest_frac > 2 * largest_frac; }
 
@@ -175,7 +175,7 @@ struct Encode {
     KERNEL_INLINE static Totals run(const double* x, const std::int64_t* frac, word* out, index n) {
         word inside = 0, unfitting = 0;
         for (index i = 0; i < n; ++i) {
-            const double scaled = x[i] * power(frac[i]);
+            const double scaled = x[i] * power(static_cast<word>(frac[i]));
             const bool fits = std::fabs(scaled) < range;  // a NaN does not
             const word kept = word{0} - static_cast<word>(fits);  // compilers vectorise a mask more widely than a choice
             out[i] = nearest(bits_as<double>(bits_as<word>(scaled) & kept));
@@ -195,7 +195,7 @@ struct Decode {
     KERNEL_INLINE static Totals run(const word* x, const std::int64_t* frac, word limit, double* out, index n) {
         word outside = 0, unfitting = 0;
         for (index i = 0; i < n; ++i) {
-            out[i] = number(x[i]) * power(-frac[i]);
+            out[i] = number(x[i]) * power(0 - static_cast<word>(frac[i]));
             outside += std::min(x[i], 0 - x[i]) > limit;
             unfitting += too_large(frac[i]);
         }

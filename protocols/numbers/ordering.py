@@ -1,0 +1,117 @@
+"""Maximum, minimum, their places, clipping and ReLU of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mpc.session import Session
+from mpc.sharing.node import ShapeError
+from mpc.sharing.share import Share
+from protocols import order
+from protocols import relu as rectified
+from protocols.numbers.arrays import Bool, Int, Number
+from protocols.numbers.secret import Secret, refuse
+
+Pick = Callable[[Session, Share, int], Share]
+
+
+def larger(x: Any, y: Any) -> Number:
+    """np.maximum: 4 rounds."""
+    return _chosen(order.larger, x, y)
+
+
+def smaller(x: Any, y: Any) -> Number:
+    """np.minimum: 4 rounds."""
+    return _chosen(order.smaller, x, y)
+
+
+def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
+    """np.clip to public limits, arrays or numbers; a limit may be None."""
+    x: Number = _number(a)
+    single = all(v is None or (not isinstance(v, Secret) and np.ndim(v) == 0) for v in (a_min, a_max))
+    if a_min is not None and a_max is not None and single and isinstance(x.frac, int):
+        least, most = (_units(x, float(v)) for v in (a_min, a_max))
+        if least > most:
+            refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
+        share = order.clip(x.s, x.share, x.limit.bit_length(), least, most)
+        return x._new(share, x.frac, max(1, min(x.limit, max(abs(least), abs(most)))), x.extra)
+    x = x if a_min is None else larger(x, a_min)
+    return x if a_max is None else smaller(x, a_max)
+
+
+def relu(x: Number) -> Number:
+    """max(x, 0): 4 rounds."""
+    return x._new(rectified.relu(x.s, x.share, x.limit.bit_length())[0], x.frac, x.limit, x.extra)
+
+
+def sign(x: Number) -> Int:
+    """-1, 0 or 1: 4 rounds."""
+    return Int(x.s, order.sign(x.s, x.share, x.limit.bit_length()), 0, 1)
+
+
+def maximum(a: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Number:
+    """np.max over axes: 5 rounds up to 5 candidates, 6 up to 16, then 5 more for each factor of 4."""
+    return _along(order.maximum, a, axis, keepdims)
+
+
+def minimum(a: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Number:
+    """np.min, as `maximum`."""
+    return _along(order.minimum, a, axis, keepdims)
+
+
+def argmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Int:
+    """np.argmax: the first of the largest; as many rounds as `maximum`, over 16 candidates one more."""
+    return _place(order.argmax, a, axis, keepdims)
+
+
+def argmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Int:
+    """np.argmin, as `argmax`."""
+    return _place(order.argmin, a, axis, keepdims)
+
+
+def _number(x: Any) -> Any:
+    return x.number() if isinstance(x, Bool) else x
+
+
+def _units(x: Number, value: float) -> int:
+    """A public limit in units of x's last place, no further out than x can be."""
+    return int(max(-x.limit - 1, min(x.limit + 1, np.rint(value * 2.0 ** float(np.max(x.frac))))))
+
+
+def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: Any) -> Number:
+    x, y = _number(x), _number(y)
+    base: Number = x if isinstance(x, Number) else y
+    first, second = (v if isinstance(v, Number) else base._other(base._on_grid(v)) for v in (x, y))
+    left, right = first.aligned(second)
+    low = max(left.limit, right.limit).bit_length()
+    kind = left if type(right) is Int else right
+    limit, extra = max(left.limit, right.limit), min(left.extra, right.extra)
+    return kind._new(choose(base.s, left.share, right.share, low), left.frac, limit, extra)
+
+
+def _last(a: Any, axis: int | tuple[int, ...] | None) -> tuple[Number, tuple[int, ...]]:
+    """The candidates along a new last axis, all of one scale, and the axes that they came from."""
+    x = _number(a)
+    gone = x._axes("a maximum", axis, {})
+    kept = tuple(k for k in range(x.ndim) if k not in gone)
+    count = int(np.prod([x.shape[k] for k in gone], dtype=np.int64))
+    if count == 0:
+        raise ShapeError("there is no largest of nothing")
+    row: Number = x.even(gone).transpose((*kept, *gone)).reshape((*[x.shape[k] for k in kept], count))
+    return row, gone
+
+
+def _along(pick: Pick, a: Any, axis: int | tuple[int, ...] | None, keepdims: bool) -> Number:
+    x, gone = _last(a, axis)
+    frac = x.frac if isinstance(x.frac, int) else x.frac[..., 0]
+    result: Number = x._new(pick(x.s, x.share, x.limit.bit_length()), frac, x.limit, x.extra)
+    return result.expand_dims(gone) if keepdims else result
+
+
+def _place(pick: Pick, a: Any, axis: int | None, keepdims: bool) -> Int:
+    x, gone = _last(a, axis)
+    result = Int(x.s, pick(x.s, x.share, x.limit.bit_length()), 0, max(1, x.shape[-1] - 1))
+    return result.expand_dims(gone) if keepdims else result

@@ -1,0 +1,55 @@
+"""softmax and log-sum-exp of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mpc.session import Session
+from mpc.sharing.share import Share
+from protocols import order, rows
+from protocols.inverse import INVERSE_UNIT
+from protocols.numbers.arrays import Fixed, Number
+from protocols.numbers.elementary import _bound, _level
+from protocols.numbers.encoding import FRACTION
+from protocols.rows import PROBABILITY_UNIT
+
+
+def softmax(x: Number, axis: int = -1) -> Fixed:
+    """exp(x) / sum exp(x) along an axis, error below 2^-13, for any x: 8 rounds for small proved bounds, else 15 and more.
+
+    Small are 8 for rows of 10, 6.7 for rows of 1000; otherwise the largest of each row is subtracted first.
+    """
+    level = _level(x)
+    (at,) = level._axes("softmax", axis, {})
+    last = (*[k for k in range(level.ndim) if k != at], at)
+    row = level.transpose(last)
+    share = _rows(rows.softmax, rows.softmax_of_any, row)
+    limit = (1 << PROBABILITY_UNIT) + (1 << PROBABILITY_UNIT - 13)
+    result = Fixed(x.s, share, PROBABILITY_UNIT, limit, PROBABILITY_UNIT - FRACTION)
+    return result.transpose(tuple(int(k) for k in np.argsort(last)))
+
+
+def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
+    """log sum exp(x) along an axis, error below 2^-13, for any x: 6 rounds for small proved bounds, else 14 and more."""
+    level = _level(x)
+    (at,) = level._axes("log_sum_exp", axis, {})
+    row = level.transpose((*[k for k in range(level.ndim) if k != at], at))
+    count, bound, f = row.shape[-1], _bound(row), int(np.max(row.frac))
+    share = _rows(rows.log_sum_exp, rows.log_sum_exp_of_any, row)
+    frac = INVERSE_UNIT if rows.bounded(count, bound) else f
+    limit = math.ceil((bound + math.log(max(2, count)) + 1) * 2.0**frac)
+    return Fixed(x.s, share, frac, limit, frac - FRACTION)
+
+
+def _rows(
+    near: Callable[[Session, Share, int, float], Share],
+    anywhere: Callable[[Session, Share, int, int, rows.Maximum], Share],
+    x: Number,
+) -> Share:
+    f = int(np.max(x.frac))
+    if rows.bounded(x.shape[-1], _bound(x)):
+        return near(x.s, x.share, f, _bound(x))
+    return anywhere(x.s, x.share, f, x.limit.bit_length(), order.maximum)

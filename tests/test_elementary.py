@@ -1,0 +1,210 @@
+"""Functions of numbers through the doors, against NumPy: scales, bounds, shapes, what is refused and what is checked on shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mpc
+from mpc.errors import MpcError, RangeError, UsageError
+from protocols import (
+    assume_bound,
+    cos,
+    divide,
+    erf,
+    exp,
+    gelu,
+    load,
+    log,
+    log_sum_exp,
+    reciprocal,
+    relu,
+    reveal,
+    rsqrt,
+    sigmoid,
+    silu,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    tanh,
+)  # fmt: skip
+
+rng = np.random.default_rng(4)
+X = np.concatenate([rng.uniform(-8, 8, 27), [8.0, -8.0, 0.0]]).reshape(6, 5)
+Y = np.concatenate([rng.uniform(0.02, 8, 28), [8.0, 0.02]]).reshape(6, 5)
+erf_ = np.vectorize(math.erf)
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-x))
+
+
+def soft(x: Any, axis: int = -1) -> Any:
+    """Plain softmax."""
+    y = np.exp(x - x.max(axis, keepdims=True))
+    return y / y.sum(axis, keepdims=True)
+
+
+def revealed(function: Callable[[Any, Any], Any], x: Any = X, y: Any = Y, bound: float = 8, **options: Any) -> Any:
+    """function(x, y) of one party's x and another's y."""
+
+    def main(s: Any) -> None:
+        reveal(function(load(s, "a", "x"), load(s, "b", "y")), label="result")
+
+    run = mpc.run_local(main, data={"a": {"x": x}, "b": {"y": y}}, bound=bound, **options)
+    return run.revealed["a"]["result"]
+
+
+# Name: the function of secrets, the same in NumPy, and the error at most: absolute, or relative to results above 1.
+CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], float]] = {
+    "exp": (lambda x, y: np.exp(x), lambda x, y: np.exp(x), 2**-13),
+    "exp of a product": (lambda x, y: exp(-y * y, high=0.1), lambda x, y: np.exp(-y * y), 2**-13),
+    "log": (lambda x, y: np.log(y), lambda x, y: np.log(y), 2**-10),
+    "log2 from a stated low": (lambda x, y: log(y, low=0.02, base="log2"), lambda x, y: np.log2(y), 2**-10),
+    "log10 of integers": (lambda x, y: np.log10((y > 1) * 3 + 1), lambda x, y: np.log10((y > 1) * 3 + 1), 2**-15),
+    "sqrt": (lambda x, y: np.sqrt(y), lambda x, y: np.sqrt(y), 2**-13),
+    "sqrt at zero": (lambda x, y: sqrt((x > 0) * y), lambda x, y: np.sqrt((x > 0) * y), 2**-13),
+    "quotient": (lambda x, y: divide(x, y, low=0.02), lambda x, y: x / y, 2**-10),
+    "quotient by negative numbers": (lambda x, y: divide(x, -y, low=0.02), lambda x, y: -x / y, 2**-10),
+    "quotient of wide products": (lambda x, y: divide(x * x * x, y, low=0.02), lambda x, y: x**3 / y, 2**-10),
+    "reciprocal": (lambda x, y: reciprocal(y, low=0.02), lambda x, y: 1 / y, 2**-10),
+    "rsqrt": (lambda x, y: rsqrt(y, low=0.02), lambda x, y: 1 / np.sqrt(y), 2**-10),
+    "sigmoid": (lambda x, y: sigmoid(x), lambda x, y: logistic(x), 2**-13),
+    "sigmoid beyond the series": (lambda x, y: sigmoid(x * x), lambda x, y: logistic(x * x), 2**-12),
+    "tanh": (lambda x, y: np.tanh(x), lambda x, y: np.tanh(x), 2**-13),
+    "tanh of a product": (lambda x, y: tanh(x * y), lambda x, y: np.tanh(x * y), 2**-12),
+    "erf": (lambda x, y: erf(x), lambda x, y: erf_(x), 2**-13),
+    "gelu": (lambda x, y: gelu(x), lambda x, y: x * (1 + erf_(x / math.sqrt(2))) / 2, 2**-13),
+    "gelu of a product": (lambda x, y: gelu(x * y), lambda x, y: x * y * (1 + erf_(x * y / math.sqrt(2))) / 2, 2**-12),
+    "silu": (lambda x, y: silu(x), lambda x, y: x * logistic(x), 2**-13),
+    "softplus": (lambda x, y: softplus(x), lambda x, y: np.logaddexp(0, x), 2**-13),
+    "sin": (lambda x, y: np.sin(x * 4), lambda x, y: np.sin(x * 4), 2**-13),
+    "cos": (lambda x, y: cos(x), lambda x, y: np.cos(x), 2**-13),
+    "sin of integers": (lambda x, y: sin((x > 0) * 7), lambda x, y: np.sin((x > 0) * 7), 2**-13),
+    "relu": (lambda x, y: relu(x), lambda x, y: np.maximum(x, 0), 2**-17),
+    "sign": (lambda x, y: np.sign(x), lambda x, y: np.sign(x), 0),
+    "abs": (lambda x, y: abs(x), lambda x, y: np.abs(x), 2**-17),
+    "maximum": (lambda x, y: np.maximum(x, y), lambda x, y: np.maximum(x, y), 2**-17),
+    "maximum of two scales": (lambda x, y: np.maximum(x * y, y), lambda x, y: np.maximum(x * y, y), 2**-13),
+    "minimum with public": (lambda x, y: np.minimum(np.arange(5), x), lambda x, y: np.minimum(np.arange(5), x), 2**-17),
+    "clip": (lambda x, y: np.clip(x, -1, 2.5), lambda x, y: np.clip(x, -1, 2.5), 2**-17),
+    "clip far out": (lambda x, y: np.clip(x, -1e9, 1e9), lambda x, y: x, 2**-17),
+    "clip above": (lambda x, y: np.clip(x, None, 0.5), lambda x, y: np.minimum(x, 0.5), 2**-17),
+    "max": (lambda x, y: np.max(x), lambda x, y: np.max(x), 2**-17),
+    "max of rows": (lambda x, y: np.max(x, axis=1, keepdims=True), lambda x, y: np.max(x, axis=1, keepdims=True), 2**-17),
+    "min of columns": (lambda x, y: np.min(x, axis=0), lambda x, y: np.min(x, axis=0), 2**-17),
+    "argmax": (lambda x, y: np.argmax(x, axis=1), lambda x, y: np.argmax(x, axis=1), 0),
+    "argmin of all": (lambda x, y: np.argmin(x), lambda x, y: np.argmin(x), 0),
+    "argmax of truth values": (lambda x, y: np.argmax(x > 0, axis=0), lambda x, y: np.argmax(x > 0, axis=0), 0),
+    "softmax": (lambda x, y: softmax(x / 2), lambda x, y: soft(x / 2), 2**-13),
+    "softmax of columns": (lambda x, y: softmax(x, axis=0), lambda x, y: soft(x, 0), 2**-13),
+    "softmax of any": (lambda x, y: softmax(x * 6), lambda x, y: soft(x * 6), 2**-13),
+    "log_sum_exp": (lambda x, y: log_sum_exp(x / 2), lambda x, y: np.log(np.exp(x / 2).sum(-1)), 2**-13),
+    "log_sum_exp of any": (lambda x, y: log_sum_exp(x * 6, axis=0), lambda x, y: np.log(np.exp(x * 6).sum(0)), 2**-13),
+    "einsum": (lambda x, y: np.einsum("ij,kj->ik", x, y), lambda x, y: x @ y.T, 2**-11),
+    "einsum with public": (lambda x, y: np.einsum("ij,j->", x, np.arange(5)), lambda x, y: (x @ np.arange(5)).sum(), 2**-11),
+    "outer": (lambda x, y: np.outer(x[0], y[1]), lambda x, y: np.outer(x[0], y[1]), 2**-13),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [{}, {"debug": True}], ids=str)
+@pytest.mark.parametrize("name", CASES)
+def test_functions_are_numpys(name: str, mode: dict[str, Any]) -> None:
+    function, plain, error = CASES[name]
+    found, right = revealed(function, **mode), plain(X, Y)
+    assert np.shape(found) == np.shape(right)
+    assert np.all(np.abs(found - right) <= error * np.maximum(1, np.abs(right)))
+
+
+@pytest.mark.parametrize("name", ["exp", "gelu of a product", "quotient", "softmax of any", "argmax", "clip"])
+def test_eager_and_three_parties(name: str) -> None:
+    function, plain, error = CASES[name]
+
+    def main(s: Any) -> None:
+        reveal(function(load(s, "a", "x"), load(s, "b", "y")), label="result")
+
+    data = {"a": {"x": X}, "b": {"y": Y}, "c": {"z": np.ones(2)}}
+    found = mpc.run_local(main, data=data, bound=8, eager=name == "clip").revealed["c"]["result"]
+    assert np.all(np.abs(found - plain(X, Y)) <= error * np.maximum(1, np.abs(plain(X, Y))))
+
+
+BEYOND: dict[str, Callable[[Any, Any], Any]] = {
+    "log of what is not positive": lambda x, y: np.log(x),
+    "log below its low": lambda x, y: log(y, low=1),
+    "sqrt of negative numbers": lambda x, y: np.sqrt(x),
+    "a divisor that is too small": lambda x, y: divide(x, x, low=0.5),
+    "a reciprocal below its low": lambda x, y: reciprocal(y, low=0.5),
+    "rsqrt below its low": lambda x, y: rsqrt(y, low=0.5),
+    "exp above its high": lambda x, y: exp(y * y, high=2.0),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_data_outside_a_domain_end_the_run_before_anything_is_revealed(name: str) -> None:
+    seen: list[Any] = []
+
+    def main(s: Any) -> None:
+        seen.append(reveal(BEYOND[name](load(s, "a", "x"), load(s, "b", "y")), label="result"))
+
+    with pytest.raises(RangeError, match="left the bound"):
+        mpc.run_local(main, data={"a": {"x": X}, "b": {"y": Y}}, bound=8)
+    assert not [value for value in seen if isinstance(value, np.ndarray)]
+
+
+REFUSED: dict[str, tuple[Callable[[Any, Any], Any], type[MpcError]]] = {
+    "exp of wide numbers": (lambda x, y: np.exp(x * y), RangeError),
+    "a quotient that may be huge": (lambda x, y: divide(x * x * x * x, y * y * y, low=2**-40), RangeError),
+    "division by a secret": (lambda x, y: x / y, UsageError),
+    "a low above the bound": (lambda x, y: log(y, low=100), RangeError),
+    "a function that is not there": (lambda x, y: np.arctan(x), UsageError),
+    "the largest of nothing": (lambda x, y: np.max(x[:0]), UsageError),
+    "an axis that is not there": (lambda x, y: np.max(x, axis=2), UsageError),
+    "an einsum of three": (lambda x, y: np.einsum("ij,ij,ij->", x, y, x), UsageError),
+    "an einsum that does not fit": (lambda x, y: np.einsum("ij,ik->jk", x, y[:2]), UsageError),
+    "shapes that do not fit": (lambda x, y: np.maximum(x, y[:2]), UsageError),
+    "limits the wrong way round": (lambda x, y: np.clip(x, 2, 1), UsageError),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_come_from_the_plan(name: str) -> None:
+    function, kind = REFUSED[name]
+    with pytest.raises(kind) as error:
+        revealed(function)
+    assert "test_elementary.py" in str(error.value)
+
+
+def test_an_assumption_opens_the_way() -> None:
+    small = X / 4
+    found = revealed(lambda x, y: np.exp(assume_bound(x * x, 4.1)), x=small)
+    assert np.abs(found - np.exp(small * small)).max() <= 2**-13 * math.exp(4.1)
+
+
+ODD: dict[str, Callable[[Any], Any]] = {
+    "none": lambda v: v[0, :0],
+    "one": lambda v: v[0, :1],
+    "no rows": lambda v: v[:2, :0].reshape((2, 0, 1)).broadcast_to((2, 0, 3)) if hasattr(v, "share") else np.zeros((2, 0, 3)),
+    "no axes": lambda v: v[0, 0],
+}
+
+
+@pytest.mark.parametrize("shape", ODD)
+def test_odd_shapes(shape: str) -> None:
+    for function, plain in (
+        (np.exp, np.exp),
+        (np.log, np.log),
+        (np.tanh, np.tanh),
+        (lambda v: np.maximum(v, 1), lambda v: np.maximum(v, 1)),
+        (relu, lambda v: v),
+        (lambda v: divide(v, v, low=0.02), np.ones_like),
+        (lambda v: np.clip(v, 0, 1), lambda v: np.clip(v, 0, 1)),
+    ):
+        found, right = revealed(lambda x, y, function=function: function(ODD[shape](y))), plain(ODD[shape](Y))
+        assert np.shape(found) == np.shape(right)
+        assert np.allclose(found, right, rtol=2**-13, atol=2**-10)
