@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
 from harness import born_masked, plain
 
 from mpc import session as session_module
-from mpc.execution import ZeroSharing
+from mpc.execution import Execution, ZeroSharing
+from mpc.kernel import load
 from mpc.packed import Bits
-from mpc.prg import Prg, Stream
-from mpc.ring import Z64, Ring
+from mpc.prg import BLOCK, Prg, Stream
+from mpc.ring import BIT, Z64, Ring
 from mpc.session import Session
+from mpc.sharing.additive import Additive
 from mpc.sharing.share import Public, Share, concat
-from mpc.sources.correlations import Pad
+from mpc.sources import dealer as dealer_module
+from mpc.sources.correlations import BitProducts, Pad
 from mpc.sources.dealer import Keystreams
-from protocols.arithmetic import mul
-from protocols.bits import to_number
+from protocols import bits as bits_module
+from protocols.arithmetic import mul, size
+from protocols.bits import negative, to_number
 
 COUNT = 1500
 INPUTS = 2  # the first masks of a program with two inputs
@@ -121,6 +127,59 @@ def bits_and_a_mask(s: Session) -> bool:
     s.mask(value(s))
     s.reveal(to_number(s, bit.scale(1)), label="number")
     return True
+
+
+def one_comparison(s: Session) -> bool:
+    """Whether a value is negative: as a bit, and as a number."""
+    bit = negative(s, value(s, "z"), 5)
+    sign, number = s.reveal(bit, to_number(s, bit), label="sign")
+    return bool((sign == 1).all() and (number == 1).all())
+
+
+def two_thresholds(s: Session) -> bool:
+    """A value compared with two numbers, each comparison by itself."""
+    x = value(s)
+    low, high = s.reveal(*[negative(s, x - t, 5) for t in (0, 16)], label="below")
+    return bool((low == 0).all() and (high == 1).all())
+
+
+def four_groups_of_digits(s: Session) -> bool:
+    """A comparison of whole words: 16 digits, combined in groups of four."""
+    return bool((s.reveal(negative(s, value(s, "z"), 63), label="sign") == 1).all())
+
+
+def one_after_another(s: Session) -> bool:
+    """Values that come and go: each is masked, and forgotten before the next."""
+    for column in ("x", "y", "z"):
+        s.mask(value(s, column))
+        s.flush()
+    return True
+
+
+def opened_and_used_again(s: Session) -> bool:
+    """A value opened under its mask and under a pad, then the padded sum and the value themselves."""
+    x = value(s, "y")
+    s.mask(x)
+    hidden = x + s.draw(Pad(Z64, x.shape))[0]
+    opened = s.open(hidden)
+    s.flush()
+    once, again, kept = s.reveal(s.embed(opened), hidden, x, label="again")
+    return bool((once == again).all() and (kept.view(np.int64) == COLUMNS["y"]).all())
+
+
+def longer_than_a_block(s: Session) -> bool:
+    """More words under one mask than a keystream gives at a time."""
+    x = value(s, "y").broadcast_to((2 * BLOCK // COUNT + 2, COUNT)).scale(1)
+    s.mask(x)
+    s.flush()
+    return True
+
+
+def one_product_thrice(s: Session) -> bool:
+    """Three draws for the products of the same two masks: the first and the third correct one party's share."""
+    x, y = value(s, "y"), value(s, "z")
+    products = s.reveal(*[mul(s, x, y) for _ in range(3)], label="products")
+    return all((product.view(np.int64) == COLUMNS["y"] * COLUMNS["z"]).all() for product in products)
 
 
 # -- leaks -------------------------------------------------------------------------------------------------------------------------
@@ -289,3 +348,192 @@ def not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Session, "constant", kept_constant)
     monkeypatch.setattr(Session, "input", kept_input)
+
+
+@replaced(Session, "open")
+def left_out(real: Any) -> Any:
+    """The pad is drawn and marked as spent, but what is opened is the value without it."""
+
+    def opened(self: Session, x: Share) -> Public:
+        pad = x.node.pad
+        (bare,) = [arg for arg in x.node.args if arg is not pad]
+        return Public(self, self.node("open", (bare,), ("under", *pad.params), x.ring, x.shape, secret=False, payload=pad))
+
+    return opened
+
+
+@replaced(bits_module, "blinded_bit")
+def opened_early(real: Any) -> Any:
+    """A bit is opened as it is and used under a mask of zero, so that all results are right."""
+
+    def bare(s: Session, b: Share) -> tuple[Public, Share]:
+        return s.declassify(b, "sign"), Share(s, s.node("zero", (), (), b.ring, b.shape, secret=True))
+
+    return bare
+
+
+@replaced(Session, "_open_fresh")
+def bare_bits(real: Any) -> Any:
+    """Bits that are to stay open under their mask are opened under a mask of zero: all results are right."""
+
+    def opened(self: Session, node: Any) -> Any:
+        if node.ring != BIT:
+            return real(self, node)
+        zero = self.node("zero", (), (), node.ring, node.shape, secret=True)
+        return self.node("open", (node,), ("under", "mask", 0), node.ring, node.shape, secret=False), zero
+
+    return opened
+
+
+@replaced(Session, "_random")
+def numbered_by_address(real: Any) -> Any:
+    """Masks are numbered by where objects lie in memory, which is not the same anywhere else or ever again."""
+
+    def numbered(self: Session, kind: str, ring: Ring, shape: Any) -> Share:
+        share = real(self, kind, ring, shape)
+        share.node.params = (kind, id(share.node) if kind == "mask" else share.node.params[1])
+        return share
+
+    return numbered
+
+
+class Place:
+    """An object whose place in memory is free again when nobody holds it."""
+
+
+@replaced(Session, "_open_fresh")
+def numbered_by_a_place(real: Any) -> Any:
+    """Masks are numbered by the places of objects that are gone by the time of the next mask."""
+
+    def opened(self: Session, node: Any) -> Any:
+        taken = self.__dict__.setdefault("places", WeakSet())
+        place = Place()
+        taken.add(place)
+        mask = self._random("mask", node.ring, node.shape)
+        mask.node.params = ("mask", 1000 + len(taken))
+        return self._publish(Share(self, node) + mask, mask.node).node, mask.node
+
+    return opened
+
+
+@replaced(Execution, "_exchange")
+def sent_again(real: Any) -> Any:
+    """Every exchange is repeated, and the repetition forms the openings anew from values that have changed meanwhile."""
+
+    def exchange(self: Execution, nodes: Any, segment: Any) -> None:
+        real(self, nodes, segment)
+        for node in nodes:
+            for arg in node.args[0].args if node.op == "open" else ():
+                if arg is not node.payload and self._local.first:
+                    arg.value = arg.ring.add(arg.value, np.uint64(1))
+        real(self, nodes, segment)
+
+    return exchange
+
+
+@replaced(Session, "draw")
+def one_draw_for_all(real: Any) -> Any:
+    """Pads of one shape are one pad, and with it goes one set of products of its bits."""
+
+    def drawn(self: Session, correlation: Any) -> Any:
+        if not isinstance(correlation, Pad | BitProducts):
+            return real(self, correlation)
+        known = self.__dict__.setdefault("known", {})
+        key = (*[mask.node for mask in correlation.masks], *correlation.params)
+        known[key] = known.get(key) or real(self, correlation)
+        return known[key]
+
+    return drawn
+
+
+@replaced(Session, "_publish")
+def unguarded(real: Any) -> Any:
+    """Anything may be opened under any mask."""
+
+    def publish(self: Session, hidden: Share, pad: Any) -> Any:
+        node = self.node("open", (hidden.node,), ("under", *pad.params), hidden.ring, hidden.shape, secret=False, payload=pad)
+        return Public(self, node)
+
+    return publish
+
+
+def one_draw_for_all_unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, and the session does not look."""
+    one_draw_for_all(monkeypatch)
+    unguarded(monkeypatch)
+
+
+@replaced(Additive, "outgoing")
+def formed_in_place(real: Any) -> Any:
+    """A sum is formed where its operand lies, so that whoever evaluates either again gets something else."""
+
+    def outgoing(self: Additive, node: Any) -> bytearray:
+        sent = real(self, node)
+        for arg in node.args:
+            if arg.op != "mask":
+                arg.value = arg.ring.add(arg.value, self.value(next(mask for mask in node.args if mask.op == "mask")))
+        return bytearray(sent)
+
+    return outgoing
+
+
+def blocks_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block of a keystream is its first one, however it is read."""
+    first, whole = Prg.blocks, Prg.words
+
+    def blocks(self: Prg, stream: int, ring: Ring, size: int) -> Any:
+        for start in range(0, size, BLOCK):
+            for _, words in first(self, stream, ring, min(BLOCK, size - start)):
+                yield start, words
+
+    def words(self: Prg, stream: int, ring: Ring, shape: Any) -> Any:
+        if ring.packed:
+            return whole(self, stream, ring, shape)
+        flat = np.concatenate(
+            [np.zeros(0, ring.dtype), *[part.astype(ring.dtype) for _, part in blocks(self, stream, ring, size(shape))]]
+        )
+        return ring.reduce(flat.reshape(shape))
+
+    monkeypatch.setattr(Prg, "blocks", blocks)
+    monkeypatch.setattr(Prg, "words", words)
+
+
+@replaced(type(load()), "pack")
+def packed_as_it_lies(real: Any) -> Any:
+    """A row of packed bits travels as it lies in memory, with whatever its last byte holds beyond the last bit."""
+
+    def pack(self: Any, x: Any, ring: Ring, mask: Any = None) -> bytearray:
+        if ring.packed and x.ndim == 1:
+            return bytearray((x if mask is None else x ^ mask).bytes.tobytes())
+        return bytearray(real(self, x, ring, mask))
+
+    return pack
+
+
+@replaced(dealer_module, "corrected")
+def dealt_as_it_lies(real: Any) -> Any:
+    """A row of bits that the dealer sends travels as it lies in memory."""
+
+    def corrected(kernel: Any, ring: Ring, plain: Any, streams: Any) -> bytearray:
+        if not ring.packed or plain.size != plain.shape[-1]:
+            return bytearray(real(kernel, ring, plain, streams))
+        return bytearray(reduce(ring.sub, [stream.words(ring, plain.shape) for stream in streams], plain).bytes.tobytes())
+
+    return corrected
+
+
+@replaced(Session, "_next")
+def draws_numbered_twice(real: Any) -> Any:
+    """All draws have one number, which stands for one corrected party and for one share at every other."""
+
+    def following(self: Session, counter: str) -> int:
+        number = real(self, counter)
+        return INPUTS if counter == "draw" and number > INPUTS else number
+
+    return following
+
+
+@replaced(Keystreams, "drawn")
+def draws_share_streams(real: Any) -> Any:
+    """Draws have numbers of their own, but every second one expands the same shares."""
+    return lambda self, number, position: real(self, number % 2, position)

@@ -35,6 +35,7 @@ from mpc.conformance import Contract, contracts, elementwise
 from mpc.errors import UsageError
 from mpc.frame import Kind
 from mpc.kernel import load
+from mpc.local import DEALER
 from mpc.plan import plan
 from mpc.ring import Array
 from mpc.session import Session
@@ -177,13 +178,24 @@ def smallest(shapes: Shapes) -> int:
     return min(int(np.prod(shape)) for shape in shapes)
 
 
-def constants(contract: Contract, shapes: Shapes, which: int) -> dict[str, Array]:
-    """Columns of one repeated secret: the lowest number of the domain, or the highest."""
-    picked = [(operand.low, operand.high)[which] for operand in contract.domain]
-    return {f"0.{k}": np.full(shape, value) for k, (shape, value) in enumerate(zip(shapes, picked, strict=True))}
+# Two choices of all secrets for each number of parties: signs flipped, zeros against maxima, equal against unequal.
+CHOICES = {2: ("lowest", "highest"), 3: ("smallest", "highest"), 5: ("lowest", "unequal")}
 
 
-def observe(contract: Contract, n: int, which: int) -> tuple[list[Message], Seen]:
+def constants(contract: Contract, shapes: Shapes, choice: str) -> dict[str, Array]:
+    """Columns of one repeated secret: an end of the domain, or the number nearest zero. Unequal are operands, and the first of
+    each row and the others: never half of all places, in which what leaks could balance."""
+    columns = {}
+    for k, (operand, shape) in enumerate(zip(contract.domain, shapes, strict=True)):
+        most = {"lowest": operand.low, "highest": operand.high, "smallest": min(max(operand.low, 0), operand.high)}
+        ends = ("highest", "lowest") if k % 2 else ("lowest", "highest")
+        columns[f"0.{k}"] = np.full(shape, most.get(choice, most[ends[0]]))
+        if choice == "unequal":
+            columns[f"0.{k}"][..., :1] = most[ends[1]]
+    return columns
+
+
+def observe(contract: Contract, n: int, which: str) -> tuple[list[Message], Seen]:
     """Many calls on one repeated secret."""
     shapes, times = large(contract)
 
@@ -195,6 +207,11 @@ def observe(contract: Contract, n: int, which: int) -> tuple[list[Message], Seen
     with wire() as frames:
         run(main, n, constants(contract, shapes, which), probe=seen)
     return frames, seen
+
+
+def orders(frames: list[Message]) -> list[bytes]:
+    """All that the dealer is told, in order."""
+    return [frame.payload for frame in by_link(frames)[NAMES[0], DEALER] if frame.kind is Kind.DESCRIPTORS]
 
 
 def openings_of_one_place(seen: Seen, times: int, party: str = NAMES[0]) -> list[Opened]:
@@ -213,22 +230,22 @@ def openings_of_one_place(seen: Seen, times: int, party: str = NAMES[0]) -> list
 
 @each_contract
 def test_nothing_that_is_seen_depends_on_secrets(contract: Contract) -> None:
-    tried = [n for n in (2, 3) if n <= (contract.parties or n)]
-    runs = {(n, which): observe(contract, n, which) for n in tried for which in (0, 1)}
     _, times = large(contract)
-    for n in tried:
-        assert trace(runs[n, 0][0]) == trace(runs[n, 1][0])
-        for which in (0, 1):
-            pvalues = hiding(openings_of_one_place(runs[n, which][1], times))
+    for n in [n for n in CHOICES if n <= (contract.parties or n)]:
+        runs = [observe(contract, n, choice) for choice in CHOICES[n]]
+        assert trace(runs[0][0]) == trace(runs[1][0])
+        assert orders(runs[0][0]) == orders(runs[1][0]), "what the dealer is asked for depends on secrets"
+        for _, seen in runs:
+            pvalues = hiding(openings_of_one_place(seen, times))
             assert not convicted(pvalues), f"{n} parties: an opening is not uniform, p = {min(pvalues)}"
             contributed = [
                 p
                 for party in NAMES[:n]
-                for opening in openings_of_one_place(runs[n, which][1], times, party)
+                for opening in openings_of_one_place(seen, times, party)
                 for p in uniform(opening.others, opening.ring.bits)
             ]
             assert not convicted(contributed), f"{n} parties: one of them can predict what the others send, p = {min(contributed)}"
-        pvalues = [p for party in NAMES[:n] for p in view(runs[n, 0][0], runs[n, 1][0], party, times)]
+        pvalues = [p for party in NAMES[:n] for p in view(runs[0][0], runs[1][0], party, times)]
         assert not convicted(pvalues), f"{n} parties: what one of them receives is not random enough, p = {min(pvalues)}"
 
 

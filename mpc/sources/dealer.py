@@ -82,6 +82,7 @@ class Dealer:
         self._cache: OrderedDict[tuple[str, int], Value] = OrderedDict()
         self._cached = 0
         self._owned: set[int] = set()
+        self._served: set[int] = set()
 
     def corrected(self, order: Order) -> int:
         """The party whose share of a draw is sent rather than expanded: the owner of an input, otherwise each in turn."""
@@ -99,6 +100,11 @@ class Dealer:
             ) from None
 
     def _packed(self, order: Order) -> Iterator[bytearray]:
+        if order.number in self._served:  # its keystreams have hidden one result already
+            raise IntegrityError(
+                "An order has the number of another.", do="run the same version of the library at every participant"
+            )
+        self._served.add(order.number)
         if order.kind == "InputMask":
             yield self._input_mask(order)
             return

@@ -31,6 +31,8 @@ class DebugSource:
 
     def opened(self, node: Node, pad: Node) -> None:
         """Assert that an opening is hidden by the whole of a mask that has never hidden another."""
+        if not any(arg is pad for arg in node.args[0].args):
+            raise IntegrityError("An opening does not contain the mask that hides it.", where=f"{node.op} recorded at {node.line}")
         if pad.op != "mask":
             raise IntegrityError("An opening is hidden by part of a mask.", where=f"{node.op} recorded at {node.line}")
         kind, number = pad.params
