@@ -51,6 +51,11 @@ def soft(x: Any, axis: int = -1) -> Any:
     return y / y.sum(axis, keepdims=True)
 
 
+def methods(x: Any) -> Any:
+    """Some methods of arrays together."""
+    return x.max(axis=1) + x.min() + x.clip(-1, 1)[:, 0]
+
+
 def revealed(function: Callable[[Any, Any], Any], x: Any = X, y: Any = Y, bound: float = 8, **options: Any) -> Any:
     """function(x, y) of one party's x and another's y."""
 
@@ -109,6 +114,14 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], flo
     "log_sum_exp of any": (lambda x, y: log_sum_exp(x * 6, axis=0), lambda x, y: np.log(np.exp(x * 6).sum(0)), 2**-13),
     "einsum": (lambda x, y: np.einsum("ij,kj->ik", x, y), lambda x, y: x @ y.T, 2**-11),
     "einsum with public": (lambda x, y: np.einsum("ij,j->", x, np.arange(5)), lambda x, y: (x @ np.arange(5)).sum(), 2**-11),
+    "std": (lambda x, y: x.std(axis=0), lambda x, y: x.std(axis=0), 2**-13),
+    "std of what does not vary": (lambda x, y: ((x > 9) * y).std(), lambda x, y: 0.0, 2**-8),
+    "var of a sample": (lambda x, y: np.var(x, axis=1, ddof=1), lambda x, y: np.var(x, axis=1, ddof=1), 2**-13),
+    "var of truth values": (lambda x, y: (x > 0).var(), lambda x, y: (x > 0).var(), 2**-13),
+    "log1p": (lambda x, y: np.log1p(y), lambda x, y: np.log1p(y), 2**-13),
+    "expm1": (lambda x, y: np.expm1(x), lambda x, y: np.expm1(x), 2**-13),
+    "methods": (lambda x, y: x.max(axis=1) + x.min() + x.clip(-1, 1)[:, 0], lambda x, y: methods(x), 2**-15),
+    "var of integers": (lambda x, y: (7 * (x > 0) + (y > 1)).var(), lambda x, y: (7 * (x > 0) + (y > 1)).var(), 2**-13),
     "outer": (lambda x, y: np.outer(x[0], y[1]), lambda x, y: np.outer(x[0], y[1]), 2**-13),
 }  # fmt: skip
 

@@ -208,7 +208,7 @@ class Number(Secret):
     def raised(self, exponent: Any) -> Number:
         """x to a public whole power from 1 to 64, by squaring."""
         if not isinstance(exponent, int | np.integer) or not 1 <= exponent <= 64:
-            refuse(self, "a power that is not a whole number from 1 to 64", "multiply, or see protocols.numbers.rsqrt")
+            refuse(self, "a power that is not a whole number from 1 to 64", "multiply; for roots np.sqrt, or np.exp(p * np.log(x))")
         power: Number = self
         for bit in bin(exponent)[3:]:
             power = power.squared().times(self) if bit == "1" else power.squared()

@@ -25,9 +25,8 @@ LOGIC = frozenset({"both", "either", "differ"})
 FUNCTIONS = ("sum", "mean", "transpose", "reshape", "ravel", "squeeze", "broadcast_to", "expand_dims")
 NEAREST = {  # names that people reach for, and what does the same
     "reciprocal": "use reciprocal(x, low=...), from protocols import reciprocal", "cbrt": "exp(log(x) / 3)",
-    "append": "use np.concatenate([x, y])", "flatten": "use x.ravel()", "expm1": "use np.exp(x) - 1", "log1p": "use np.log(1 + x)",
+    "append": "use np.concatenate([x, y])", "flatten": "use x.ravel()",
     "swapaxes": "use x.transpose(order)", "moveaxis": "use x.transpose(order)", "inner": "use x @ y", "tensordot": "use np.einsum",
-    "var": "use ((x - x.mean()) * (x - x.mean())).mean()", "std": "use np.sqrt of the variance",
     "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "floor_divide": "use x / y", "sort": "not yet supported",
     "logaddexp": "use softplus(y - x) + x, from protocols import softplus", "fmax": "use np.maximum", "fmin": "use np.minimum",
 }  # fmt: skip
@@ -107,6 +106,36 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _fresh
     __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _fresh
+
+    # -- methods that NumPy's arrays have too -----------------------------------------------------------------------------------
+
+    def max(self, axis: Any = None, **options: Any) -> Any:
+        """np.max."""
+        return np.max(self, axis, **options)
+
+    def min(self, axis: Any = None, **options: Any) -> Any:
+        """np.min."""
+        return np.min(self, axis, **options)
+
+    def argmax(self, axis: Any = None, **options: Any) -> Any:
+        """np.argmax."""
+        return np.argmax(self, axis, **options)
+
+    def argmin(self, axis: Any = None, **options: Any) -> Any:
+        """np.argmin."""
+        return np.argmin(self, axis, **options)
+
+    def clip(self, least: Any = None, most: Any = None) -> Any:
+        """np.clip."""
+        return np.clip(self, least, most)
+
+    def var(self, axis: Any = None, **options: Any) -> Any:
+        """np.var."""
+        return np.var(self, axis, **options)
+
+    def std(self, axis: Any = None, **options: Any) -> Any:
+        """np.std."""
+        return np.std(self, axis, **options)
 
     # -- refusals --------------------------------------------------------------------------------------------------------------
 
