@@ -39,7 +39,10 @@ def held(x: Any, written: bool) -> np.ndarray[Any, Any]:
     buffer = memoryview(x)
     if written and buffer.readonly:
         raise (ValueError if isinstance(x, np.ndarray) else BufferError)("the memory is read-only")
-    return x if isinstance(x, np.ndarray) else np.asarray(buffer)
+    array = x if isinstance(x, np.ndarray) else np.asarray(buffer)
+    if array.dtype.kind not in "biuf" or not array.dtype.isnative:
+        raise ValueError("the elements are no numbers of this machine")
+    return array
 
 
 class Span:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from kernels import PATHS, REFERENCE, agree, kernel_of, laid, layouts, native, quick, seeds, words
+from kernels import REFERENCE, agree, kernel_of, laid, layouts, native, quick, seeds, words
 
 from mpc.kernel import Kernel, digit_layout
 from mpc.packed import Bits
@@ -17,16 +17,6 @@ from mpc.ring import BIT
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=19)
 LONG = [(1500,), (2, 520), (9, 131), (300, 5), (4, 3, 67)]  # more than one block of any pass
-
-
-@pytest.fixture(params=PATHS, scope="module")
-def kernel(request: pytest.FixtureRequest) -> Kernel:
-    return kernel_of(request.param)
-
-
-@pytest.fixture(params=("reference", *PATHS), scope="module")
-def any_kernel(request: pytest.FixtureRequest) -> Kernel:
-    return REFERENCE if request.param == "reference" else kernel_of(request.param)
 
 
 def noisy(shape: tuple[int, ...], seed: int, layout: str = "plain") -> Bits:

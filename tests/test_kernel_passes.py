@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from kernels import EXTREMES, PATHS, REFERENCE, agree, kernel_of, laid, layouts, native, quick, seeds, words
+from kernels import EXTREMES, REFERENCE, agree, kernel_of, laid, layouts, native, quick, seeds, words
 
 from mpc.kernel import Kernel
 from mpc.packed import Bits
@@ -22,16 +22,6 @@ from mpc.ring import BIT, Ring
 LAYOUTS = ("plain", "turned", "spread", "backwards", "repeated", "unaligned")
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=11)
 LONG = (1000, 1024, 2051)  # more than one block of any pass
-
-
-@pytest.fixture(params=PATHS, scope="module")
-def kernel(request: pytest.FixtureRequest) -> Kernel:
-    return kernel_of(request.param)
-
-
-@pytest.fixture(params=("reference", *PATHS), scope="module")
-def any_kernel(request: pytest.FixtureRequest) -> Kernel:
-    return REFERENCE if request.param == "reference" else kernel_of(request.param)
 
 
 def many(shape: tuple[int, ...], seed: int, count: int, layout: str = "plain") -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from kernels import PATHS, REFERENCE, agree, kernel_of, laid, layouts, native, quick, seeds, sizes, words
+from kernels import PATHS, agree, kernel_of, laid, layouts, native, quick, seeds, sizes, words
 
 from mpc.kernel import Kernel
 from mpc.kernel.reference import ReferenceKernel
@@ -21,18 +21,6 @@ SHAPES = [
     (128, 31, 1), (31, 128, 1), (1, 128, 31), (97, 129, 5), (100, 300, 130), (3, 700, 410), (200, 5, 3), (5, 257, 4), (1, 0, 1),
     (16, 270, 17), (17, 9, 16), (66, 3, 1500), (140, 600, 2), (33, 1100, 1), (9, 8, 400), (150, 140, 9), (1, 1500, 1), (0, 3, 2),
 ]  # fmt: skip
-
-
-@pytest.fixture(params=PATHS, scope="module")
-def kernel(request: pytest.FixtureRequest) -> Kernel:
-    """Each path."""
-    return kernel_of(request.param)
-
-
-@pytest.fixture(params=("reference", *PATHS), scope="module")
-def any_kernel(request: pytest.FixtureRequest) -> Kernel:
-    """Each path and the reference."""
-    return REFERENCE if request.param == "reference" else kernel_of(request.param)
 
 
 @quick

@@ -12,6 +12,7 @@ from mpc.session import Session
 from mpc.sharing.share import Share
 from protocols import series
 from protocols.numbers.arrays import Fixed, Number
+from protocols.numbers.elementary import bound_of, level_of
 from protocols.numbers.encoding import FRACTION, overflow
 from protocols.series import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
 
@@ -27,7 +28,7 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
     while gain * 2**shift <= Fraction(1, 2):
         shift += 1
     scaled = gain * 2**shift
-    if series.period_for(_bound(x)) > LONGEST and gain != 1:
+    if series.period_for(bound_of(x)) > LONGEST and gain != 1:
         return sigmoid(x).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
     value = _wave(x, LOGISTIC, scaled)
     return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra)
@@ -68,19 +69,9 @@ def cos(x: Number) -> Fixed:
     return _rotation(x, series.cos)
 
 
-def _bound(x: Number) -> float:
-    return float(np.max(x.bound, initial=0))
-
-
-def _level(x: Number) -> Number:
-    """x with one number of fraction bits for all elements, not below zero."""
-    level = x.even(tuple(range(x.ndim)))
-    return level.lifted(np.maximum(level.frac, 0))
-
-
 def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
     """The one-round form where the bound of x is within the longest period, else the clamped one, which is right everywhere."""
-    level, bound = _level(x), _bound(x)
+    level, bound = level_of(x), bound_of(x)
     period = series.period_for(bound, wave)
     within = period <= LONGEST
     turn = period.bit_length() - 1 if within else level.limit.bit_length() - int(np.max(level.frac)) + 2
@@ -102,7 +93,7 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
 
 
 def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:
-    level = _level(x)
+    level = level_of(x)
     level = level.reduced(level.limit.bit_length() - 46)
     f = int(np.max(level.frac))
     limit = (1 << WAVE_UNIT) + math.ceil(series.turn_error(1 << 46))

@@ -24,7 +24,7 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     `high` promises x <= high, at most 18.5, where the bound of x does not prove it; that is checked before the next reveal.
     Raises RangeError where neither does.
     """
-    level, bound = _level(x), _bound(x)
+    level, bound = level_of(x), bound_of(x)
     f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
     if top > LARGEST:
         do = "state a bound: exp(x, high=...), or assume_bound(x, ...) first"
@@ -50,19 +50,19 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
 
     Checked before the next reveal; `base` is log, log2 or log10.
     """
-    level = _level(x)
+    level = level_of(x)
     smallest = 1 if low is None else _units(level, low)
     _at_least(level, smallest)
     top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))
     share = exponential.log(x.s, level.share, f, top, smallest.bit_length() - 1, base)
     scale = getattr(math, base)
-    limit = math.ceil((max(abs(scale(smallest * 2.0**-f)), abs(scale(_bound(level)))) + 1) * 2**INVERSE_UNIT)
+    limit = math.ceil((max(abs(scale(smallest * 2.0**-f)), abs(scale(bound_of(level)))) + 1) * 2**INVERSE_UNIT)
     return Fixed(x.s, share, INVERSE_UNIT, limit, INVERSE_UNIT - FRACTION)
 
 
 def sqrt(x: Number) -> Fixed:
     """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
-    level = _even(_level(x))
+    level = _even(level_of(x))
     _at_least(level, 0)
     top = max(2, level.limit.bit_length())
     unit = RING_BITS - 2 - SCALED - (top + 1) // 2
@@ -74,7 +74,7 @@ def sqrt(x: Number) -> Fixed:
 
 def divide(a: Number, b: Number, low: Any) -> Fixed:
     """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 7 rounds. Checked before the next reveal."""
-    b, a = _level(b), _level(a)
+    b, a = level_of(b), level_of(a)
     smallest = _units(b, low)
     top = max(2, b.limit.bit_length())
     a = a.reduced(max(0, (a.limit // smallest).bit_length() + top - RING_BITS + 2))
@@ -123,7 +123,7 @@ def reciprocal(x: Number, low: Any) -> Fixed:
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
 
 
-def _level(x: Number) -> Number:
+def level_of(x: Number) -> Number:
     """x with one number of fraction bits for all elements, not below zero."""
     level = x.even(tuple(range(x.ndim)))
     return level.lifted(np.maximum(level.frac, 0))
@@ -135,7 +135,8 @@ def _even(x: Number) -> Number:
     return x.lifted(np.add(x.frac, odd)) if np.any(odd) else x
 
 
-def _bound(x: Number) -> float:
+def bound_of(x: Number) -> float:
+    """The largest magnitude that an element can have."""
     return float(np.max(x.bound, initial=0))
 
 

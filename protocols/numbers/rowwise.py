@@ -12,7 +12,7 @@ from mpc.sharing.share import Share
 from protocols import order, rows
 from protocols.inverse import INVERSE_UNIT
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.elementary import _bound, _level
+from protocols.numbers.elementary import bound_of, level_of
 from protocols.numbers.encoding import FRACTION
 from protocols.rows import PROBABILITY_UNIT
 
@@ -22,7 +22,7 @@ def softmax(x: Number, axis: int = -1) -> Fixed:
 
     Small are 8 for rows of 10, 6.7 for rows of 1000; otherwise the largest of each row is subtracted first.
     """
-    level = _level(x)
+    level = level_of(x)
     (at,) = level._axes("softmax", axis, {})
     last = (*[k for k in range(level.ndim) if k != at], at)
     row = level.transpose(last)
@@ -34,10 +34,10 @@ def softmax(x: Number, axis: int = -1) -> Fixed:
 
 def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     """log sum exp(x) along an axis, error below 2^-13, for any x: 6 rounds for small proved bounds, else 14 and more."""
-    level = _level(x)
+    level = level_of(x)
     (at,) = level._axes("log_sum_exp", axis, {})
     row = level.transpose((*[k for k in range(level.ndim) if k != at], at))
-    count, bound, f = row.shape[-1], _bound(row), int(np.max(row.frac))
+    count, bound, f = row.shape[-1], bound_of(row), int(np.max(row.frac))
     share = _rows(rows.log_sum_exp, rows.log_sum_exp_of_any, row)
     frac = INVERSE_UNIT if rows.bounded(count, bound) else f
     limit = math.ceil((bound + math.log(max(2, count)) + 1) * 2.0**frac)
@@ -50,6 +50,6 @@ def _rows(
     x: Number,
 ) -> Share:
     f = int(np.max(x.frac))
-    if rows.bounded(x.shape[-1], _bound(x)):
-        return near(x.s, x.share, f, _bound(x))
+    if rows.bounded(x.shape[-1], bound_of(x)):
+        return near(x.s, x.share, f, bound_of(x))
     return anywhere(x.s, x.share, f, x.limit.bit_length(), order.maximum)

@@ -1,0 +1,20 @@
+"""Fixtures that several files of tests share."""
+
+from __future__ import annotations
+
+import pytest
+from kernels import PATHS, REFERENCE, kernel_of
+
+from mpc.kernel import Kernel
+
+
+@pytest.fixture(params=PATHS, scope="module")
+def kernel(request: pytest.FixtureRequest) -> Kernel:
+    """The native kernel on each path."""
+    return kernel_of(request.param)
+
+
+@pytest.fixture(params=("reference", *PATHS), scope="module")
+def any_kernel(request: pytest.FixtureRequest) -> Kernel:
+    """The reference, and the native kernel on each path."""
+    return REFERENCE if request.param == "reference" else kernel_of(request.param)
