@@ -119,6 +119,8 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], flo
     "var of a sample": (lambda x, y: np.var(x, axis=1, ddof=1), lambda x, y: np.var(x, axis=1, ddof=1), 2**-13),
     "var of truth values": (lambda x, y: (x > 0).var(), lambda x, y: (x > 0).var(), 2**-13),
     "log1p": (lambda x, y: np.log1p(y), lambda x, y: np.log1p(y), 2**-13),
+    "exp of small products": (lambda x, y: np.exp(x * x * y * 2.0**-20), lambda x, y: np.exp(x * x * y * 2.0**-20), 2**-13),
+    "softmax of small products": (lambda x, y: softmax(x * x * y * 2.0**-9), lambda x, y: soft(x * x * y * 2.0**-9), 2**-13),
     "expm1": (lambda x, y: np.expm1(x), lambda x, y: np.expm1(x), 2**-13),
     "methods": (lambda x, y: x.max(axis=1) + x.min() + x.clip(-1, 1)[:, 0], lambda x, y: methods(x), 2**-15),
     "var of integers": (lambda x, y: (7 * (x > 0) + (y > 1)).var(), lambda x, y: (7 * (x > 0) + (y > 1)).var(), 2**-13),

@@ -15,6 +15,7 @@ from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.encoding import FRACTION, RING_BITS
 
 SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
+EXPONENT = 28  # fraction bits of an exponent
 LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
 
@@ -24,7 +25,7 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     `high` promises x <= high, at most 18.5, where the bound of x does not prove it; that is checked before the next reveal.
     Raises RangeError where neither does.
     """
-    level, bound = level_of(x), bound_of(x)
+    level, bound = exponent_of(x), bound_of(x)
     f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
     if top > LARGEST:
         do = "state a bound: exp(x, high=...), or assume_bound(x, ...) first"
@@ -127,6 +128,14 @@ def level_of(x: Number) -> Number:
     """x with one number of fraction bits for all elements, not below zero."""
     level = x.even(tuple(range(x.ndim)))
     return level.lifted(np.maximum(level.frac, 0))
+
+
+def exponent_of(x: Number) -> Number:
+    """x as `exp` takes it: with so few fraction bits that x log2(e) fits a share."""
+    level = level_of(x)
+    while (extra := int(np.max(level.frac, initial=0)) - EXPONENT) > 0:
+        level = level.reduced(min(extra, RING_BITS - 1))
+    return level
 
 
 def _even(x: Number) -> Number:

@@ -12,7 +12,7 @@ from mpc.sharing.share import Share
 from protocols import order, rows
 from protocols.inverse import INVERSE_UNIT
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.elementary import bound_of, level_of
+from protocols.numbers.elementary import bound_of, exponent_of
 from protocols.numbers.encoding import FRACTION
 from protocols.rows import PROBABILITY_UNIT
 
@@ -22,7 +22,7 @@ def softmax(x: Number, axis: int = -1) -> Fixed:
 
     Small are 8 for rows of 10, 6.7 for rows of 1000; otherwise the largest of each row is subtracted first.
     """
-    level = level_of(x)
+    level = exponent_of(x)
     (at,) = level._axes("softmax", axis, {})
     last = (*[k for k in range(level.ndim) if k != at], at)
     row = level.transpose(last)
@@ -34,7 +34,7 @@ def softmax(x: Number, axis: int = -1) -> Fixed:
 
 def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     """log sum exp(x) along an axis, error below 2^-13, for any x: 6 rounds for small proved bounds, else 14 and more."""
-    level = level_of(x)
+    level = exponent_of(x)
     (at,) = level._axes("log_sum_exp", axis, {})
     row = level.transpose((*[k for k in range(level.ndim) if k != at], at))
     count, bound, f = row.shape[-1], bound_of(row), int(np.max(row.frac))
