@@ -277,7 +277,7 @@ class Number(Secret):
 
     def absolute(self) -> Number:
         """|x|."""
-        return self._new(order.absolute(self.s, self.share, self.limit.bit_length()), self.frac, self.limit, self.extra)
+        return self._new(order.absolute(self.s, self.share, max(1, self.limit.bit_length())), self.frac, self.limit, self.extra)
 
 
 class Fixed(Number):

@@ -36,7 +36,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
         least, most = (_units(x, float(v)) for v in (a_min, a_max))
         if least > most:
             refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
-        share = order.clip(x.s, x.share, x.limit.bit_length(), least, most)
+        share = order.clip(x.s, x.share, max(1, x.limit.bit_length()), least, most)
         return x._new(share, x.frac, max(1, min(x.limit, max(abs(least), abs(most)))), x.extra)
     x = x if a_min is None else larger(x, a_min)
     return x if a_max is None else smaller(x, a_max)
@@ -44,12 +44,12 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
 
 def relu(x: Number) -> Number:
     """max(x, 0): 4 rounds."""
-    return x._new(rectified.relu(x.s, x.share, x.limit.bit_length())[0], x.frac, x.limit, x.extra)
+    return x._new(rectified.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limit, x.extra)
 
 
 def sign(x: Number) -> Int:
     """-1, 0 or 1: 4 rounds."""
-    return Int(x.s, order.sign(x.s, x.share, x.limit.bit_length()), 0, 1)
+    return Int(x.s, order.sign(x.s, x.share, max(1, x.limit.bit_length())), 0, 1)
 
 
 def maximum(a: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Number:
@@ -86,7 +86,7 @@ def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: An
     base: Number = x if isinstance(x, Number) else y
     first, second = (v if isinstance(v, Number) else base._other(base._on_grid(v)) for v in (x, y))
     left, right = first.aligned(second)
-    low = max(left.limit, right.limit).bit_length()
+    low = max(1, left.limit, right.limit).bit_length()
     kind = left if type(right) is Int else right
     limit, extra = max(left.limit, right.limit), min(left.extra, right.extra)
     return kind._new(choose(base.s, left.share, right.share, low), left.frac, limit, extra)
@@ -107,11 +107,11 @@ def _last(a: Any, axis: int | tuple[int, ...] | None) -> tuple[Number, tuple[int
 def _along(pick: Pick, a: Any, axis: int | tuple[int, ...] | None, keepdims: bool) -> Number:
     x, gone = _last(a, axis)
     frac = x.frac if isinstance(x.frac, int) else x.frac[..., 0]
-    result: Number = x._new(pick(x.s, x.share, x.limit.bit_length()), frac, x.limit, x.extra)
+    result: Number = x._new(pick(x.s, x.share, max(1, x.limit.bit_length())), frac, x.limit, x.extra)
     return result.expand_dims(gone) if keepdims else result
 
 
 def _place(pick: Pick, a: Any, axis: int | None, keepdims: bool) -> Int:
     x, gone = _last(a, axis)
-    result = Int(x.s, pick(x.s, x.share, x.limit.bit_length()), 0, max(1, x.shape[-1] - 1))
+    result = Int(x.s, pick(x.s, x.share, max(1, x.limit.bit_length())), 0, max(1, x.shape[-1] - 1))
     return result.expand_dims(gone) if keepdims else result

@@ -52,4 +52,4 @@ def _rows(
     f = int(np.max(x.frac))
     if rows.bounded(x.shape[-1], bound_of(x)):
         return near(x.s, x.share, f, bound_of(x))
-    return anywhere(x.s, x.share, f, x.limit.bit_length(), order.maximum)
+    return anywhere(x.s, x.share, f, max(1, x.limit.bit_length()), order.maximum)
