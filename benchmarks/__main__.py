@@ -31,5 +31,19 @@ def kernel(json: Json = None, quick: Quick = False) -> None:
         json.write_text(documents.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
+@app.command()
+def protocols(
+    json: Json = None,
+    quick: Quick = False,
+    only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Only protocols whose names begin so.")] = "",
+) -> None:
+    """Protocols between two parties and a dealer, three processes over TLS: time together and apart, rounds and bytes."""
+    from benchmarks import protocols as benchmark
+
+    document = benchmark.run(quick, [name for name in only.split(",") if name])
+    if json is not None:
+        json.write_text(documents.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks")

@@ -164,7 +164,7 @@ def _peak_cost(x: Shape, low: int) -> tuple[int, int]:
 
 
 def _one_hot_cost(x: Shape, low: int) -> tuple[int, int]:
-    return _sum(contest_cost(x, low, False), winners_cost(x), (bits(size(x)), 8 * size(x)))
+    return _sum(contest_cost(x, low, False), winners_cost(x), (bits(size(x)) if x[-1] > 1 else 0, 8 * size(x)))
 
 
 def _argmax(x: Array) -> Array:

@@ -8,18 +8,27 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from harness import encoder, run
 
-from benchmarks import measure
+from benchmarks import measure, protocols
 from benchmarks.kernel import SECTIONS, comparison, native, peaks
 from benchmarks.measure import EACH, RATE, TIME, Bound, Figure, Stopwatch, at_least, at_most
+from benchmarks.protocols import accounts
+from benchmarks.protocols.participants import PARTIES, Party, Sample, measured
+from benchmarks.protocols.workloads import Workload, workloads
 from mpc.execution import Execution
+from mpc.prg import Prg
+from mpc.ring import Z64
+from mpc.session import Session
 from mpc.sources import remote
+from protocols.bits import comparison_cost
 
 COMPILER = any(map(shutil.which, peaks.COMPILERS))
 HERE = Path(__file__).parent.parent
@@ -235,6 +244,91 @@ def test_a_clock_counts_each_participant_alone(monkeypatch: pytest.MonkeyPatch) 
     assert {name: len(found) for name, found in times.items()} == {"ada": 2, "bob": 1, "dealer": 1}
 
 
+# -- protocols ----------------------------------------------------------------------------------------------------------------
+
+
+def test_every_second_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, book = Clock(), accounts.Accounts()
+    monkeypatch.setattr(time, "perf_counter", clock)
+    inner = book.timed(lambda word: word, lambda _: clock.work("inner", lambda _: 2.0)())
+    outer = book.timed("outer", lambda: (clock.work("outer", lambda _: 5.0)(), inner("a"), inner("b"), inner("a")))
+    outer()
+    assert book.spent == {"outer": 5.0, "a": 4.0, "b": 2.0}
+    before = dict(book.spent)
+    inner("b")
+    assert book.since(before) == {"outer": 0.0, "a": 0.0, "b": 2.0}
+    assert accounts.whole(3.0, book.since(before, {"b": 0.5})) == {"outer": 0.0, "a": 0.0, "b": 1.5, accounts.PYTHON: 1.5}
+    thread = threading.Thread(target=inner, args=("c",))
+    thread.start()
+    thread.join()
+    assert "c" not in book.spent
+
+
+def test_accounts_are_taken_off_again() -> None:
+    before = Prg.words, Execution._order, remote._deal
+    with accounts.kept() as book, accounts.served(book), accounts.Announcements().watched(book):
+        assert all(one is not two for one, two in zip((Prg.words, Execution._order, remote._deal), before, strict=True))
+    assert (Prg.words, Execution._order, remote._deal) == before
+
+
+def test_a_protocol_takes_as_long_as_its_slower_party_and_warming_up_does_not_count() -> None:
+    def party(*seconds: float) -> Party:
+        samples = [Sample(k % 2 == 1, k, one, {"dealer": one / 4, "kernel": one / 2}, 3, 40, 50) for k, one in enumerate(seconds)]
+        return Party(samples, error=seconds[0] / 100)
+
+    workload = Workload("it", "2", lambda s, x: x, (np.zeros(2),), np.array, 0)
+    parties = [party(90, 80, 1, 9, 2, 3, 3, 1), party(9, 8, 2, 1, 7, 1, 1, 5)]
+    found = protocols.figure(workload, "native", parties, [{"TLS": k + 0.5} for k in range(8)])
+    assert (found.seconds, found.online, found.waiting) == (3, 5, 0.75)
+    assert (found.dealer, found.serving) == (5.5, {"TLS": 5.5})
+    assert (found.rounds, found.sent, found.dealt, found.error) == (3, 40, 50, 0.9)
+    assert found.spent == {"dealer": 1.25, "kernel": 2.5}
+    assert found.row()["online goes into"] == "kernel 67%, waiting 33%"
+    assert "bound" not in json.loads(json.dumps(found.document()))
+
+
+def test_every_workload_computes_what_it_says() -> None:
+    known = workloads(quick=True)
+    columns = {f"{name} {k}": words for name, one in known.items() for k, words in enumerate(one.words)}
+
+    def main(s: Session) -> dict[str, Any]:
+        inputs = {name: s.input(s.parties[0], name, words.shape, encoder(Z64)).scale(1) for name, words in columns.items()}
+        given = {name: [inputs[f"{name} {k}"] for k in range(len(one.arguments))] for name, one in known.items()}
+        return {name: s.reveal(one.call(s, *given[name]), label="result") for name, one in known.items()}
+
+    for found in run(main, 2, columns).results.values():
+        for name, words in found.items():
+            known[name].check(np.asarray(words))
+    with pytest.raises(ArithmeticError, match="is off by 1"):
+        known["x < 0 10^4"].check(1 - np.asarray(found["x < 0 10^4"]))
+
+
+def test_the_system_says_what_other_programs_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "times", lambda: (1.0, 2.0, 3.0, 4.0, 500.0))
+    monkeypatch.setattr(os, "sysconf", lambda _: 100)
+    file = tmp_path / "stat"
+    file.write_text("cpu  1000 200 300 70000 9000 10 20 30 40 50\ncpu0 1 1 1 1 1 1 1 1 1 1\n", encoding="ascii")
+    assert protocols._others(file) == pytest.approx(15.6 - 10)
+    assert protocols._others(tmp_path / "none") is None
+
+
+def test_a_process_that_fails_is_named() -> None:
+    with pytest.raises(RuntimeError, match=f"{PARTIES[0]}: KeyError: 'no such thing'"):
+        measured("no such thing", True, 1)
+
+
+def test_a_protocol_that_fails_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str, quick: bool, repeats: int) -> Any:
+        if name.startswith("truncate 10^4"):
+            raise RuntimeError("planted")
+        return [Party([Sample(k % 2 == 1, k, 1.0, {}, 1, 1, 1) for k in range(4)])] * 2, [{"TLS": 1.0}] * 4
+
+    monkeypatch.setattr(protocols, "measured", broken)
+    document = protocols.run(True, ["truncate"])
+    assert document["missing"] == ["truncate 10^4: not measured, planted"]
+    assert [one["what"] for one in document["protocols"]] == ["truncate between two", "truncate a window"]
+
+
 # -- the command --------------------------------------------------------------------------------------------------------------
 
 
@@ -308,3 +402,19 @@ def test_a_section_that_fails_does_not_take_the_others_with_it() -> None:
     notes, sections = json.loads(started("-c", program).stderr.splitlines()[-1])
     assert sections == ["Second"]
     assert notes[-1] == "First: not measured, ArithmeticError: planted"
+
+
+def test_the_command_measures_protocols_between_processes(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = started("-m", "benchmarks", "protocols", "--quick", "--only", "x < 0 10,multiply 10", "--json", str(file))
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert document["missing"] == []
+    product, comparison = document["protocols"]
+    assert (product["rounds"], product["sent"], product["dealt"], product["error"]) == (1, 160_000, 80_000, 0)
+    assert (comparison["rounds"], comparison["sent"], comparison["dealt"]) == (3, *comparison_cost(31, 10_000))
+    for one in (product, comparison):
+        assert one["what"] in done.stdout
+        assert min(one["seconds"], one["online"], one["dealer"]) > 0
+        assert set(one["spent"]) >= {"kernel", "keystream", "NumPy", "TLS", "Python"}
+        assert set(one["serving"]) >= {"kernel", "keystream", "NumPy", "TLS", "Python"}
+        assert "dealer" not in one["spent"] or one["spent"]["dealer"] == 0

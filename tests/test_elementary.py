@@ -51,6 +51,18 @@ def soft(x: Any, axis: int = -1) -> Any:
     return y / y.sum(axis, keepdims=True)
 
 
+def between(x: Any) -> Any:
+    """Clipped between fractions."""
+    return np.clip(x, 0.5, 2.5)
+
+
+def twice(where: Any, x: Any, y: Any) -> Any:
+    """A choice between two, again and again: its bound does not grow."""
+    for _ in range(40):
+        x = where(x > 3, x, y)
+    return x
+
+
 def methods(x: Any) -> Any:
     """Some methods of arrays together."""
     return x.max(axis=1) + x.min() + x.clip(-1, 1)[:, 0]
@@ -100,6 +112,10 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], flo
     "minimum with public": (lambda x, y: np.minimum(np.arange(5), x), lambda x, y: np.minimum(np.arange(5), x), 2**-17),
     "clip": (lambda x, y: np.clip(x, -1, 2.5), lambda x, y: np.clip(x, -1, 2.5), 2**-17),
     "clip far out": (lambda x, y: np.clip(x, -1e9, 1e9), lambda x, y: x, 2**-17),
+    "clip of integers between fractions": (lambda x, y: between(3 * (x > 0)), lambda x, y: between(3 * (x > 0)), 2**-15),
+    "clip to beyond the bound": (lambda x, y: np.clip(x, 9, 12), lambda x, y: np.clip(x, 9, 12), 2**-15),
+    "clip to below the bound": (lambda x, y: np.clip(x, -1e3, -20), lambda x, y: np.clip(x, -1e3, -20), 2**-15),
+    "where of two": (lambda x, y: twice(np.where, x, y), lambda x, y: twice(np.where, x, y), 2**-15),
     "clip above": (lambda x, y: np.clip(x, None, 0.5), lambda x, y: np.minimum(x, 0.5), 2**-17),
     "max": (lambda x, y: np.max(x), lambda x, y: np.max(x), 2**-17),
     "max of rows": (lambda x, y: np.max(x, axis=1, keepdims=True), lambda x, y: np.max(x, axis=1, keepdims=True), 2**-17),
@@ -156,6 +172,7 @@ BEYOND: dict[str, Callable[[Any, Any], Any]] = {
     "a divisor that is too small": lambda x, y: divide(x, x, low=0.5),
     "a reciprocal below its low": lambda x, y: reciprocal(y, low=0.5),
     "rsqrt below its low": lambda x, y: rsqrt(y, low=0.5),
+    "exp far above its high": lambda x, y: exp(x / 8, high=-0.9),
     "exp above its high": lambda x, y: exp(y * y, high=2.0),
 }
 
@@ -175,6 +192,9 @@ def test_data_outside_a_domain_end_the_run_before_anything_is_revealed(name: str
 REFUSED: dict[str, tuple[Callable[[Any, Any], Any], type[MpcError]]] = {
     "exp of wide numbers": (lambda x, y: np.exp(x * y), RangeError),
     "a quotient that may be huge": (lambda x, y: divide(x * x * x * x, y * y * y, low=2**-40), RangeError),
+    "a quotient of few digits": (lambda x, y: divide(x * 2.0**20, y, low=2**-17), RangeError),
+    "exp below all it can be": (lambda x, y: exp(x, high=-9.0), RangeError),
+    "log_sum_exp of nothing": (lambda x, y: log_sum_exp(x[:, :0]), UsageError),
     "division by a secret": (lambda x, y: x / y, UsageError),
     "a low above the bound": (lambda x, y: log(y, low=100), RangeError),
     "a function that is not there": (lambda x, y: np.arctan(x), UsageError),

@@ -305,7 +305,7 @@ def test_a_planted_leak_is_caught(name: str, detector: Callable[[Main], bool], m
     assert detector(leak.main), "not found"
 
 
-RELU = next(contract for contract in grid.CONTRACTS if contract.name.startswith("protocols.relu.relu("))
+RELU = next(contract for contract in grid.CONTRACTS if contract.name.startswith("protocols.rectifier.relu("))
 
 
 def test_the_grid_of_all_protocols_catches_an_opening_that_shows_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from harness import NAMES, Meter, born_masked, plain, run, signed
 from mpc.ring import BIT, Z64, Array
 from mpc.session import Session
 from protocols.bits import select
-from protocols.relu import relu, relu_truncated
+from protocols.rectifier import relu, relu_truncated
 from protocols.windows import truncate_window, window_error, window_limit
 
 WINDOWS = [(16, 4, 32), (16, 4, 24), (16, 2, 24), (13, 8, 32), (4, 4, 30), (1, 0, 8), (20, 0, 44), (36, 4, 32)]

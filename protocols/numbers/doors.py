@@ -90,7 +90,7 @@ def assume_bound(x: Number, bound: float) -> Number:
     if not 0 < bound < math.inf:
         raise UsageError("An assumed bound is a positive number.", where=script_line())
     x = x.even(tuple(range(x.ndim)))
-    limit = math.floor(bound * 2 ** float(np.max(x.frac)))
+    limit = max(1, math.floor(bound * 2 ** float(np.max(x.frac))))
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)

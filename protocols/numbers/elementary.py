@@ -15,6 +15,7 @@ from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.encoding import FRACTION, RING_BITS
 
 SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
+ERROR = 13  # bits below the point at which a quotient may be off
 EXPONENT = 28  # fraction bits of an exponent
 LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
@@ -32,7 +33,9 @@ def exp(x: Number, high: float | None = None) -> Fixed:
         raise RangeError(f"exp(x) for x up to {top:.4g} does not fit the ring.", where=script_line(), do=do)
     if top < bound:
         limit = math.floor(top * 2.0**f)
-        reached = bits.at_least(x.s, level.share, [limit + 1], level.limit.bit_length() + 1)[0]
+        if top < max(-bound, SMALLEST):
+            raise RangeError(f"x <= {top:.4g} leaves nothing that exp takes.", where=script_line(), do="state a larger high")
+        reached = bits.at_least(x.s, level.share, [limit + 1], max(level.limit, abs(limit + 1)).bit_length() + 1)[0]
         x.s.assumptions.append((reached + 1, f"x <= {top:g} at {script_line()}"))
     low = max(-bound, SMALLEST)
     octave = exponential.octave_range(low, top)[0]
@@ -73,22 +76,24 @@ def sqrt(x: Number) -> Fixed:
     return Fixed(x.s, share, frac, limit, min(SCALED, frac - FRACTION))
 
 
-def divide(a: Number, b: Number, low: Any) -> Fixed:
+def divide(a: Number, b: Number, low: Any) -> Number:
     """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 7 rounds. Checked before the next reveal."""
     b, a = level_of(b), level_of(a)
     smallest = _units(b, low)
     top = max(2, b.limit.bit_length())
+    fine = int(np.max(a.frac, initial=0))
     a = a.reduced(max(0, (a.limit // smallest).bit_length() + top - RING_BITS + 2))
+    lost = fine > int(np.max(a.frac, initial=0)) and -int(np.max(a.frac)) > math.log2(smallest) - int(np.max(b.frac)) - ERROR
     largest = (a.limit // smallest + 1).bit_length()
-    if largest + top > RING_BITS - 1:
+    frac = RING_BITS - 2 - largest + int(np.max(a.frac, initial=0)) - int(np.max(b.frac, initial=0))
+    if lost or largest + top > RING_BITS - 1 or SCALED - frac > -ERROR:
         raise RangeError("The quotient can be too large.", where=script_line(), do="state a larger low, or smaller bounds")
     beyond = bits.at_least(b.s, b.share, [1 - smallest, smallest], top + 1)
     b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"|divisor| >= {float(np.min(low)):g} at {script_line()}"))
     unit = RING_BITS - 2 - largest
     share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1)
-    frac = unit + int(np.max(a.frac)) - int(np.max(b.frac))
     limit = _with_error(((a.limit << unit) // smallest) + 1)
-    return Fixed(a.s, share, frac, limit, max(0, frac - FRACTION))
+    return Fixed(a.s, share, frac, limit, max(0, frac - FRACTION)).reduced()  # all bits tell b
 
 
 def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,5 +104,8 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     if base is None:
         x, y = public(condition, x), public(condition, y)
         return condition.number().times(np.subtract(x, y)).plus(y)
-    right = base._other(y)
-    return condition.times(base._other(x).minus(right)).plus(right)
+    left, right = base._other(x), base._other(y)
+    chosen = condition.times(left.minus(right)).plus(right)
+    if all(isinstance(v.frac, int) for v in (left, right, chosen)):  # one of the two, give or take a truncation
+        return chosen.assume(max(math.ceil(v.limit * 2.0 ** (chosen.frac - v.frac)) for v in (left, right)) + 2)
+    return chosen

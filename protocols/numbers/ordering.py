@@ -10,11 +10,11 @@ import numpy as np
 from mpc.session import Session
 from mpc.sharing.node import ShapeError
 from mpc.sharing.share import Share
-from protocols import order
-from protocols import relu as rectified
+from protocols import order, rectifier
 from protocols.numbers.arrays import Bool, Int, Number
 from protocols.numbers.secret import Secret, refuse
 
+FARTHEST = 2.0**60  # units of a limit
 Pick = Callable[[Session, Share, int], Share]
 
 
@@ -32,19 +32,23 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     """np.clip to public limits, arrays or numbers; a limit may be None."""
     x: Number = _number(a)
     single = all(v is None or (not isinstance(v, Secret) and np.ndim(v) == 0) for v in (a_min, a_max))
+    units: list[float] = []
     if a_min is not None and a_max is not None and single and isinstance(x.frac, int):
-        least, most = (_units(x, float(v)) for v in (a_min, a_max))
-        if least > most:
+        units = [float(v) * 2.0 ** float(x.frac) for v in (a_min, a_max)]
+    if units and (type(x) is not Int or all(unit == round(unit) for unit in units)):
+        least, most = (round(max(-FARTHEST, min(FARTHEST, unit))) for unit in units)
+        if units[0] > units[1]:
             refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
         share = order.clip(x.s, x.share, max(1, x.limit.bit_length()), least, most)
-        return x._new(share, x.frac, max(1, min(x.limit, max(abs(least), abs(most)))), x.extra)
+        ends = max(least, min(most, -x.limit)), min(most, max(least, x.limit))
+        return x._new(share, x.frac, max(1, *map(abs, ends)), x.extra)
     x = x if a_min is None else larger(x, a_min)
     return x if a_max is None else smaller(x, a_max)
 
 
 def relu(x: Number) -> Number:
     """max(x, 0): 4 rounds."""
-    return x._new(rectified.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limit, x.extra)
+    return x._new(rectifier.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limit, x.extra)
 
 
 def sign(x: Number) -> Int:
@@ -74,11 +78,6 @@ def argmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Int:
 
 def _number(x: Any) -> Any:
     return x.number() if isinstance(x, Bool) else x
-
-
-def _units(x: Number, value: float) -> int:
-    """A public limit in units of x's last place, no further out than x can be."""
-    return int(max(-x.limit - 1, min(x.limit + 1, np.rint(value * 2.0 ** float(np.max(x.frac))))))
 
 
 def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: Any) -> Number:

@@ -14,10 +14,11 @@ from protocols.inverse import INVERSE_UNIT
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, exponent_of
 from protocols.numbers.encoding import FRACTION
+from protocols.numbers.secret import refuse
 from protocols.rows import PROBABILITY_UNIT
 
 
-def softmax(x: Number, axis: int = -1) -> Fixed:
+def softmax(x: Number, axis: int = -1) -> Number:
     """exp(x) / sum exp(x) along an axis, error below 2^-13, for any x: 8 rounds for small proved bounds, else 15 and more.
 
     Small are 8 for rows of 10, 6.7 for rows of 1000; otherwise the largest of each row is subtracted first.
@@ -28,7 +29,7 @@ def softmax(x: Number, axis: int = -1) -> Fixed:
     row = level.transpose(last)
     share = _rows(rows.softmax, rows.softmax_of_any, row)
     limit = (1 << PROBABILITY_UNIT) + (1 << PROBABILITY_UNIT - 13)
-    result = Fixed(x.s, share, PROBABILITY_UNIT, limit, PROBABILITY_UNIT - FRACTION)
+    result = Fixed(x.s, share, PROBABILITY_UNIT, limit, PROBABILITY_UNIT - FRACTION).reduced()  # all bits tell the sum
     return result.transpose(tuple(int(k) for k in np.argsort(last)))
 
 
@@ -36,6 +37,8 @@ def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     """log sum exp(x) along an axis, error below 2^-13, for any x: 6 rounds for small proved bounds, else 14 and more."""
     level = exponent_of(x)
     (at,) = level._axes("log_sum_exp", axis, {})
+    if not level.shape[at]:
+        refuse(x, "log_sum_exp of nothing", "check the shape")
     row = level.transpose((*[k for k in range(level.ndim) if k != at], at))
     count, bound, f = row.shape[-1], bound_of(row), int(np.max(row.frac))
     share = _rows(rows.log_sum_exp, rows.log_sum_exp_of_any, row)
