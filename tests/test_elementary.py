@@ -51,6 +51,11 @@ def soft(x: Any, axis: int = -1) -> Any:
     return y / y.sum(axis, keepdims=True)
 
 
+def truths(b: Any) -> Any:
+    """The same of zeros and ones."""
+    return np.exp(b.astype(float)) + logistic(b.astype(float)) + b
+
+
 def between(x: Any) -> Any:
     """Clipped between fractions."""
     return np.clip(x, 0.5, 2.5)
@@ -90,6 +95,9 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], flo
     "quotient": (lambda x, y: divide(x, y, low=0.02), lambda x, y: x / y, 2**-10),
     "quotient by negative numbers": (lambda x, y: divide(x, -y, low=0.02), lambda x, y: -x / y, 2**-10),
     "quotient of wide products": (lambda x, y: divide(x * x * x, y, low=0.02), lambda x, y: x**3 / y, 2**-10),
+    "quotient of a public number": (lambda x, y: divide(1, y, low=0.02), lambda x, y: 1 / y, 2**-10),
+    "quotient by a public number": (lambda x, y: divide(x, 4.0, low=1), lambda x, y: x / 4, 2**-13),
+    "functions of truth values": (lambda x, y: exp(x > 0) + sigmoid(x > 0) + relu(x > 0), lambda x, y: truths(x > 0), 2**-12),
     "reciprocal": (lambda x, y: reciprocal(y, low=0.02), lambda x, y: 1 / y, 2**-10),
     "rsqrt": (lambda x, y: rsqrt(y, low=0.02), lambda x, y: 1 / np.sqrt(y), 2**-10),
     "sigmoid": (lambda x, y: sigmoid(x), lambda x, y: logistic(x), 2**-13),
@@ -197,6 +205,8 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], type[MpcError]]] = {
     "log_sum_exp of nothing": (lambda x, y: log_sum_exp(x[:, :0]), UsageError),
     "division by a secret": (lambda x, y: x / y, UsageError),
     "a low above the bound": (lambda x, y: log(y, low=100), RangeError),
+    "a function of a public number": (lambda x, y: sigmoid(3.0), UsageError),
+    "relu of a public array": (lambda x, y: relu(np.ones(3)), UsageError),
     "a function that is not there": (lambda x, y: np.arctan(x), UsageError),
     "the largest of nothing": (lambda x, y: np.max(x[:0]), UsageError),
     "an axis that is not there": (lambda x, y: np.max(x, axis=2), UsageError),

@@ -12,7 +12,7 @@ from mpc.session import Session
 from mpc.sharing.share import Share
 from protocols import series
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.elementary import bound_of, level_of
+from protocols.numbers.elementary import bound_of, level_of, number_of
 from protocols.numbers.encoding import FRACTION, overflow
 from protocols.series import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
 
@@ -24,6 +24,7 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
 
     A small gain is folded into public coefficients, and the result has that many more fraction bits.
     """
+    x = number_of(x)
     shift = 0
     while gain * 2**shift <= Fraction(1, 2):
         shift += 1
@@ -71,6 +72,7 @@ def cos(x: Number) -> Fixed:
 
 def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
     """The one-round form where the bound of x is within the longest period, else the clamped one, which is right everywhere."""
+    x = number_of(x)
     level, bound = level_of(x), bound_of(x)
     period = series.period_for(bound, wave)
     within = period <= LONGEST
@@ -93,6 +95,7 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
 
 
 def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:
+    x = number_of(x)
     level = level_of(x)
     level = level.reduced(level.limit.bit_length() - 46)
     f = int(np.max(level.frac))

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mpc.errors import RangeError
+from mpc.errors import RangeError, UsageError
 from mpc.lines import script_line
 from protocols import bits, exponential, inverse
 from protocols.inverse import INVERSE_UNIT, SCALED
-from protocols.numbers.arrays import Fixed, Number
+from protocols.numbers.arrays import Bool, Fixed, Number
 from protocols.numbers.encoding import FRACTION, RING_BITS
+from protocols.numbers.secret import Secret
 
 SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
 ERROR = 13  # bits below the point at which a quotient may be off
@@ -26,6 +27,7 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     `high` promises x <= high, at most 18.5, where the bound of x does not prove it; that is checked before the next reveal.
     Raises RangeError where neither does.
     """
+    x = number_of(x)
     level, bound = exponent_of(x), bound_of(x)
     f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
     if top > LARGEST:
@@ -54,6 +56,7 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
 
     Checked before the next reveal; `base` is log, log2 or log10.
     """
+    x = number_of(x)
     level = level_of(x)
     smallest = 1 if low is None else _units(level, low)
     _at_least(level, smallest)
@@ -66,6 +69,7 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
 
 def sqrt(x: Number) -> Fixed:
     """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
+    x = number_of(x)
     level = _even(level_of(x))
     _at_least(level, 0)
     top = max(2, level.limit.bit_length())
@@ -76,9 +80,12 @@ def sqrt(x: Number) -> Fixed:
     return Fixed(x.s, share, frac, limit, min(SCALED, frac - FRACTION))
 
 
-def divide(a: Number, b: Number, low: Any) -> Number:
+def divide(a: Any, b: Any, low: Any) -> Number:
     """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 7 rounds. Checked before the next reveal."""
-    b, a = level_of(b), level_of(a)
+    if not isinstance(b, Secret):
+        return number_of(a).over(b)
+    b = level_of(number_of(b))
+    a = level_of(number_of(a) if isinstance(a, Secret) else b._other(a))
     smallest = _units(b, low)
     top = max(2, b.limit.bit_length())
     fine = int(np.max(a.frac, initial=0))
@@ -101,7 +108,7 @@ def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed
 
     That they are is checked before the next reveal, unless the caller has `proved` it.
     """
-    x = _even(x)
+    x = _even(number_of(x))
     top = max(2, x.limit.bit_length())
     smallest = _units(x, low)
     if not proved:
@@ -118,6 +125,7 @@ def reciprocal(x: Number, low: Any) -> Fixed:
 
     Raises RangeError where the bound of x is more than 2^29 times `low`.
     """
+    x = number_of(x)
     smallest = _units(x, low)
     _at_least(x, smallest)
     top = max(2, x.limit.bit_length())
@@ -127,6 +135,16 @@ def reciprocal(x: Number, low: Any) -> Fixed:
         raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
     share = inverse.reciprocal(x.s, x.share, top, unit, smallest.bit_length() - 1)
     return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
+
+
+def number_of(x: Any) -> Number:
+    """A secret array as numbers, truth values as 0 and 1; UsageError for anything public."""
+    if isinstance(x, Bool):
+        return x.number()
+    if not isinstance(x, Number):
+        what = f"This function takes secret numbers, not a {type(x).__name__}."
+        raise UsageError(what, where=script_line(), do="for public numbers use NumPy")
+    return x
 
 
 def level_of(x: Number) -> Number:

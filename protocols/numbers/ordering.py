@@ -12,6 +12,7 @@ from mpc.sharing.node import ShapeError
 from mpc.sharing.share import Share
 from protocols import order, rectifier
 from protocols.numbers.arrays import Bool, Int, Number
+from protocols.numbers.elementary import number_of
 from protocols.numbers.secret import Secret, refuse
 
 FARTHEST = 2.0**60  # units of a limit
@@ -48,11 +49,13 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
 
 def relu(x: Number) -> Number:
     """max(x, 0): 4 rounds."""
+    x = number_of(x)
     return x._new(rectifier.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limit, x.extra)
 
 
 def sign(x: Number) -> Int:
     """-1, 0 or 1: 4 rounds."""
+    x = number_of(x)
     return Int(x.s, order.sign(x.s, x.share, max(1, x.limit.bit_length())), 0, 1)
 
 

@@ -12,7 +12,7 @@ from mpc.sharing.share import Share
 from protocols import order, rows
 from protocols.inverse import INVERSE_UNIT
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.elementary import bound_of, exponent_of
+from protocols.numbers.elementary import bound_of, exponent_of, number_of
 from protocols.numbers.encoding import FRACTION
 from protocols.numbers.secret import refuse
 from protocols.rows import PROBABILITY_UNIT
@@ -23,6 +23,7 @@ def softmax(x: Number, axis: int = -1) -> Number:
 
     Small are 8 for rows of 10, 6.7 for rows of 1000; otherwise the largest of each row is subtracted first.
     """
+    x = number_of(x)
     level = exponent_of(x)
     (at,) = level._axes("softmax", axis, {})
     last = (*[k for k in range(level.ndim) if k != at], at)
@@ -35,6 +36,7 @@ def softmax(x: Number, axis: int = -1) -> Number:
 
 def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     """log sum exp(x) along an axis, error below 2^-13, for any x: 6 rounds for small proved bounds, else 14 and more."""
+    x = number_of(x)
     level = exponent_of(x)
     (at,) = level._axes("log_sum_exp", axis, {})
     if not level.shape[at]:
