@@ -81,7 +81,7 @@ def sqrt(x: Number) -> Fixed:
 
 
 def divide(a: Any, b: Any, low: Any) -> Number:
-    """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 7 rounds. Checked before the next reveal."""
+    """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 8 rounds. Checked before the next reveal."""
     if not isinstance(b, Secret):
         return number_of(a).over(b)
     b = level_of(number_of(b))
