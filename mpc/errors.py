@@ -65,6 +65,10 @@ class AvailabilityError(MpcError):
     exit_code = 7
 
 
+class PrecisionWarning(UserWarning):
+    """A result has few significant digits, because the bounds it was computed under are far above its size."""
+
+
 FAMILIES: dict[str, type[MpcError]] = {
     kind.__name__: kind for kind in (UsageError, DataError, RangeError, ConsentError, IntegrityError, AvailabilityError)
 }

@@ -31,6 +31,7 @@ class Counting:
         self._parties, self._branches = parties, branches
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
+        self.notes: dict[RevealKey, str] = {}
         self.orders: list[bytes] = []
         self.kernel = load("reference")  # small as its work is here
 
@@ -45,7 +46,9 @@ class Counting:
             if node.op == "publish":
                 self.reveals[node.line, published(node.params[0]), node.shape, self._parties] += 1
         for reveal in segment.reveals:
-            self.reveals[reveal.line, reveal.label, reveal.node.shape, reveal.receivers] += 1
+            key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
+            self.reveals[key] += 1
+            self.notes[key] = reveal.note
         return [Unknown(reveal.node.shape, np.uint64, self._branches) for reveal in segment.reveals]
 
     def close(self) -> None:
@@ -60,6 +63,7 @@ class Path:
     cost: Cost
     reveals: Counter[RevealKey]
     orders: tuple[bytes, ...]  # running digest of what the dealer is asked for, after each segment
+    notes: dict[RevealKey, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,11 @@ class Plan:
         for path in self.paths:
             union |= path.reveals
         return dict(union)
+
+    @property
+    def notes(self) -> dict[RevealKey, str]:
+        """What the number system knows of each reveal: range and resolution."""
+        return {key: note for path in self.paths for key, note in path.notes.items()}
 
     @property
     def orders(self) -> frozenset[bytes]:
@@ -123,6 +132,6 @@ def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *,
         session = Session(name, parties, engine, eager=eager, context=context)
         main(session)
         session.close()
-        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders)))
+        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.notes))
         prefix = branches.following()
     return Plan(parties, eager, tuple(paths))

@@ -18,12 +18,16 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """A declared output: the share's node and who may read it, under which label, asked for at which script line."""
+    """A declared output: the share's node and who may read it, under which label, asked for at which script line.
+
+    `note` tells readers of the plan what the number system knows of it, such as its range and resolution.
+    """
 
     node: Node
     receivers: tuple[str, ...]
     label: str
     line: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

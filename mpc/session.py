@@ -254,8 +254,11 @@ class Session:
         self._allow(declassified(why), x.shape, self.parties)
         return Public(self, self.node("open", (x.node,), ("declassified", why), x.ring, x.shape, secret=False))
 
-    def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str) -> Any:
-        """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere."""
+    def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str, notes: Sequence[str] = ()) -> Any:
+        """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere.
+
+        `notes`, one for each x, are shown beside the reveals in the plan.
+        """
         if not x or not all(isinstance(share, Share) for share in x):
             raise TypeError("reveal takes shares")
         if self.assumptions:
@@ -269,7 +272,7 @@ class Session:
             )
         receivers = self.receivers(to)
         line = script_line()
-        reveals = tuple(Reveal(share.node, receivers, label, line) for share in x)
+        reveals = tuple(Reveal(v.node, receivers, label, line, note) for v, note in zip(x, [*notes, *[""] * len(x)], strict=False))
         for reveal in reveals:
             self._allow(label, reveal.node.shape, receivers)
         values = self._run(reveals)

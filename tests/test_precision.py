@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 import mpc
-from mpc.errors import MpcError, RangeError, UsageError
+from mpc.errors import MpcError, PrecisionWarning, RangeError, UsageError
 from mpc.kernel import load as load_kernel
 from mpc.sources.tables import SMOOTH, PolynomialTable
 from protocols import load, reveal
 from protocols.exact import powers
 from protocols.learn import LogisticRegression, StandardScaler
-from protocols.numbers import Bool, reciprocal, rsqrt, sigmoid
+from protocols.numbers import Bool, divide, reciprocal, rsqrt, sigmoid
 
 RNG = np.random.default_rng(11)
 COLUMNS = {
@@ -114,6 +116,65 @@ def test_constants_of_very_different_sizes_keep_their_digits():
     np.testing.assert_allclose(tiny, [1, 1], atol=1e-4)
 
 
+def test_real_products_of_any_size_keep_sixteen_bits_of_their_bound():
+    def main(s, v):
+        for _ in range(9):
+            v = v * 4000.7
+        return reveal(v, label="v")
+
+    np.testing.assert_allclose(run(main, np.array([1.0, 2.0, -7.9]), 8.0), np.array([1.0, 2.0, -7.9]) * 4000.7**9, rtol=2e-4)
+
+
+WIDE = {
+    "variance": (lambda v, w: v.var(), 1e-3),
+    "product of variances": (lambda v, w: v.var() * w.var(), 0.05),
+    "covariance": (lambda v, w: ((v - v.mean()) * (w - w.mean())).mean(), 3e-3),
+    "mean of cubes": (lambda v, w: (v**3).mean(), 0.01),
+    "a small multiple": (lambda v, w: (v * 1e-9).mean(), 1e-5),
+    "there and back": (lambda v, w: (v * 1e-9 * 1e9).mean(), 1e-5),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_bounds_two_hundred_times_too_wide_cost_digits_but_not_the_result(name):
+    compute, tolerance = WIDE[name]
+    x = np.random.default_rng(3).normal(40, 7, 200)
+    y = 0.5 * x + np.random.default_rng(4).normal(10, 3, 200)
+
+    def main(s):
+        return reveal(compute(load(s, "a", "x"), load(s, "a", "y")), label=name)
+
+    result = mpc.run_local(main, data={"a": {"x": x, "y": y}, "b": {}}, bound=1e4, debug=True).results["a"]
+    assert result == pytest.approx(compute(x, y), rel=tolerance)
+
+
+def test_a_correlation_from_two_roots_and_a_quotient():
+    x = np.random.default_rng(3).normal(40, 7, 200)
+    y = 0.5 * x + np.random.default_rng(4).normal(10, 3, 200)
+
+    def main(s):
+        v, w = load(s, "a", "x"), load(s, "a", "y")
+        together = ((v - v.mean()) * (w - w.mean())).mean()
+        return (
+            reveal(divide(together, np.sqrt(v.var() * w.var()), low=1), label="by a root"),
+            reveal(together * rsqrt(v.var(), low=1) * rsqrt(w.var(), low=1), label="by inverse roots"),
+        )
+
+    results = mpc.run_local(main, data={"a": {"x": x, "y": y}, "b": {}}, bound=100.0, debug=True).results["a"]
+    np.testing.assert_allclose(results, np.corrcoef(x, y)[0, 1], rtol=1e-4)
+
+
+def test_results_without_digits_warn_who_received_them():
+    def main(s, v):
+        return reveal(v.var() * v.var(), label="odd")
+
+    with pytest.warns(PrecisionWarning, match="'odd' was computed in steps of"):
+        run(main, np.array([1.0, 2.0]), 1e6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(lambda s, v: reveal(v - v, label="zero"), np.array([1.0, 2.0]), 1000.0)
+
+
 @pytest.mark.parametrize("number", [2**64 - 1, 2**63, -(2**63), 10**30])
 @pytest.mark.parametrize("operation", [lambda v, k: v * k, lambda v, k: v + k, lambda v, k: v > k])
 def test_whole_constants_never_wrap(number, operation):
@@ -169,3 +230,12 @@ def test_sigmoid_of_a_number_with_many_fraction_bits():
 
         p, z = run(main, x, 1.0, debug=False)
         np.testing.assert_allclose(p, 1 / (1 + np.exp(-z)), atol=2**-11)
+
+
+@pytest.mark.parametrize(
+    ("least", "most"), [(1.7, 2.5), (0.001, 1e30), (-1e30, 1e30), (-9e30, -2.5), (1.7e9, 2.5e19), (-0.001, 0.004)]
+)
+def test_clipping_a_number_of_many_digits(least, most):
+    x = np.array([0.2, -0.1, 0.0])
+    result = run(lambda s, v: reveal(np.clip(v * v * v, least, most), label="v"), x, 1.0)
+    np.testing.assert_allclose(result, np.clip(x**3, least, most), rtol=1e-5, atol=1e-6)

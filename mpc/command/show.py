@@ -11,7 +11,7 @@ from mpc.command.reports import Figures
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mpc.plan import Plan
+    from mpc.plan import Plan, RevealKey
 
 PLAIN_WIDTH = 120  # columns of a table that does not go to a terminal
 ERROR_LINES, ERROR_WIDTH = 30, 600
@@ -141,12 +141,14 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str) -> None:
     print(f"Digest to agree to: {agreement}")
 
 
+def _reveal(key: RevealKey) -> tuple[str, str, str, str]:
+    line, label, shape, receivers = key
+    return line, label, str(shape), ", ".join(receivers)
+
+
 def reveals(plan: Plan) -> None:
     """Every value that can leave the computation."""
-    rows = [
-        (line, label, str(shape), ", ".join(receivers), str(count))
-        for (line, label, shape, receivers), count in plan.contract.items()
-    ]
-    table("Revealed", ("line", "label", "shape", "receivers", "at most"), rows, 1)
+    rows = [(*_reveal(key), plan.notes.get(key, ""), str(count)) for key, count in plan.contract.items()]
+    table("Revealed", ("line", "label", "shape", "receivers", "range and resolution", "times, at most"), rows, 1)
     if not rows:
         print("Nothing is revealed.")

@@ -87,9 +87,12 @@ def _with_ones(x: Number) -> Number:
 
 
 def _error(z: Number, target: Number, step: Fraction) -> Number:
-    """step * (logistic(z) - target), with the step folded into public coefficients so that nothing is truncated."""
+    """step * (logistic(z) - target), with the step folded into public coefficients so that nothing is truncated.
+
+    The noise of the logistic function stays in: it is never seen but in weights, where truncation covers it.
+    """
     bounded = z.assume(int(LOGIT_BOUND * 2.0 ** int(np.max(z.frac))))
     probability = sigmoid(bounded, gain=step)
     unit = int(np.max(probability.frac))
     scaled = Fixed(z.s, target.share.scale(round(step * 2**unit)), unit, probability.limit, probability.extra)
-    return probability.minus(scaled).assume(probability.limit)
+    return Fixed(z.s, probability.minus(scaled).share, unit, probability.limit, probability.extra)

@@ -32,7 +32,7 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
     if series.period_for(bound_of(x)) > LONGEST and gain != 1:
         return sigmoid(x).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
     value = _wave(x, LOGISTIC, scaled)
-    return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra)
+    return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
 
 
 def tanh(x: Number) -> Fixed:
@@ -91,7 +91,7 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
         if low > 62 or (wave.even and low + wave.unit - f > 63):
             overflow(x.s, f"a magnitude of {bound:.3g}, too wide for {wave.name}", x.shape)
         share = series.clamped(x.s, level.share, f, wave.name, low)
-    return Fixed(x.s, share, wave.unit, limit, wave.unit - FRACTION)
+    return Fixed(x.s, share, wave.unit, limit, wave.unit - FRACTION, wave.unit - FRACTION)
 
 
 def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:
@@ -100,4 +100,4 @@ def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fi
     level = level.reduced(level.limit.bit_length() - 46)
     f = int(np.max(level.frac))
     limit = (1 << WAVE_UNIT) + math.ceil(series.turn_error(1 << 46))
-    return Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION)
+    return Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION, WAVE_UNIT - FRACTION)

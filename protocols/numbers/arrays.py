@@ -21,29 +21,30 @@ class Number(Secret):
     """value = word * 2^-frac with |word| <= limit. `frac` is one integer or one per element; both are public.
 
     Arithmetic keeps the fraction bits that products add until an operation would not fit below 2^62, and only then truncates.
-    `extra` of them can be dropped without going below nominal precision.
+    `extra` of them can be dropped without going below nominal precision. `noise` of them are the error of an approximation,
+    which tells its argument: they are truncated before a product with another secret, and before they would be revealed.
     """
 
-    __slots__ = ("_reduced", "extra", "frac", "limit")
+    __slots__ = ("_reduced", "extra", "frac", "limit", "noise")
 
-    def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0) -> None:
+    def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0, noise: int = 0) -> None:
         super().__init__(s, share)
         self.frac = settled(frac)
         self.limit = limit
-        self.extra = max(0, min(extra, limit.bit_length() - 1 - FRACTION))  # nominal precision is never given up
-        self._reduced: Number | None = None
+        spare = max(0, limit.bit_length() - 1 - FRACTION)  # nominal precision is never given up
+        self.extra, self.noise = max(0, min(extra, spare)), max(0, min(noise, spare))
+        self._reduced: dict[int, Number] = {}
         if limit >> RING_BITS:
             overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)
 
-    def _new(self, share: Share, frac: Any, limit: int, extra: int) -> Number:
-        return (Int if type(self) is Int and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed)(
-            self.s, share, frac, limit, extra
-        )
+    def _new(self, share: Share, frac: Any, limit: int, extra: int, noise: int | None = None) -> Number:
+        kind = Int if type(self) is Int and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed
+        return kind(self.s, share, frac, limit, extra, self.noise if noise is None else noise)
 
     def _view(self, move: Callable[[Any], Any]) -> Self:
         share = move(self.share)
         frac = self.frac if isinstance(self.frac, int) else move(self.frac)
-        return type(self)(self.s, share, frac, self.limit, self.extra)
+        return type(self)(self.s, share, frac, self.limit, self.extra, self.noise)
 
     @property
     def bound(self) -> Any:
@@ -61,20 +62,31 @@ class Number(Secret):
         count = self.extra if drop is None else drop
         if count <= 0:
             return self
-        if drop is None and self._reduced is not None:
-            return self._reduced
-        share = arithmetic.truncate(self.s, self.share, count)
-        result = self._new(share, np.subtract(self.frac, count), (self.limit >> count) + 1, max(0, self.extra - count))
-        if drop is None:
-            self._reduced = result
-        return result
+        if count not in self._reduced:
+            share, frac = arithmetic.truncate(self.s, self.share, count), np.subtract(self.frac, count)
+            left = [max(0, bits - count) for bits in (self.extra, self.noise)]
+            self._reduced[count] = self._new(share, frac, (self.limit >> count) + 1, *left)
+        return self._reduced[count]
+
+    def quiet(self) -> Number:
+        """The same number without the digits that are the error of an approximation."""
+        return self.reduced(self.noise)
+
+    def fitted(self, factor: int, bits: int = RING_BITS) -> Number:
+        """The same number with as few extra bits dropped as keep it below 2^bits when multiplied by `factor`, or all of them."""
+        excess = (self.limit * factor).bit_length() - bits
+        return self.reduced(min(self.extra, excess + 1)) if excess > 0 else self
 
     def lifted(self, frac: Any) -> Number:
         """The same number with at least as many fraction bits, exactly."""
         target = settled(frac)
         if isinstance(target, int) and isinstance(self.frac, int):
             by = target - self.frac
-            return self._new(self.share << by, target, self.limit << by, self._lifted_extra(by, self.limit << by)) if by else self
+            if not by:
+                return self
+            return self._new(
+                self.share << by, target, self.limit << by, self._lifted_extra(by, self.limit << by), self.noise and self.noise + by
+            )
         shift = np.broadcast_to(np.subtract(target, self.frac), self.shape)
         if not shift.any():
             return self
@@ -84,6 +96,7 @@ class Number(Secret):
             target,
             self.limit << int(shift.max()),
             self._lifted_extra(int(shift.min()), self.limit << int(shift.max())),
+            self.noise and self.noise + int(shift.min()),
         )
 
     def _lifted_extra(self, by: int, limit: int) -> int:
@@ -107,7 +120,7 @@ class Number(Secret):
 
     def assume(self, limit: int) -> Number:
         """The same number with a smaller limit that the caller has proved."""
-        return type(self)(self.s, self.share, self.frac, min(limit, self.limit), self.extra)
+        return type(self)(self.s, self.share, self.frac, min(limit, self.limit), self.extra, self.noise)
 
     # -- sums ------------------------------------------------------------------------------------------------------------------
 
@@ -115,14 +128,14 @@ class Number(Secret):
         """Elementwise sum."""
         x, y = self.aligned(self._other(other))
         kind = x if type(y) is Int else y
-        return kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra))
+        return kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra), max(x.noise, y.noise))
 
     def aligned(self, other: Number) -> tuple[Number, Number]:
         """Both numbers with the same fraction bits, as many as fit; broadcast where these differ among elements."""
         x, y = self, other
         target = np.maximum(x.frac, y.frac)
         if not (_fits(x, target) and _fits(y, target)):
-            x, y = _addable(x.reduced(), y.reduced())
+            x, y = _addable(x, y)
             target = np.maximum(x.frac, y.frac)
         if np.ndim(target):
             shape = np.broadcast_shapes(x.shape, y.shape)
@@ -139,7 +152,7 @@ class Number(Secret):
 
     def negated(self) -> Number:
         """-x."""
-        return type(self)(self.s, -self.share, self.frac, self.limit, self.extra)
+        return type(self)(self.s, -self.share, self.frac, self.limit, self.extra, self.noise)
 
     def itself(self) -> Number:
         """+x."""
@@ -150,9 +163,9 @@ class Number(Secret):
         gone = self._axes("sum", axis, other)
         x = self.even(gone)
         count = math.prod(x.shape[k] for k in gone)
-        x = x.reduced() if x.limit * count >> RING_BITS else x
+        x = x.fitted(count)
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
-        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), x.extra)
+        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), _extra(x, terms=count))
         return total.expand_dims(gone) if keepdims else total
 
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
@@ -171,22 +184,24 @@ class Number(Secret):
             x, y = _fitting(self, other, 1)
             kind = x if type(y) is Int else y
             share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
-            return kind._new(share, np.add(_spread(x, y), _spread(y, x)), x.limit * y.limit, _extra(x, y))
+            return kind._new(share, np.add(_spread(x, y), _spread(y, x)), x.limit * y.limit, _extra(x, y), 0)
         if isinstance(other, Bool):
             return other.times(self)
         factor = public(self, other)
         if np.ndim(factor) == 0 and factor != 0 and math.frexp(abs(float(factor)))[0] == 0.5 and type(self) is Fixed:
             power = math.frexp(abs(float(factor)))[1] - 1
-            moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra)
+            moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra, self.noise)
             return moved if factor > 0 else moved.negated()
         words, frac, limit = encoded(factor, digits)
-        x = self if self.limit * limit < 1 << RING_BITS else self.reduced()
+        x = self.fitted(limit)
         if x.limit * limit >> RING_BITS and digits > FRACTION:
             return self.times(other)
-        extra = spare(frac, x.limit * limit) if type(self) is Int else x.extra + frac
+        scale = _smallest(words).bit_length() - 1
+        extra = spare(frac, x.limit * limit) if type(self) is Int else x.extra + scale
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
         spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
-        return (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, extra)
+        noise = x.noise and x.noise + scale
+        return (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, extra, noise)
 
     def squared(self) -> Number:
         """x * x."""
@@ -365,9 +380,10 @@ def _spread(x: Number, y: Number) -> Any:
 
 
 def _addable(x: Number, y: Number) -> tuple[Number, Number]:
-    """The finer of two numbers with as few bits dropped as let the coarser one be brought to its scale."""
+    """Two numbers with as few bits dropped as let the coarser one be brought to the scale of the finer one."""
     if not (isinstance(x.frac, int) and isinstance(y.frac, int)):
-        return x, y
+        return x.reduced(), y.reduced()
+    x, y = x.fitted(1, RING_BITS - 1), y.fitted(1, RING_BITS - 1)
     fine, coarse = (x, y) if x.frac > y.frac else (y, x)
     room = RING_BITS - 2 - coarse.limit.bit_length()
     fine = fine.reduced(min(int(fine.frac) - int(coarse.frac) - room, fine.limit.bit_length()))
@@ -378,22 +394,33 @@ def _fits(x: Number, frac: Any) -> bool:
     return x.limit << max(0, int(np.max(np.subtract(frac, x.frac)))) < 1 << RING_BITS - 1
 
 
-def _extra(x: Number, y: Number) -> int:
-    """Droppable bits of a product: one factor's nominal precision, unless a factor is a whole number."""
-    return x.extra + y.extra + (0 if type(x) is Int or type(y) is Int else FRACTION)
+def _extra(x: Number, y: Number | None = None, terms: int = 1) -> int:
+    """Droppable bits of a sum, of products if there is y: one factor's nominal precision, unless a factor is a whole number."""
+    if type(x) is Int or type(y) is Int:
+        return x.extra + (0 if y is None else y.extra)
+    return x.extra + (0 if y is None else y.extra + FRACTION) + max(1, terms).bit_length() - 1
+
+
+def _smallest(words: Any) -> int:
+    """The least magnitude among public words that are not 0, at least 1."""
+    sizes = np.abs(np.asarray(words).astype(np.int64))
+    return int(np.min(sizes[sizes > 0], initial=1 << RING_BITS)) if sizes.any() else 1
 
 
 def _fitting(x: Number, y: Number, terms: int) -> tuple[Number, Number]:
-    """The operands with as few bits dropped as keep `terms` products below 2^62."""
+    """The operands of a product, without noise, and with as few bits dropped as keep `terms` products below 2^62.
+
+    Both keep equally many bits beyond nominal precision, unless one alone can lose them all.
+    """
     same = x is y
+    x, y = x.quiet(), y.quiet()
     while x.limit * y.limit * terms >> RING_BITS:
-        if x.extra >= y.extra and x.extra > 0:
-            x = x.reduced()
-            y = x if same else y
-        elif y.extra > 0:
-            y = y.reduced()
-        else:
+        excess = (x.limit * y.limit * terms).bit_length() - RING_BITS
+        if not x.extra + y.extra:
             overflow(x.s, f"a product of 2^{(x.limit * y.limit * terms).bit_length()} units", x.shape)
+        first = min(x.extra, max(0, (excess + x.extra - y.extra + 1) // 2, excess - y.extra))
+        x, y = x.reduced(first), y.reduced(min(first if same else max(0, excess - first), y.extra))
+        y = x if same else y
     return x, y
 
 
@@ -407,6 +434,6 @@ def _matmul(x: Number, y: Number) -> Number:
         np.add(x.wide()[..., :, :1], y.wide()[..., :1, :]), share.shape
     )  # fmt: skip
     kind = x if type(y) is Int else y
-    result = kind._new(share, frac, x.limit * y.limit * max(1, x.shape[-1]), _extra(x, y))
+    result = kind._new(share, frac, x.limit * y.limit * max(1, x.shape[-1]), _extra(x, y, x.shape[-1]), 0)
     shape = result.shape
     return result.reshape(tuple(shape[:-2]) + (() if left else shape[-2:-1]) + (() if right else shape[-1:]))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpc.errors import IntegrityError, RangeError, UsageError
+from mpc.errors import IntegrityError, PrecisionWarning, RangeError, UsageError
 from mpc.lines import script_line
 from mpc.ring import BIT, Array
 from mpc.session import Hidden, Session
@@ -98,6 +99,7 @@ def assume_bound(x: Number, bound: float) -> Number:
     return x.assume(limit)
 
 
+FEW = 2.0**-10  # steps larger than this, for numbers of fewer than so many of them, are worth a warning
 ASSUMED = "every assumed bound held"
 
 
@@ -135,12 +137,34 @@ def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str = "") -
     if not x or not all(isinstance(v, Secret) for v in x):
         raise UsageError("reveal takes secret arrays.", where=script_line(), do="reveal(x, label=...)")
     s = x[0].s
+    x = tuple(v.quiet() if isinstance(v, Number) else v for v in x)
     check_assumptions(s)
-    words = s.reveal(*[v.share for v in x], to=to, label=label)
+    words = s.reveal(*[v.share for v in x], to=to, label=label, notes=[_note(v) for v in x])
     values = [_meaning(v, w) for v, w in zip(x, words if len(x) > 1 else (words,), strict=True)]
-    for value in values:
+    for secret, value in zip(x, values, strict=True):
+        _warn_if_coarse(secret, value, label)
         s.announce(label, s.receivers(to), value)
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def _note(x: Secret) -> str:
+    """Range and resolution of a number, for the plan."""
+    if not isinstance(x, Fixed) or not x.size:
+        return "whole numbers" if isinstance(x, Int) else "truth values" if isinstance(x, Bool) else ""
+    coarsest = 2.0 ** -float(np.min(x.frac))
+    return f"up to {float(np.max(x.bound)):.3g} in steps of {coarsest:.2g}"
+
+
+def _warn_if_coarse(x: Secret, value: Any, label: str) -> None:
+    """Warn who received a number of few digits. A number that is small beside everything of its column is no reason."""
+    if not isinstance(x, Fixed) or not isinstance(value, np.ndarray | np.float64) or not np.size(value):
+        return
+    steps = np.exp2(-np.asarray(x.frac, dtype=np.float64))
+    if np.max(steps) > FEW and np.max(np.abs(value) / steps) < 1 / FEW:
+        why = "the bounds declared or proved on the way are far above the numbers themselves"
+        do = "declare tighter bounds in the schema, or scale by what is known"
+        text = f"{label!r} was computed in steps of {np.max(steps):.2g} and has fewer than three digits: {why}; {do}"
+        warnings.warn(PrecisionWarning(text), stacklevel=3)
 
 
 def peek(x: Secret) -> Any:

@@ -18,6 +18,7 @@ from protocols.numbers.secret import Secret
 SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
 ERROR = 13  # bits below the point at which a quotient may be off
 EXPONENT = 28  # fraction bits of an exponent
+DIVISOR = 44  # bits of a divisor, so that as many are left for the quotient
 LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
 
@@ -48,7 +49,7 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     else:
         share = exponential.exp(x.s, level.share, f, low, top, unit)
     largest = math.ceil(math.exp(top) * 2.0**unit + exponential.exp_error(f, low, top, unit, math.exp(top)))
-    return Fixed(x.s, share, unit, largest, unit - FRACTION)
+    return Fixed(x.s, share, unit, largest, unit - FRACTION, unit - FRACTION)
 
 
 def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
@@ -57,34 +58,35 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     Checked before the next reveal; `base` is log, log2 or log10.
     """
     x = number_of(x)
-    level = level_of(x)
+    level = level_of(_narrow(x))
     smallest = 1 if low is None else _units(level, low)
     _at_least(level, smallest)
     top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))
     share = exponential.log(x.s, level.share, f, top, smallest.bit_length() - 1, base)
     scale = getattr(math, base)
     limit = math.ceil((max(abs(scale(smallest * 2.0**-f)), abs(scale(bound_of(level)))) + 1) * 2**INVERSE_UNIT)
-    return Fixed(x.s, share, INVERSE_UNIT, limit, INVERSE_UNIT - FRACTION)
+    return Fixed(x.s, share, INVERSE_UNIT, limit, INVERSE_UNIT - FRACTION, INVERSE_UNIT - FRACTION)
 
 
 def sqrt(x: Number) -> Fixed:
     """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
     x = number_of(x)
-    level = _even(level_of(x))
+    level = _even(level_of(_narrow(x)))
     _at_least(level, 0)
     top = max(2, level.limit.bit_length())
     unit = RING_BITS - 2 - SCALED - (top + 1) // 2
     share = inverse.sqrt(x.s, level.share, top, unit)
     frac = unit + SCALED + int(np.max(level.frac)) // 2
     limit = _with_error(math.isqrt(level.limit << 2 * (unit + SCALED)) + 1)
-    return Fixed(x.s, share, frac, limit, min(SCALED, frac - FRACTION))
+    spare = _spare(limit, level.limit)
+    return Fixed(x.s, share, frac, limit, spare, spare)
 
 
 def divide(a: Any, b: Any, low: Any) -> Number:
     """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 8 rounds. Checked before the next reveal."""
     if not isinstance(b, Secret):
         return number_of(a).over(b)
-    b = level_of(number_of(b))
+    b = level_of(_narrow(number_of(b), DIVISOR))
     a = level_of(number_of(a) if isinstance(a, Secret) else b._other(a))
     smallest = _units(b, low)
     top = max(2, b.limit.bit_length())
@@ -100,7 +102,7 @@ def divide(a: Any, b: Any, low: Any) -> Number:
     unit = RING_BITS - 2 - largest
     share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1)
     limit = _with_error(((a.limit << unit) // smallest) + 1)
-    return Fixed(a.s, share, frac, limit, max(0, frac - FRACTION)).reduced()  # all bits tell b
+    return Fixed(a.s, share, frac, limit, frac - FRACTION, frac - FRACTION)
 
 
 def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed:
@@ -108,7 +110,7 @@ def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed
 
     That they are is checked before the next reveal, unless the caller has `proved` it.
     """
-    x = _even(number_of(x))
+    x = _even(_narrow(number_of(x)))
     top = max(2, x.limit.bit_length())
     smallest = _units(x, low)
     if not proved:
@@ -117,7 +119,8 @@ def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed
     while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
         unit -= 1
     share = inverse.rsqrt(x.s, x.share, top, unit, times, smallest.bit_length() - 1)
-    return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, SCALED)
+    spare = _spare(limit, math.isqrt(x.limit // smallest))
+    return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, spare, spare)
 
 
 def reciprocal(x: Number, low: Any) -> Fixed:
@@ -125,7 +128,7 @@ def reciprocal(x: Number, low: Any) -> Fixed:
 
     Raises RangeError where the bound of x is more than 2^29 times `low`.
     """
-    x = number_of(x)
+    x = _narrow(number_of(x))
     smallest = _units(x, low)
     _at_least(x, smallest)
     top = max(2, x.limit.bit_length())
@@ -134,7 +137,8 @@ def reciprocal(x: Number, low: Any) -> Fixed:
     if unit < top + 8:
         raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
     share = inverse.reciprocal(x.s, x.share, top, unit, smallest.bit_length() - 1)
-    return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, SCALED)
+    spare = _spare(limit, x.limit // smallest)
+    return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, spare, spare)
 
 
 def number_of(x: Any) -> Number:
@@ -159,6 +163,16 @@ def exponent_of(x: Number) -> Number:
     while (extra := int(np.max(level.frac, initial=0)) - EXPONENT) > 0:
         level = level.reduced(min(extra, RING_BITS - 1))
     return level
+
+
+def _narrow(x: Number, bits: int = RING_BITS - 2) -> Number:
+    """x with as few extra bits dropped as leave room for lifting it to an even number of fraction bits."""
+    return x.fitted(1, bits)
+
+
+def _spare(limit: int, ratio: int) -> int:
+    """Bits that a result below `limit` can lose and keep 16 below the smallest it can be, `ratio` times less; 32 at most."""
+    return limit.bit_length() - 1 - min(FRACTION + ratio.bit_length(), 2 * FRACTION)
 
 
 def _even(x: Number) -> Number:

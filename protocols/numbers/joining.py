@@ -30,9 +30,11 @@ def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
     numbers = [anchor._other(a) for a in arrays]
     kind = Int if all(type(n) is Int for n in numbers) else Fixed
     numbers = [n.lifted(FRACTION) if kind is Fixed and type(n) is Int else n for n in numbers]
+    if len({n.noise for n in numbers}) > 1:  # one count serves the whole array
+        numbers = [n.quiet() for n in numbers]
     share = concat([n.share for n in numbers], axis)
     frac = settled(np.concatenate([n.wide() for n in numbers], axis=axis))
-    return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers))
+    return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers), numbers[0].noise)
 
 
 def array(x: Any) -> Any:

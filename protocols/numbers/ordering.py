@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from protocols.numbers.arrays import Bool, Int, Number
 from protocols.numbers.elementary import number_of
 from protocols.numbers.secret import Secret, refuse
 
-FARTHEST = 2.0**60  # units of a limit
+FARTHEST = 60  # bits of a limit
 Pick = Callable[[Session, Share, int], Share]
 
 
@@ -35,9 +36,14 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     single = all(v is None or (not isinstance(v, Secret) and np.ndim(v) == 0) for v in (a_min, a_max))
     units: list[float] = []
     if a_min is not None and a_max is not None and single and isinstance(x.frac, int):
+        x = x.fitted(1, FARTHEST - 1)
+        past = max(float(a_min), -float(a_max), 2.0**-1000) * 2.0 ** float(x.frac)  # what the wrong limit may need room for
+        x = x.reduced(min(x.extra, math.frexp(past)[1] - FARTHEST)) if past < math.inf else x
         units = [float(v) * 2.0 ** float(x.frac) for v in (a_min, a_max)]
-    if units and (type(x) is not Int or all(unit == round(unit) for unit in units)):
-        least, most = (round(max(-FARTHEST, min(FARTHEST, unit))) for unit in units)
+    farthest = 2.0**FARTHEST
+    fits = bool(units) and x.limit < farthest and units[0] < farthest and units[1] > -farthest
+    if fits and (type(x) is not Int or all(unit == round(unit) for unit in units)):
+        least, most = (round(max(-farthest, min(farthest, unit))) for unit in units)
         if units[0] > units[1]:
             refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
         share = order.clip(x.s, x.share, max(1, x.limit.bit_length()), least, most)
@@ -90,8 +96,8 @@ def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: An
     left, right = first.aligned(second)
     low = max(1, left.limit, right.limit).bit_length()
     kind = left if type(right) is Int else right
-    limit, extra = max(left.limit, right.limit), min(left.extra, right.extra)
-    return kind._new(choose(base.s, left.share, right.share, low), left.frac, limit, extra)
+    limit, extra, noise = max(left.limit, right.limit), min(left.extra, right.extra), max(left.noise, right.noise)
+    return kind._new(choose(base.s, left.share, right.share, low), left.frac, limit, extra, noise)
 
 
 def _last(a: Any, axis: int | tuple[int, ...] | None) -> tuple[Number, tuple[int, ...]]:

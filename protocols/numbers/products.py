@@ -23,7 +23,7 @@ def einsum(subscripts: str, *operands: Any) -> Number:
     x, y = _fitting(x, y, max(1, terms))
     share = bilinear.einsum(x.s, x.share, y.share, subscripts)
     kind = x if type(y) is Int else y
-    return kind._new(share, np.add(x.frac, y.frac), x.limit * y.limit * max(1, terms), _extra(x, y))
+    return kind._new(share, np.add(x.frac, y.frac), x.limit * y.limit * max(1, terms), _extra(x, y, terms), 0)
 
 
 def outer(a: Any, b: Any) -> Number:

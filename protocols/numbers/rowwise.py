@@ -30,7 +30,7 @@ def softmax(x: Number, axis: int = -1) -> Number:
     row = level.transpose(last)
     share = _rows(rows.softmax, rows.softmax_of_any, row)
     limit = (1 << PROBABILITY_UNIT) + (1 << PROBABILITY_UNIT - 13)
-    result = Fixed(x.s, share, PROBABILITY_UNIT, limit, PROBABILITY_UNIT - FRACTION).reduced()  # all bits tell the sum
+    result = Fixed(x.s, share, PROBABILITY_UNIT, limit, PROBABILITY_UNIT - FRACTION, PROBABILITY_UNIT - FRACTION)
     return result.transpose(tuple(int(k) for k in np.argsort(last)))
 
 
@@ -46,7 +46,7 @@ def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     share = _rows(rows.log_sum_exp, rows.log_sum_exp_of_any, row)
     frac = INVERSE_UNIT if rows.bounded(count, bound) else f
     limit = math.ceil((bound + math.log(max(2, count)) + 1) * 2.0**frac)
-    return Fixed(x.s, share, frac, limit, frac - FRACTION)
+    return Fixed(x.s, share, frac, limit, frac - FRACTION, frac - FRACTION)
 
 
 def _rows(
