@@ -14,7 +14,7 @@ from mpc.sources.tables import SMOOTH, PolynomialTable
 from protocols import load, reveal
 from protocols.exact import powers
 from protocols.learn import LogisticRegression, StandardScaler
-from protocols.numbers import Bool, divide, reciprocal, rsqrt, sigmoid
+from protocols.numbers import Bool, divide, reciprocal, relu, rsqrt, sigmoid
 
 RNG = np.random.default_rng(11)
 COLUMNS = {
@@ -239,3 +239,38 @@ def test_clipping_a_number_of_many_digits(least, most):
     x = np.array([0.2, -0.1, 0.0])
     result = run(lambda s, v: reveal(np.clip(v * v * v, least, most), label="v"), x, 1.0)
     np.testing.assert_allclose(result, np.clip(x**3, least, most), rtol=1e-5, atol=1e-6)
+
+
+SHAPES = [((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 2)), ((3, 4), (4, 2)), ((2, 3, 4), (4, 2))]
+
+
+@pytest.mark.parametrize(("left", "right"), SHAPES)
+@pytest.mark.parametrize("secret_first", [True, False])
+def test_matrix_products_with_public_numbers_are_free(left, right, secret_first):
+    rng = np.random.default_rng(7)
+    a, b = rng.uniform(-1, 1, left), rng.uniform(-1, 1, right) * 10.0 ** rng.integers(-3, 3, right)
+    secret = a if secret_first else b
+
+    def main(s):
+        x = load(s, "a", "x").reshape(secret.shape)
+        return reveal(x @ b if secret_first else a @ x, label="product")
+
+    done = mpc.run_local(main, data={"a": {"x": secret.reshape(-1)}, "b": {}}, bound=1000.0)
+    np.testing.assert_allclose(done.results["a"], a @ b, rtol=1e-3, atol=2e-2)
+    assert set(done.cost.draws) == {"InputMask"}
+
+
+def test_a_net_of_two_layers_with_public_first_weights():
+    rng = np.random.default_rng(0)
+    x, first, second = rng.normal(size=(20, 8)), rng.normal(size=(8, 16)) * 0.3, rng.normal(size=(16, 1)) * 0.3
+
+    def train(x, positive, logistic, w, v):
+        for _ in range(3):
+            h = positive(x @ w)
+            d = (logistic(h @ v) - 0.5) / 20
+            w, v = w - 0.1 * (x.T @ ((d @ v.T) * (h > 0))), v - 0.1 * (h.T @ d)
+        return w
+
+    result = run(lambda s, z: reveal(train(z, relu, sigmoid, first, second), label="weights"), x, 8.0)
+    expected = train(x, lambda z: np.maximum(z, 0), lambda z: 1 / (1 + np.exp(-z)), first, second)
+    np.testing.assert_allclose(result, expected, atol=1e-4)

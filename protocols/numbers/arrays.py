@@ -13,6 +13,7 @@ from mpc.ring import BIT
 from mpc.session import Session
 from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits, order
+from protocols.numbers import scaling
 from protocols.numbers.encoding import DIVIDE, FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
 from protocols.numbers.secret import Secret, refuse
 
@@ -26,6 +27,7 @@ class Number(Secret):
     """
 
     __slots__ = ("_reduced", "extra", "frac", "limit", "noise")
+    whole = False
 
     def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0, noise: int = 0) -> None:
         super().__init__(s, share)
@@ -38,7 +40,7 @@ class Number(Secret):
             overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)
 
     def _new(self, share: Share, frac: Any, limit: int, extra: int, noise: int | None = None) -> Number:
-        kind = Int if type(self) is Int and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed
+        kind = Int if self.whole and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed
         return kind(self.s, share, frac, limit, extra, self.noise if noise is None else noise)
 
     def _view(self, move: Callable[[Any], Any]) -> Self:
@@ -68,14 +70,19 @@ class Number(Secret):
             self._reduced[count] = self._new(share, frac, (self.limit >> count) + 1, *left)
         return self._reduced[count]
 
+    @property
+    def slack(self) -> int:
+        """Bits that can be dropped if 16 below the bound are enough: the last resort. Whole numbers stay exact."""
+        return 0 if self.whole else max(0, self.limit.bit_length() - 1 - FRACTION)
+
     def quiet(self) -> Number:
         """The same number without the digits that are the error of an approximation."""
         return self.reduced(self.noise)
 
     def fitted(self, factor: int, bits: int = RING_BITS) -> Number:
-        """The same number with as few extra bits dropped as keep it below 2^bits when multiplied by `factor`, or all of them."""
+        """The same number with as few bits dropped as keep it below 2^bits when multiplied by `factor`, if there are so many."""
         excess = (self.limit * factor).bit_length() - bits
-        return self.reduced(min(self.extra, excess + 1)) if excess > 0 else self
+        return self.reduced(min(max(self.extra, self.slack), excess + 1)) if excess > 0 else self
 
     def lifted(self, frac: Any) -> Number:
         """The same number with at least as many fraction bits, exactly."""
@@ -100,7 +107,7 @@ class Number(Secret):
         )
 
     def _lifted_extra(self, by: int, limit: int) -> int:
-        return spare(by, limit) if type(self) is Int else self.extra + by
+        return spare(by, limit) if self.whole else self.extra + by
 
     def rounded(self, frac: int) -> Number:
         """The same number with at most `frac` fraction bits; all elements must have the same number of them now."""
@@ -127,15 +134,15 @@ class Number(Secret):
     def plus(self, other: Any) -> Number:
         """Elementwise sum."""
         x, y = self.aligned(self._other(other))
-        kind = x if type(y) is Int else y
+        kind = x if y.whole else y
         return kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra), max(x.noise, y.noise))
 
     def aligned(self, other: Number) -> tuple[Number, Number]:
         """Both numbers with the same fraction bits, as many as fit; broadcast where these differ among elements."""
         x, y = self, other
         target = np.maximum(x.frac, y.frac)
-        if not (_fits(x, target) and _fits(y, target)):
-            x, y = _addable(x, y)
+        if not (scaling.fits(x, target) and scaling.fits(y, target)):
+            x, y = scaling.addable(x, y)
             target = np.maximum(x.frac, y.frac)
         if np.ndim(target):
             shape = np.broadcast_shapes(x.shape, y.shape)
@@ -165,7 +172,7 @@ class Number(Secret):
         count = math.prod(x.shape[k] for k in gone)
         x = x.fitted(count)
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
-        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), _extra(x, terms=count))
+        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), scaling.droppable(x, terms=count))
         return total.expand_dims(gone) if keepdims else total
 
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
@@ -181,10 +188,12 @@ class Number(Secret):
     def times(self, other: Any, digits: int = FRACTION) -> Number:
         """Elementwise product; public factors are rounded to `digits` significant bits unless they are whole."""
         if isinstance(other, Number):
-            x, y = _fitting(self, other, 1)
-            kind = x if type(y) is Int else y
+            x, y = scaling.fitting(self, other, 1)
+            kind = x if y.whole else y
             share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
-            return kind._new(share, np.add(_spread(x, y), _spread(y, x)), x.limit * y.limit, _extra(x, y), 0)
+            return kind._new(
+                share, np.add(scaling.spread(x, y), scaling.spread(y, x)), x.limit * y.limit, scaling.droppable(x, y), 0
+            )
         if isinstance(other, Bool):
             return other.times(self)
         factor = public(self, other)
@@ -196,8 +205,8 @@ class Number(Secret):
         x = self.fitted(limit)
         if x.limit * limit >> RING_BITS and digits > FRACTION:
             return self.times(other)
-        scale = _smallest(words).bit_length() - 1
-        extra = spare(frac, x.limit * limit) if type(self) is Int else x.extra + scale
+        scale = scaling.smallest(words).bit_length() - 1
+        extra = spare(frac, x.limit * limit) if self.whole else x.extra + scale
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
         spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
         noise = x.noise and x.noise + scale
@@ -231,11 +240,11 @@ class Number(Secret):
 
     def at(self, other: Any) -> Number:
         """Matrix product; vectors as in NumPy."""
-        return _matmul(self, self._other(other))
+        return scaling.matmul(self, self._other(other)) if isinstance(other, Secret) else scaling.combined(self, other)
 
     def at_from(self, other: Any) -> Number:
         """other @ self."""
-        return _matmul(self._other(other), self)
+        return scaling.combined(self, other, left=True)
 
     def _other(self, other: Any) -> Number:
         """The other operand as a number; public ones are embedded exactly as far as fraction bits allow."""
@@ -244,8 +253,8 @@ class Number(Secret):
         if isinstance(other, Bool):
             return other.number()
         words, frac, limit = encoded(public(self, other))
-        words = np.asarray(words).astype(np.uint64)
-        return (Int if frac == 0 else Fixed)(self.s, self.s.embed(self.s.constant(words)), frac, limit)
+        share = self.s.embed(self.s.constant(np.asarray(words).astype(np.uint64)))
+        return Int(self.s, share, 0, limit) if frac == 0 else Fixed(self.s, share, frac, limit, limit.bit_length() - 1 - FRACTION)
 
     # -- comparisons -----------------------------------------------------------------------------------------------------------
 
@@ -259,7 +268,7 @@ class Number(Secret):
 
     def _on_grid(self, other: Any) -> Any:
         """A public number rounded as the secret ones were, so that a value equals the decimal it was read from."""
-        if isinstance(other, Secret) or type(self) is Int:
+        if isinstance(other, Secret) or self.whole:
             return other
         plain = np.asarray(public(self, other), dtype=np.float64)
         frac = self.frac if isinstance(self.frac, int) else np.broadcast_to(self.frac, np.broadcast_shapes(self.shape, plain.shape))
@@ -305,6 +314,7 @@ class Int(Number):
     """An array of integers."""
 
     __slots__ = ()
+    whole = True
 
 
 class Bool(Secret):
@@ -370,70 +380,3 @@ class Bool(Secret):
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
         """Which fraction is set."""
         return self.number().mean(axis, keepdims=keepdims, **other)
-
-
-# -- helpers -------------------------------------------------------------------------------------------------------------------
-
-
-def _spread(x: Number, y: Number) -> Any:
-    return x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, np.broadcast_shapes(x.shape, y.shape))
-
-
-def _addable(x: Number, y: Number) -> tuple[Number, Number]:
-    """Two numbers with as few bits dropped as let the coarser one be brought to the scale of the finer one."""
-    if not (isinstance(x.frac, int) and isinstance(y.frac, int)):
-        return x.reduced(), y.reduced()
-    x, y = x.fitted(1, RING_BITS - 1), y.fitted(1, RING_BITS - 1)
-    fine, coarse = (x, y) if x.frac > y.frac else (y, x)
-    room = RING_BITS - 2 - coarse.limit.bit_length()
-    fine = fine.reduced(min(int(fine.frac) - int(coarse.frac) - room, fine.limit.bit_length()))
-    return (fine, coarse) if x.frac > y.frac else (coarse, fine)
-
-
-def _fits(x: Number, frac: Any) -> bool:
-    return x.limit << max(0, int(np.max(np.subtract(frac, x.frac)))) < 1 << RING_BITS - 1
-
-
-def _extra(x: Number, y: Number | None = None, terms: int = 1) -> int:
-    """Droppable bits of a sum, of products if there is y: one factor's nominal precision, unless a factor is a whole number."""
-    if type(x) is Int or type(y) is Int:
-        return x.extra + (0 if y is None else y.extra)
-    return x.extra + (0 if y is None else y.extra + FRACTION) + max(1, terms).bit_length() - 1
-
-
-def _smallest(words: Any) -> int:
-    """The least magnitude among public words that are not 0, at least 1."""
-    sizes = np.abs(np.asarray(words).astype(np.int64))
-    return int(np.min(sizes[sizes > 0], initial=1 << RING_BITS)) if sizes.any() else 1
-
-
-def _fitting(x: Number, y: Number, terms: int) -> tuple[Number, Number]:
-    """The operands of a product, without noise, and with as few bits dropped as keep `terms` products below 2^62.
-
-    Both keep equally many bits beyond nominal precision, unless one alone can lose them all.
-    """
-    same = x is y
-    x, y = x.quiet(), y.quiet()
-    while x.limit * y.limit * terms >> RING_BITS:
-        excess = (x.limit * y.limit * terms).bit_length() - RING_BITS
-        if not x.extra + y.extra:
-            overflow(x.s, f"a product of 2^{(x.limit * y.limit * terms).bit_length()} units", x.shape)
-        first = min(x.extra, max(0, (excess + x.extra - y.extra + 1) // 2, excess - y.extra))
-        x, y = x.reduced(first), y.reduced(min(first if same else max(0, excess - first), y.extra))
-        y = x if same else y
-    return x, y
-
-
-def _matmul(x: Number, y: Number) -> Number:
-    left, right = x.ndim == 1, y.ndim == 1
-    x, y = x.reshape((1, -1)) if left else x, y.reshape((-1, 1)) if right else y
-    x, y = x.even((x.ndim - 1,)), y.even((y.ndim - 2,))
-    x, y = _fitting(x, y, max(1, x.shape[-1]))
-    share = arithmetic.matmul(x.s, x.share, y.share)
-    frac: Any = np.add(x.frac, y.frac) if isinstance(x.frac, int) and isinstance(y.frac, int) else np.broadcast_to(
-        np.add(x.wide()[..., :, :1], y.wide()[..., :1, :]), share.shape
-    )  # fmt: skip
-    kind = x if type(y) is Int else y
-    result = kind._new(share, frac, x.limit * y.limit * max(1, x.shape[-1]), _extra(x, y, x.shape[-1]), 0)
-    shape = result.shape
-    return result.reshape(tuple(shape[:-2]) + (() if left else shape[-2:-1]) + (() if right else shape[-1:]))

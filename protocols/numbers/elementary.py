@@ -58,7 +58,7 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     Checked before the next reveal; `base` is log, log2 or log10.
     """
     x = number_of(x)
-    level = level_of(_narrow(x))
+    level = level_of(x)
     smallest = 1 if low is None else _units(level, low)
     _at_least(level, smallest)
     top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))

@@ -69,6 +69,15 @@ def encoded(value: Any, digits: int = FRACTION) -> tuple[Any, int, int]:
     return (int(words) if array.ndim == 0 else words.astype(np.uint64)), frac, max(limit, 1)
 
 
+def coarser(value: Any, words: Any, frac: int, limit: int, excess: int) -> tuple[Any, int, int]:
+    """The same public numbers with up to `excess` fewer fraction bits, but 16 bits below the largest of them."""
+    drop = min(excess, frac, limit.bit_length() - 1 - FRACTION)
+    if drop <= 0:
+        return words, frac, limit
+    scaled = np.rint(np.ldexp(value, frac - drop)).astype(np.int64)
+    return scaled.astype(np.uint64), frac - drop, max(1, int(np.abs(scaled).max(initial=0)))
+
+
 def overflow(s: Session, what: str, shape: tuple[int, ...]) -> Any:
     """Refuse an operation whose result could leave the ring."""
     raise RangeError(

@@ -42,7 +42,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
         units = [float(v) * 2.0 ** float(x.frac) for v in (a_min, a_max)]
     farthest = 2.0**FARTHEST
     fits = bool(units) and x.limit < farthest and units[0] < farthest and units[1] > -farthest
-    if fits and (type(x) is not Int or all(unit == round(unit) for unit in units)):
+    if fits and (not x.whole or all(unit == round(unit) for unit in units)):
         least, most = (round(max(-farthest, min(farthest, unit))) for unit in units)
         if units[0] > units[1]:
             refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
@@ -95,7 +95,7 @@ def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: An
     first, second = (v if isinstance(v, Number) else base._other(base._on_grid(v)) for v in (x, y))
     left, right = first.aligned(second)
     low = max(1, left.limit, right.limit).bit_length()
-    kind = left if type(right) is Int else right
+    kind = left if right.whole else right
     limit, extra, noise = max(left.limit, right.limit), min(left.extra, right.extra), max(left.noise, right.noise)
     return kind._new(choose(base.s, left.share, right.share, low), left.frac, limit, extra, noise)
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from protocols import bilinear
-from protocols.numbers.arrays import Bool, Int, Number, _extra, _fitting
+from protocols.numbers import scaling
+from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.secret import Secret, refuse
 
 
@@ -20,10 +21,10 @@ def einsum(subscripts: str, *operands: Any) -> Number:
     x, y = _operands(*operands)
     c = bilinear.contraction(subscripts, x.shape, y.shape)
     terms = math.prod(c.extents[label] for label in set(c.x + c.y) - set(c.result))
-    x, y = _fitting(x, y, max(1, terms))
+    x, y = scaling.fitting(x, y, max(1, terms))
     share = bilinear.einsum(x.s, x.share, y.share, subscripts)
-    kind = x if type(y) is Int else y
-    return kind._new(share, np.add(x.frac, y.frac), x.limit * y.limit * max(1, terms), _extra(x, y, terms), 0)
+    kind = x if y.whole else y
+    return kind._new(share, np.add(x.frac, y.frac), x.limit * y.limit * max(1, terms), scaling.droppable(x, y, terms), 0)
 
 
 def outer(a: Any, b: Any) -> Number:
