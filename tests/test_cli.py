@@ -196,6 +196,29 @@ def test_debugging_runs_in_this_process(job: Job, mpc: Command) -> None:
     assert "8 rounds" not in mpc("run", "--debug", "--eager", "fit.py").out
 
 
+def test_debugging_says_what_the_plan_would_refuse(job: Job, mpc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    stops: list[int] = []
+    monkeypatch.setattr(sys, "breakpointhook", lambda: stops.append(1))
+    text = """from protocols import load, reveal
+def main(s):
+    x = load(s, "clinic", "features")
+    breakpoint()
+    mean = reveal(x.mean(), label="mean")
+    reveal((x > mean).sum(), label="above")
+"""
+    job.write("fit.py", text)
+    ended = mpc("run", "--debug", "fit.py")
+    assert ended.code == 0, ended.err
+    assert "Among several parties this script is refused" in ended.out
+    assert "public(s, value" in ended.out
+    assert stops == [1]
+    job.write("fit.py", text.replace("x > mean", "x > 1"))
+    assert "refused" not in mpc("run", "--debug", "fit.py").out
+    shown = " ".join(mpc("plan", "fit.py").out.split())
+    assert "in steps of" in shown
+    assert "whole numbers" in shown
+
+
 def test_debugging_takes_data_files_and_refuses_results(job: Job, mpc: Command) -> None:
     (job.folder / "clinic.data.toml").rename(job.folder / "elsewhere.toml")
     assert mpc("run", "--debug", "fit.py").code == 3

@@ -192,7 +192,7 @@ def test_data_outside_a_domain_end_the_run_before_anything_is_revealed(name: str
     def main(s: Any) -> None:
         seen.append(reveal(BEYOND[name](load(s, "a", "x"), load(s, "b", "y")), label="result"))
 
-    with pytest.raises(RangeError, match="left the bound"):
+    with pytest.raises(RangeError, match="outside what a function needs"):
         mpc.run_local(main, data={"a": {"x": X}, "b": {"y": Y}}, bound=8)
     assert not [value for value in seen if isinstance(value, np.ndarray)]
 

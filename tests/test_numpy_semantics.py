@@ -10,7 +10,7 @@ import pytest
 import mpc
 from mpc.errors import UsageError
 from mpc.sharing.node import ShapeError, axes, broadcast, matmul_shape, reshape_shape
-from protocols import load, reveal
+from protocols import divide, load, reciprocal, reveal
 from protocols.numbers import Secret
 
 X = np.array([0.5, 0.25, -0.75, 2.5, -3.0, 0.0])
@@ -222,3 +222,38 @@ def test_only_misfits_become_misfits(monkeypatch: pytest.MonkeyPatch) -> None:
             misfit()
     assert axes(3, (np.int64(-1), 0)) == (0, 2)
     assert all(type(k) is int for k in axes(3, np.int64(1)))
+
+
+ABSENT = {
+    "round": (lambda x: x.round(2), "round what is revealed"),
+    "dtype": (lambda x: x.dtype, "have no dtype"),
+    "any": (lambda x: (x > 1).any(), "x.sum\\(\\) > 0"),
+    "a word of nobody": (lambda x: x.frobnicate, "supported here: absolute"),
+    "a quotient": (lambda x: 1 / (1 + np.exp(-x)), "sigmoid"),
+    "a quotient without low": (lambda x: divide(x, x), "add low"),
+    "a reciprocal without low": (lambda x: reciprocal(x), "add low"),
+    "whole division": (lambda x: x // 10, "edges"),
+}
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_absent_names_the_nearest_way(name):
+    compute, advice = ABSENT[name]
+
+    def main(s):
+        x = load(s, "a", "x")
+        assert not hasattr(x, "frobnicate")
+        compute(x)
+
+    with pytest.raises(UsageError, match=advice):
+        mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4.0, debug=True)
+
+
+def test_methods_that_numpy_has_too():
+    def main(s):
+        x = load(s, "a", "x")
+        return reveal(x.dot(x), label="dot"), reveal(x.reshape(2, 1).flatten(), label="flat"), reveal(x.copy(), label="copy")
+
+    dot, flat, copy = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4.0, debug=True).results["a"]
+    assert dot == pytest.approx(5, abs=1e-4)
+    assert flat.tolist() == copy.tolist() == [1.0, 2.0]

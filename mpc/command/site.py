@@ -14,9 +14,9 @@ import msgspec
 from mpc.command import participant, show
 from mpc.command.launch import terminable
 from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
-from mpc.command.program import agreement, facts, library, loaded, roster_fact
+from mpc.command.program import Program, agreement, facts, library, loaded, planned, roster_fact
 from mpc.command.results import check_folder, shown
-from mpc.errors import ConsentError, UsageError
+from mpc.errors import ConsentError, MpcError, UsageError
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.transport import Transport
@@ -145,7 +145,22 @@ def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, eager:
             print(show.revealed(label, receivers, shown(value)), flush=True)
 
         cost = participant.debug(program, data, revealed, eager=eager, kernel=kernel)
+        refusal = _refused(program, eager=eager)
     print(f"{cost.rounds} rounds: {cost.openings} openings, {cost.confirmations} confirmations, {cost.reveals} reveals.")
+    if refusal:
+        print(f"\n{refusal}")
+
+
+def _refused(program: Program, *, eager: bool) -> str:
+    """Why a script that was debugged would not run among several: it uses what only this process knows, or nothing."""
+    hook, sys.breakpointhook = sys.breakpointhook, lambda *_, **__: None
+    try:
+        planned(program, program.schema.parties[0], eager=eager)
+    except MpcError as error:
+        return f"Among several parties this script is refused, by mpc plan as well:\n{error}"
+    finally:
+        sys.breakpointhook = hook
+    return ""
 
 
 def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:

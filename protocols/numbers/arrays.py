@@ -14,8 +14,8 @@ from mpc.session import Session
 from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits, order
 from protocols.numbers import scaling
-from protocols.numbers.encoding import DIVIDE, FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
-from protocols.numbers.secret import Secret, refuse
+from protocols.numbers.encoding import FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
+from protocols.numbers.secret import DIVIDE, Secret, refuse
 
 
 class Number(Secret):

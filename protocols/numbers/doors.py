@@ -95,7 +95,7 @@ def assume_bound(x: Number, bound: float) -> Number:
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
-    x.s.assumptions.append((shifted[0] + shifted[1], f"|x| <= {bound:g} at {script_line()}"))
+    x.s.assumptions.append((shifted[0] + shifted[1], f"assume_bound states |x| <= {bound:g} at {script_line()}"))
     return x.assume(limit)
 
 
@@ -121,10 +121,10 @@ def check_assumptions(s: Session) -> None:
     s.announce(ASSUMED, s.parties, held)
     if isinstance(held, np.bool_) and not held:
         raise RangeError(
-            "A value left the bound that the computation assumed, so no result would be right.",
+            "A value is outside what a function needs, or what the script assumed, so no result would be right.",
             where="; ".join(reasons),
-            why="the data, or the training, went further than the assumption",
-            do="standardise the columns, lower the learning rate, or assume a wider bound",
+            why="one of these does not hold for the data; which one is not revealed",
+            do="check the data; state a smaller low, a larger high or a wider bound; in training, standardise and lower the rate",
         )
 
 

@@ -32,14 +32,14 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     level, bound = exponent_of(x), bound_of(x)
     f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
     if top > LARGEST:
-        do = "state a bound: exp(x, high=...), or assume_bound(x, ...) first"
+        do = f"promise that x stays below: exp(x, high={LARGEST:g}) or less; sigmoid, softmax and log_sum_exp take any x"
         raise RangeError(f"exp(x) for x up to {top:.4g} does not fit the ring.", where=script_line(), do=do)
     if top < bound:
         limit = math.floor(top * 2.0**f)
         if top < max(-bound, SMALLEST):
             raise RangeError(f"x <= {top:.4g} leaves nothing that exp takes.", where=script_line(), do="state a larger high")
         reached = bits.at_least(x.s, level.share, [limit + 1], max(level.limit, abs(limit + 1)).bit_length() + 1)[0]
-        x.s.assumptions.append((reached + 1, f"x <= {top:g} at {script_line()}"))
+        x.s.assumptions.append((reached + 1, f"exp needs x <= {top:g} at {script_line()}"))
     low = max(-bound, SMALLEST)
     octave = exponential.octave_range(low, top)[0]
     unit = min(RING_BITS - 1 - octave, RING_BITS - 1 - FRACTION)
@@ -60,7 +60,7 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     x = number_of(x)
     level = level_of(x)
     smallest = 1 if low is None else _units(level, low)
-    _at_least(level, smallest)
+    _at_least(level, smallest, base)
     top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))
     share = exponential.log(x.s, level.share, f, top, smallest.bit_length() - 1, base)
     scale = getattr(math, base)
@@ -72,7 +72,7 @@ def sqrt(x: Number) -> Fixed:
     """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
     x = number_of(x)
     level = _even(level_of(_narrow(x)))
-    _at_least(level, 0)
+    _at_least(level, 0, "sqrt")
     top = max(2, level.limit.bit_length())
     unit = RING_BITS - 2 - SCALED - (top + 1) // 2
     share = inverse.sqrt(x.s, level.share, top, unit)
@@ -82,8 +82,11 @@ def sqrt(x: Number) -> Fixed:
     return Fixed(x.s, share, frac, limit, spare, spare)
 
 
-def divide(a: Any, b: Any, low: Any) -> Number:
-    """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 8 rounds. Checked before the next reveal."""
+def divide(a: Any, b: Any, low: Any = None) -> Number:
+    """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 8 rounds. Checked before the next reveal.
+
+    `low` may be left out where b is public.
+    """
     if not isinstance(b, Secret):
         return number_of(a).over(b)
     b = level_of(_narrow(number_of(b), DIVISOR))
@@ -98,14 +101,14 @@ def divide(a: Any, b: Any, low: Any) -> Number:
     if lost or largest + top > RING_BITS - 1 or SCALED - frac > -ERROR:
         raise RangeError("The quotient can be too large.", where=script_line(), do="state a larger low, or smaller bounds")
     beyond = bits.at_least(b.s, b.share, [1 - smallest, smallest], top + 1)
-    b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"|divisor| >= {float(np.min(low)):g} at {script_line()}"))
+    b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"divide needs |divisor| >= {float(np.min(low)):g} at {script_line()}"))
     unit = RING_BITS - 2 - largest
     share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1)
     limit = _with_error(((a.limit << unit) // smallest) + 1)
     return Fixed(a.s, share, frac, limit, frac - FRACTION, frac - FRACTION)
 
 
-def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed:
+def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -> Fixed:
     """sqrt(times / x) for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds.
 
     That they are is checked before the next reveal, unless the caller has `proved` it.
@@ -114,7 +117,7 @@ def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed
     top = max(2, x.limit.bit_length())
     smallest = _units(x, low)
     if not proved:
-        _at_least(x, smallest)
+        _at_least(x, smallest, "rsqrt")
     unit = RING_BITS - 2
     while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
         unit -= 1
@@ -123,14 +126,14 @@ def rsqrt(x: Number, low: Any, times: int = 1, *, proved: bool = False) -> Fixed
     return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, spare, spare)
 
 
-def reciprocal(x: Number, low: Any) -> Fixed:
+def reciprocal(x: Number, low: Any = None) -> Fixed:
     """1 / x for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds. Checked before the next reveal.
 
     Raises RangeError where the bound of x is more than 2^29 times `low`.
     """
     x = _narrow(number_of(x))
     smallest = _units(x, low)
-    _at_least(x, smallest)
+    _at_least(x, smallest, "reciprocal")
     top = max(2, x.limit.bit_length())
     unit = RING_BITS - 2 - SCALED + smallest.bit_length() - 1
     limit = _with_error((1 << unit + SCALED) // smallest)
@@ -186,10 +189,10 @@ def bound_of(x: Number) -> float:
     return float(np.max(x.bound, initial=0))
 
 
-def _at_least(x: Number, smallest: int) -> None:
+def _at_least(x: Number, smallest: int, function: str) -> None:
     """Have it checked, before anything more is revealed, that every word is at least `smallest`."""
     reached = bits.at_least(x.s, x.share, [smallest], max(x.limit, smallest).bit_length() + 1)[0]
-    x.s.assumptions.append((reached, f"x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g} at {script_line()}"))
+    x.s.assumptions.append((reached, f"{function} needs x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g} at {script_line()}"))
 
 
 def _with_error(limit: int) -> int:
@@ -199,6 +202,9 @@ def _with_error(limit: int) -> int:
 
 def _units(x: Number, low: Any) -> int:
     """`low` in units of the last place of x; RangeError unless it is positive and at most the bound of x."""
+    if low is None:
+        what, do = "The smallest magnitude of the divisor is not stated.", "add low=...; that it holds is checked on shares"
+        raise UsageError(what, where=script_line(), do=do)
     units = int(np.min(np.floor(np.multiply(low, np.exp2(x.frac)))))
     if not 1 <= units <= x.limit:
         raise RangeError(

@@ -15,7 +15,6 @@ from protocols.numbers.secret import Secret, refuse
 
 FRACTION = 16  # nominal fraction bits of a number of size 1, and of public factors
 INPUT = 20  # those of a column scaled into [-1, 1]: bounds are often declared generously
-DIVIDE = "use divide(a, b, low=smallest magnitude b can have), from protocols import divide"
 MEAN_DIGITS = 26  # of 1/n: a mean is the first step of much else
 WHOLE = 24  # bits that are enough for a number made from whole ones
 RING_BITS = 62  # magnitudes stay below 2^62, the range of exact truncation

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
+from mpc.errors import UsageError
+from mpc.lines import script_line
 from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.unknown import Unknown
 from protocols.numbers.structure import Structured, fitting, named
@@ -21,15 +23,27 @@ UFUNCS = {
     "bitwise_and": "both", "bitwise_or": "either", "bitwise_xor": "differ", "invert": "inverted",
     "logical_and": "both", "logical_or": "either", "logical_xor": "differ", "logical_not": "inverted",
 }  # fmt: skip
+DIVIDE = "use divide(a, b, low=smallest magnitude b can have), or sigmoid(x) for 1 / (1 + np.exp(-x)), both from protocols"
 LOGIC = frozenset({"both", "either", "differ"})
 FUNCTIONS = ("sum", "mean", "transpose", "reshape", "ravel", "squeeze", "broadcast_to", "expand_dims")
 NEAREST = {  # names that people reach for, and what does the same
     "reciprocal": "use reciprocal(x, low=...), from protocols import reciprocal", "cbrt": "exp(log(x) / 3)",
-    "append": "use np.concatenate([x, y])", "flatten": "use x.ravel()",
+    "append": "use np.concatenate([x, y])",
     "swapaxes": "use x.transpose(order)", "moveaxis": "use x.transpose(order)", "inner": "use x @ y", "tensordot": "use np.einsum",
-    "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "floor_divide": "use x / y", "sort": "not yet supported",
+    "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "sort": "not yet supported", "median": "not yet supported",
+    "floor_divide": "use x / y; for classes, count the thresholds that are reached: (x[..., None] >= edges).sum(-1)",
+    "remainder": "use x / y and comparisons", "any": "use x.sum() > 0", "all": "use x.sum() == x.size", "prod": "multiply",
+    "round": "round what is revealed", "around": "round what is revealed", "rint": "round what is revealed",
+    "astype": "leave it out: secret arrays have no dtype", "dtype": "leave it out: secret arrays have no dtype",
+    "cumsum": "multiply by a triangle of ones: np.tri(len(x)) @ x", "norm": "use np.sqrt((x * x).sum())",
+    "cov": "use ((x - x.mean()) * (y - y.mean())).mean()", "zeros_like": "use np.zeros(x.shape)",
+    "ones_like": "use np.ones(x.shape)", "full_like": "use np.full(x.shape, value)",
     "logaddexp": "use softplus(y - x) + x, from protocols import softplus", "fmax": "use np.maximum", "fmin": "use np.minimum",
 }  # fmt: skip
+
+
+class NoSuchAttribute(UsageError, AttributeError):
+    """What NumPy's arrays have and secret ones do not."""
 
 
 class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
@@ -56,8 +70,8 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
             return self._elementary(ufunc.__name__, what, inputs)
         x, wanted = (left, name) if isinstance(left, Secret) else (right, REFLECTED.get(name, name))
         if name == "over" and isinstance(right, Secret):
-            refuse(x, "division by a secret", "use divide(a, b, low=smallest magnitude b can have), from protocols import divide")
-        if not hasattr(x, wanted):
+            refuse(x, "division by a secret", DIVIDE)
+        if not hasattr(type(x), wanted):
             refuse(x, what, NEAREST.get(ufunc.__name__, supported(x)))
         if len(inputs) == 1:
             return getattr(x, wanted)()
@@ -86,7 +100,7 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
         direct = ours and len(args) > 0 and first is args[0]
         if direct and name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
             return getattr(first, name)
-        if direct and name in FUNCTIONS and hasattr(first, name):
+        if direct and name in FUNCTIONS and hasattr(type(first), name):
             call, rest = getattr(first, name), args[1:]
         elif ours and name in names.FUNCTIONS:
             call, rest = names.FUNCTIONS[name], args
@@ -137,7 +151,27 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
         """np.std."""
         return np.std(self, axis, **options)
 
+    def dot(self, b: Any) -> Any:
+        """np.dot."""
+        return np.dot(self, b)
+
+    def flatten(self) -> Self:
+        """All elements in one dimension."""
+        return self.ravel()
+
+    def copy(self) -> Self:
+        """The array itself: it is immutable."""
+        return self
+
     # -- refusals --------------------------------------------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:  # a type checker is to know what there is
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"a secret array has no attribute {name!r}")
+            what = f"A secret {type(self).__name__} of shape {self.shape} has no {name}."
+            raise NoSuchAttribute(what, where=f"{self.s.name}, {script_line()}", do=NEAREST.get(name, supported(self)))
 
     def __repr__(self) -> str:
         return f"<secret {type(self).__name__} {self.shape}>"
@@ -191,7 +225,7 @@ def supported(x: Secret) -> str:
     """The NumPy names that work on this kind of array."""
     from protocols.numbers import names
 
-    methods = [u for u, method in UFUNCS.items() if hasattr(x, method)] + [f for f in FUNCTIONS if hasattr(x, f)]
+    methods = [u for u, method in UFUNCS.items() if hasattr(type(x), method)] + [f for f in FUNCTIONS if hasattr(type(x), f)]
     return f"supported here: {', '.join(sorted({*methods, *names.UFUNCS, *names.FUNCTIONS}))}"
 
 
@@ -221,14 +255,14 @@ def extent(value: Any) -> Shape:
 
 def truth(x: Any) -> bool:
     """Whether x is an array of truth values, secret or public."""
-    return hasattr(x, "number") if isinstance(x, Secret) else np.asarray(x).dtype == np.bool_
+    return hasattr(type(x), "number") if isinstance(x, Secret) else np.asarray(x).dtype == np.bool_
 
 
 def widened(x: Any, other: Any, name: str) -> Any:
     """A Bool as the numbers 0 and 1 where the other operand is a number and the operation one of numbers, as in NumPy."""
     if not isinstance(x, Secret) or not truth(x) or truth(other) or not name or name in LOGIC:
         return x
-    return x if hasattr(x, name) and name not in ("equal", "not_equal") else x.number()  # type: ignore[attr-defined]  # truth(x)
+    return x if hasattr(type(x), name) and name not in ("equal", "not_equal") else x.number()  # type: ignore[attr-defined]  # truth(x)
 
 
 def logical(x: Secret, what: str, name: str, operands: tuple[Any, ...]) -> None:
