@@ -40,6 +40,14 @@ class KernelName(StrEnum):
     reference = "reference"
 
 
+class Format(StrEnum):
+    """The formats of tables among the results."""
+
+    csv = "csv"
+    parquet = "parquet"
+    npz = "npz"
+
+
 class Role(StrEnum):
     """What a participant can be."""
 
@@ -66,6 +74,12 @@ Wait = Annotated[float, typer.Option("--wait", min=0.1, metavar="SECONDS", help=
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Write what each party receives into DIR/PARTY, which only its owner can read."),
+]
+Formats = Annotated[
+    list[Format] | None,
+    typer.Option(
+        "--format", help="With --out: how to write tables, csv by default; repeatable. results.npz always holds everything."
+    ),
 ]
 RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
 KeyFile = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="My key; NAME.key beside the roster by default.")]
@@ -109,6 +123,7 @@ def run(
     schema: SchemaFile = None,
     data: Annotated[list[str] | None, typer.Option("--data", metavar="PARTY=FILE", help="A party's data.toml; repeatable.")] = None,
     out: Out = None,
+    formats: Formats = None,
     deadline: Deadline = 30.0,
     patience: Patience = None,
 ) -> None:
@@ -116,7 +131,7 @@ def run(
     from mpc.command.launch import Run
     from mpc.command.launch import run as launch
 
-    files = dict(_assignment(entry) for entry in data or [])
+    files, wanted = dict(_assignment(entry) for entry in data or []), _formats(formats, out)
     if debug:
         from mpc.command.site import debug as debug_here
 
@@ -125,7 +140,9 @@ def run(
             raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
         debug_here(script, schema, files, eager=eager, kernel=kernel.value)
     else:
-        launch(Run(script, schema, files, out, eager, kernel.value, threads, deadline, patience, traceback=bool(context.obj)))
+        launch(
+            Run(script, schema, files, out, wanted, eager, kernel.value, threads, deadline, patience, traceback=bool(context.obj))
+        )
 
 
 @app.command()
@@ -216,6 +233,7 @@ def party(
     schema: SchemaFile = None,
     approve: Annotated[str | None, typer.Option("--approve", metavar="DIGEST", help="Agree to the plan with this digest.")] = None,
     out: Out = None,
+    formats: Formats = None,
     wait: Wait = 600.0,
     deadline: Deadline = 30.0,
     patience: Patience = None,
@@ -226,7 +244,7 @@ def party(
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads)
+    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, _formats(formats, out))
     site.party(order, script, schema, data, out, approve, eager=eager)
 
 
@@ -253,6 +271,12 @@ def _assignment(entry: str) -> tuple[str, Path]:
         do = "write for example --data clinic=clinic.data.toml"
         raise UsageError("--data is not of the form PARTY=FILE.", where=f"--data {entry}", do=do)
     return name, Path(path)
+
+
+def _formats(chosen: list[Format] | None, out: Path | None) -> tuple[str, ...]:
+    if chosen and out is None:
+        raise UsageError("--format is about files that are not written.", do="add --out DIR")
+    return tuple(one.value for one in chosen or [Format.csv])
 
 
 def _open_streams() -> None:

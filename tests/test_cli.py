@@ -11,18 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from jobs import SCRIPT, Ended, Job, make_job
 
 from mpc import cli
 from mpc.command import program
-from mpc.command.results import Results, check_folder, shown
-from mpc.errors import UsageError
 from mpc.roster import Roster
-from mpc.session import Hidden
 
 Command = Callable[..., Ended]
 
@@ -362,73 +357,6 @@ def test_data_errors_come_before_anybody_is_asked(job: Job, mpc: Command) -> Non
     assert ended.code == 3
     assert "line 3" in ended.err
     assert "4711" not in ended.out + ended.err
-
-
-# -- results -----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (np.float64(0.98241), "0.98241"),
-        (np.int64(7), "7"),
-        (np.array([True, False]), "[ True False]"),
-        (Hidden("x", ("clinic",), (2,)), ""),
-    ],
-)
-def test_a_small_value_is_shown_whole(value: object, text: str) -> None:
-    assert shown(value) == text
-
-
-@pytest.mark.parametrize("shape", [(1000000,), (1000, 1000), (50, 50, 50), (4, 4, 2, 2), (2,) * 12, (0, 3)])
-def test_any_array_fits_a_screen(shape: tuple[int, ...]) -> None:
-    lines = shown(np.zeros(shape)).split("\n")
-    assert len(lines) <= 20
-    assert max(map(len, lines)) <= 130
-
-
-def test_results_are_for_their_receiver_alone(tmp_path: Path) -> None:
-    results = Results()
-    results.add("größe", ("clinic",), np.array(["é", "Ω"]))
-    folder = tmp_path / "out" / "clinic"
-    before = os.umask(0o002)
-    try:
-        results.write(folder)
-        assert {stat.S_IMODE(one.stat().st_mode) for one in (folder.parent, folder)} == {0o700}
-        assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
-        for one in folder.iterdir():
-            one.chmod(0o666)
-        results.write(folder)  # over what a broken-off run has left, whose files may be open to others
-        assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
-    finally:
-        os.umask(before)
-    assert (folder / "gr-e.csv").read_text(encoding="utf-8") == "é\nΩ\n"
-
-
-def test_results_are_files_that_say_what_they_are(tmp_path: Path) -> None:
-    results = Results()
-    values: dict[str, Any] = {
-        "a b": np.arange(6.0).reshape(2, 3),
-        "A/B": np.int64(3),
-        "file": np.ones((2, 2, 2)),
-        "../..": np.array([True]),
-    }
-    for label, value in values.items():
-        results.add(label, ("clinic",), value)
-    results.add("not mine", ("insurer",), Hidden("not mine", ("insurer",), (2,)))
-    check_folder(tmp_path / "out")
-    results.write(tmp_path / "out")
-    listed = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert [entry["label"] for entry in listed] == list(values)
-    assert [entry.get("file") for entry in listed] == ["a-b.csv", "a-b-2.csv", None, "result.csv"]
-    with np.load(tmp_path / "out" / "results.npz") as arrays:
-        for entry, value in zip(listed, values.values(), strict=True):
-            np.testing.assert_array_equal(arrays[entry["array"]], value)
-            if "file" in entry:
-                np.testing.assert_array_equal(np.loadtxt(tmp_path / "out" / entry["file"], delimiter=",", ndmin=value.ndim), value)
-    assert len(list((tmp_path / "out").iterdir())) == 5
-    with pytest.raises(UsageError, match="already"):
-        check_folder(tmp_path / "out")
 
 
 def test_the_library_fact_covers_every_source_file(tmp_path: Path) -> None:

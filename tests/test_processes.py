@@ -57,7 +57,8 @@ def test_a_run_of_two_parties(job: Job) -> None:
         for name in ("clinic", "insurer")
     }
     assert labels == {"clinic": ["Weighted sums"], "insurer": ["Weighted sums", "total"]}
-    assert not (job.folder / "out" / "clinic" / "total.csv").exists()
+    assert not (job.folder / "out" / "clinic" / "numbers.csv").exists()
+    assert (job.folder / "out" / "insurer" / "numbers.csv").read_text() == "label,value\ntotal,21.5\n"
     again = job.run("run", "fit.py", "--out", "out")
     assert again.code == 2
     assert "already" in again.err
@@ -276,7 +277,7 @@ def test_a_session_of_four_shells(network: Network) -> None:
     received = {
         name: sorted(path.name for path in (network.jobs[name].folder / "out").rglob("*.csv")) for name in ("clinic", "insurer")
     }
-    assert received == {"clinic": ["weighted-sums.csv"], "insurer": ["total.csv", "weighted-sums.csv"]}
+    assert received == {"clinic": ["weighted-sums.csv"], "insurer": ["numbers.csv", "weighted-sums.csv"]}
 
 
 @pytest.mark.parametrize(

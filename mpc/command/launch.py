@@ -30,6 +30,7 @@ class Run:
     schema: Path | None = None
     data: Mapping[str, Path] = field(default_factory=dict)
     out: Path | None = None
+    formats: tuple[str, ...] = ()
     eager: bool = False
     kernel: str = "auto"
     threads: int = 1
@@ -79,6 +80,7 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
             schema=str(schema_path(order.script, order.schema).absolute()),
             data=str(data.absolute()) if data else "",
             out=str((order.out / name).absolute()) if order.out else "",
+            formats=list(order.formats),
             eager=order.eager,
             kernel=order.kernel,
             threads=order.threads,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def take_part(
     kernel: str,
     threads: int,
     out: Path | None,
+    formats: Collection[str],
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
     results, program, begun = Results(), prepared.program, time.monotonic()
@@ -97,7 +98,7 @@ def take_part(
         raise explained(error, program.path, data=True) from error
     seconds = time.monotonic() - begun
     if out is not None:
-        results.write(out)
+        results.write(out, formats)
     return _figures(transport, seconds, kernel, rounds=cost.rounds)
 
 

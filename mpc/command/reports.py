@@ -19,6 +19,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     schema: str
     data: str
     out: str
+    formats: list[str]
     eager: bool
     kernel: str
     threads: int

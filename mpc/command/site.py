@@ -25,7 +25,7 @@ from mpc.transport.connect import connect
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who takes part, and how long it waits."""
+    """Who takes part, how long it waits, and in which formats it wants its results."""
 
     roster: Path
     name: str | None
@@ -35,6 +35,7 @@ class Order:
     patience: float | None
     kernel: str
     threads: int
+    formats: tuple[str, ...] = ()
 
     def connect(self, roster: Roster, name: str) -> Transport:
         """Connect with everyone in the roster."""
@@ -51,7 +52,7 @@ def party(
     roster, name = Roster.load(order.roster), order.name or ""
     folder = out / name if out is not None else None
     if folder is not None:
-        check_folder(folder)
+        check_folder(folder, order.formats)
     with loaded(script, schema) as program, terminable():
         _same_participants(roster, program.schema.parties, name)
         prepared = prepare(program, name, data, eager=eager)
@@ -77,6 +78,7 @@ def party(
                 kernel=order.kernel,
                 threads=order.threads,
                 out=folder,
+                formats=order.formats,
             )
         finally:
             screen.close()

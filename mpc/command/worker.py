@@ -116,7 +116,7 @@ def _party(member: _Member) -> Figures:
     job = member.job
     out = Path(job.out) if job.out else None
     if out is not None:
-        check_folder(out)
+        check_folder(out, job.formats)
     with loaded(Path(job.script), Path(job.schema)) as program:
         prepared = prepare(program, job.name, Path(job.data) if job.data else None, eager=job.eager)
         stated, cost = facts(program, prepared.plan), prepared.plan.cost
@@ -132,6 +132,7 @@ def _party(member: _Member) -> Figures:
             kernel=job.kernel,
             threads=job.threads,
             out=out,
+            formats=job.formats,
         )
 
 

@@ -4,6 +4,7 @@ from protocols.numbers.activations import cos, erf, gelu, sigmoid, silu, sin, so
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.doors import assume_bound, load, peek, public, reveal
 from protocols.numbers.elementary import divide, exp, log, reciprocal, rsqrt, sqrt
+from protocols.numbers.horizontal import load_rows
 from protocols.numbers.ordering import relu
 from protocols.numbers.rowwise import log_sum_exp, softmax
 from protocols.numbers.secret import Secret
@@ -21,6 +22,7 @@ __all__ = [
     "exp",
     "gelu",
     "load",
+    "load_rows",
     "log",
     "log_sum_exp",
     "peek",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpc.errors import IntegrityError, PrecisionWarning, RangeError, UsageError
+from mpc.data.schema import Schema, Table
+from mpc.errors import IntegrityError, RangeError, UsageError
 from mpc.lines import script_line
 from mpc.ring import BIT, Array
 from mpc.session import Hidden, Session
@@ -19,6 +19,8 @@ from mpc.unknown import Unknown
 from protocols import bits
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.encoding import FRACTION, INPUT
+from protocols.numbers.layout import Layout
+from protocols.numbers.precision import note, warn_if_coarse
 from protocols.numbers.secret import Secret
 
 
@@ -28,9 +30,23 @@ def load(s: Session, owner: str, name: str) -> Number | Bool:
     Real columns become fixed-point numbers with 20 bits below their declared bound, rounded up to a power of two; a table of
     whole numbers becomes Int, one of truth values Bool. Raises UsageError for an unknown owner or table.
     """
-    if s.context is None:
+    return loaded(s, schema_of(s).table(owner, name))
+
+
+def schema_of(s: Session) -> Schema:
+    """The schema that gives columns their meaning; UsageError in a session that has none."""
+    if not isinstance(s.context, Schema):
         raise UsageError("This session has no schema.", do="put a schema.toml beside the script")
-    table = s.context.table(owner, name)
+    return s.context
+
+
+def loaded(s: Session, table: Table, order: npt.NDArray[np.int64] | None = None) -> Number | Bool:
+    """What the owner holds under the table's name, at the scale of the table's bounds; the owner puts its rows in `order`."""
+
+    def rows(x: Array) -> Array:
+        return x if order is None else x[order]
+
+    owner, name = table.owner, table.name
     if table.type == "real":
         frac = np.array([INPUT - ceil_log2(bound) for bound in table.bounds], dtype=np.int64)
         if np.abs(frac).max() > 256:
@@ -39,11 +55,11 @@ def load(s: Session, owner: str, name: str) -> Number | Bool:
             )
         if table.vector:
             frac = frac[0]
-        share = s.input(owner, name, table.shape, lambda x: encode(s, x, frac))
+        share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), frac))
         return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << INPUT, INPUT - FRACTION)
     if table.type == "bool":
-        return Bool(s, s.input(owner, name, table.shape, lambda x: x.astype(np.uint8), BIT))
-    share = s.input(owner, name, table.shape, lambda x: encode(s, x, 0))
+        return Bool(s, s.input(owner, name, table.shape, lambda x: rows(x).astype(np.uint8), BIT))
+    share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), 0))
     return Int(s, share, 0, max(1, int(max(table.bounds))))
 
 
@@ -99,7 +115,6 @@ def assume_bound(x: Number, bound: float) -> Number:
     return x.assume(limit)
 
 
-FEW = 2.0**-10  # steps larger than this, for numbers of fewer than so many of them, are worth a warning
 ASSUMED = "every assumed bound held"
 
 
@@ -128,43 +143,48 @@ def check_assumptions(s: Session) -> None:
         )
 
 
-def reveal(*x: Secret, to: str | Sequence[str] | None = None, label: str = "") -> Any:
+def reveal(
+    *x: Secret,
+    to: str | Sequence[str] | None = None,
+    label: str = "",
+    columns: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
+) -> Any:
     """Compute everything recorded so far and give x to the named receivers (all parties by default); Hidden elsewhere.
 
     `label` says what it is: people consent to it. Plain NumPy: float64 for Fixed, int64 for Int, bool for Bool; a scalar for no
     axes. All arguments travel in one round.
+
+    With `columns`, public names, all arguments together are shown and written as one table: vectors and matrices of as many
+    rows, side by side; numbers without axes, or one vector, as a single row. `rows` names the rows. What is returned is the same.
     """
-    if not x or not all(isinstance(v, Secret) for v in x):
-        raise UsageError("reveal takes secret arrays.", where=script_line(), do="reveal(x, label=...)")
-    s = x[0].s
+    _all_secret(x)
+    s, layout = x[0].s, Layout.of([v.shape for v in x], columns, rows)
     x = tuple(v.quiet() if isinstance(v, Number) else v for v in x)
     check_assumptions(s)
-    words = s.reveal(*[v.share for v in x], to=to, label=label, notes=[_note(v) for v in x])
+    words = s.reveal(*[v.share for v in x], to=to, label=label, notes=[note(v) for v in x])
     values = [_meaning(v, w) for v, w in zip(x, words if len(x) > 1 else (words,), strict=True)]
     for secret, value in zip(x, values, strict=True):
-        _warn_if_coarse(secret, value, label)
+        warn_if_coarse(secret, value, label)
+    for value in values if layout is None else [layout.table(values)]:
         s.announce(label, s.receivers(to), value)
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def _note(x: Secret) -> str:
-    """Range and resolution of a number, for the plan."""
-    if not isinstance(x, Fixed) or not x.size:
-        return "whole numbers" if isinstance(x, Int) else "truth values" if isinstance(x, Bool) else ""
-    coarsest = 2.0 ** -float(np.min(x.frac))
-    return f"up to {float(np.max(x.bound)):.3g} in steps of {coarsest:.2g}"
-
-
-def _warn_if_coarse(x: Secret, value: Any, label: str) -> None:
-    """Warn who received a number of few digits. A number that is small beside everything of its column is no reason."""
-    if not isinstance(x, Fixed) or not isinstance(value, np.ndarray | np.float64) or not np.size(value):
+def _all_secret(x: tuple[Any, ...]) -> None:
+    """UsageError where something else than secret arrays is to be revealed, which says how to write what was meant."""
+    strange = next((v for v in x if not isinstance(v, Secret)), None)
+    if x and strange is None:
         return
-    steps = np.exp2(-np.asarray(x.frac, dtype=np.float64))
-    if np.max(steps) > FEW and np.max(np.abs(value) / steps) < 1 / FEW:
-        why = "the bounds declared or proved on the way are far above the numbers themselves"
-        do = "declare tighter bounds in the schema, or scale by what is known"
-        text = f"{label!r} was computed in steps of {np.max(steps):.2g} and has fewer than three digits: {why}; {do}"
-        warnings.warn(PrecisionWarning(text), stacklevel=3)
+    do = 'reveal(x, label="what it is")'
+    if isinstance(strange, str):
+        do = f"the label has a name: {do}"
+    elif isinstance(strange, list | tuple | dict):
+        do = 'write several one after another: reveal(a, b, label="..."), with columns=["...", "..."] as one table'
+    elif strange is not None:
+        do = "what is not secret needs no reveal: print it"
+    what = f"reveal takes secret arrays, not {'nothing' if not x else f'a {type(strange).__name__}'}."
+    raise UsageError(what, where=script_line(), do=do)
 
 
 def peek(x: Secret) -> Any:

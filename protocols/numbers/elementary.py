@@ -70,15 +70,14 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
 
 def sqrt(x: Number) -> Fixed:
     """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
-    x = number_of(x)
-    level = _even(level_of(_narrow(x)))
-    _at_least(level, 0, "sqrt")
-    top = max(2, level.limit.bit_length())
+    x = _even(_narrow(number_of(x)))  # each column keeps its own scale: one for all would not fit where their bounds are far apart
+    _at_least(x, 0, "sqrt")
+    top = max(2, x.limit.bit_length())
     unit = RING_BITS - 2 - SCALED - (top + 1) // 2
-    share = inverse.sqrt(x.s, level.share, top, unit)
-    frac = unit + SCALED + int(np.max(level.frac)) // 2
-    limit = _with_error(math.isqrt(level.limit << 2 * (unit + SCALED)) + 1)
-    spare = _spare(limit, level.limit)
+    share = inverse.sqrt(x.s, x.share, top, unit)
+    frac = unit + SCALED + np.floor_divide(x.frac, 2)
+    limit = _with_error(math.isqrt(x.limit << 2 * (unit + SCALED)) + 1)
+    spare = _spare(limit, x.limit)
     return Fixed(x.s, share, frac, limit, spare, spare)
 
 

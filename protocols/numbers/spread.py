@@ -7,6 +7,7 @@ from typing import Any
 
 from protocols.numbers.arrays import Bool, Int, Number
 from protocols.numbers.elementary import sqrt
+from protocols.numbers.encoding import MEAN_DIGITS
 from protocols.numbers.ordering import larger
 from protocols.numbers.secret import refuse
 
@@ -20,8 +21,8 @@ def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
         refuse(x, f"the variance of {count} numbers with ddof={ddof}", "check shape and ddof")
     centred = x.minus(x.mean(gone, keepdims=True))
     centred = centred if isinstance(x, Int) else centred.at_scale_of(x)  # whole numbers have no fraction bits to go back to
-    mean = centred.squared().mean(gone, keepdims=keepdims)
-    return mean.times(count / (count - ddof)) if ddof else mean
+    # One division: to multiply the mean by count / (count - ddof) afterwards would cost it all bits that do not fit the ring then.
+    return centred.squared().sum(gone, keepdims=keepdims).times(1.0 / (count - ddof), digits=MEAN_DIGITS)
 
 
 def std(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:

@@ -1,0 +1,24 @@
+"""How often people see a physician, by how healthy they feel: one party knows the visits, another the group."""
+
+import numpy as np
+
+from protocols import divide, load, reveal
+
+GROUPS = ["excellent", "good", "fair", "poor"]
+FEWEST = 10  # a group of fewer people is not revealed: zeros stand in its row
+
+
+def main(s):
+    health = load(s, "survey", "answers")
+    visits = load(s, "insurer", "visits")
+
+    member = np.stack([health == code for code in range(len(GROUPS))])  # (groups, people)
+    people = member.sum(axis=1)
+    small = people < FEWEST
+    divisor = np.where(small, FEWEST, people)
+    mean = divide(member @ visits, divisor, low=FEWEST)
+    square = divide(member @ visits**2, divisor, low=FEWEST)
+    std = np.sqrt(np.maximum(square - mean**2, 0))
+
+    cells = [np.where(small, 0, cell) for cell in (people, mean, std)]
+    reveal(*cells, label="visits by health", columns=["people", "mean", "std"], rows=GROUPS)
