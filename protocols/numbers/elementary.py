@@ -84,7 +84,7 @@ def sqrt(x: Number) -> Fixed:
 def divide(a: Any, b: Any, low: Any = None) -> Number:
     """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 8 rounds. Checked before the next reveal.
 
-    `low` may be left out where b is public.
+    `low` may be left out where b is public. Raises RangeError where bounds and `low` are too far apart for that error.
     """
     if not isinstance(b, Secret):
         return number_of(a).over(b)
@@ -94,11 +94,14 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
     top = max(2, b.limit.bit_length())
     fine = int(np.max(a.frac, initial=0))
     a = a.reduced(max(0, (a.limit // smallest).bit_length() + top - RING_BITS + 2))
-    lost = fine > int(np.max(a.frac, initial=0)) and -int(np.max(a.frac)) > math.log2(smallest) - int(np.max(b.frac)) - ERROR
+    least = math.log2(smallest) - int(np.max(b.frac, initial=0))
+    lost = fine > int(np.max(a.frac, initial=0)) and -int(np.max(a.frac)) - least > -ERROR
     largest = (a.limit // smallest + 1).bit_length()
     frac = RING_BITS - 2 - largest + int(np.max(a.frac, initial=0)) - int(np.max(b.frac, initial=0))
     if lost or largest + top > RING_BITS - 1 or SCALED - frac > -ERROR:
-        raise RangeError("The quotient can be too large.", where=script_line(), do="state a larger low, or smaller bounds")
+        what = f"A quotient of up to {bound_of(a):.3g} and at least {2.0**least:.3g} has too few digits."
+        why = f"the divisor may be anything up to {bound_of(b):.3g}"
+        raise RangeError(what, where=script_line(), why=why, do="state a larger low, or smaller bounds with assume_bound")
     beyond = bits.at_least(b.s, b.share, [1 - smallest, smallest], top + 1)
     b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"divide needs |divisor| >= {float(np.min(low)):g} at {script_line()}"))
     unit = RING_BITS - 2 - largest
