@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import gmpy2
@@ -12,64 +13,7 @@ import numpy as np
 
 from mpc.ring import Array
 
-TURN = 32  # bits of an angle, as a fraction of a whole turn
-TABLE = 12  # bits of it that a table resolves
-UNIT = 30  # fraction bits of a sine
-QUARTER = np.uint64(1 << TURN - 2)
 PRECISION = 160  # bits of the correctly rounded arithmetic behind the constants
-
-
-@functools.cache
-def sines() -> tuple[Array, Array]:
-    """round(2^30 sin(2 pi k / 2^12)) and the same for cos, from MPFR, whose results are correctly rounded everywhere."""
-    quarter, eighth = 1 << TABLE - 2, 1 << TABLE - 3
-    with gmpy2.context(precision=PRECISION):
-        step = 2 * gmpy2.const_pi() / (1 << TABLE)
-        pairs = [gmpy2.sin_cos(step * k) for k in range(eighth + 1)]
-        sin, cos = np.array([[int(gmpy2.rint(v * (1 << UNIT))) for v in pair] for pair in pairs], dtype=np.int64).T
-    rising = np.concatenate([sin, cos[eighth - 1 :: -1]])  # the rest is symmetry, and so is rounding
-    arch = np.concatenate([rising, rising[quarter - 1 : 0 : -1]])
-    whole = np.concatenate([arch, -arch])
-    return whole, np.roll(whole, -quarter)
-
-
-def sine(angle: Array) -> Array:
-    """2^30 sin(2 pi angle / 2^32) as int64, within 2 units, for angles in uint64 words (reduced here).
-
-    sin(a + d) = sin a + d cos a - d^2/2 sin a, with a from the table and d below 2 pi / 2^12: the next term is below 2^-30.
-    """
-    table_sin, table_cos = sines()
-    rest = TURN - TABLE
-    angle = angle & np.uint64((1 << TURN) - 1)
-    index = (angle >> np.uint64(rest)).astype(np.int64)
-    radians = (angle & np.uint64((1 << rest) - 1)).astype(np.int64) * 105414357 >> 20  # 2 pi in units of 2^-24, to units of 2^-36
-    s, c = table_sin[index], table_cos[index]
-    square = (radians * radians) >> 37  # d^2 / 2 in units of 2^-36
-    value: Array = s + ((radians * c - square * s) >> 36)
-    return value
-
-
-def odd_sine_factors(words: Array, bits: int, *coefficients: int) -> Array:
-    """(a_j sin(j t), -a_j cos(j t)) for j = 1, 3, .. and t = 2 pi words / 2^bits, along a new last axis, as ring words."""
-    a, t = _multiples(words, bits, coefficients)
-    return _rounded(a * sine(t), -a * sine(t + QUARTER))
-
-
-def odd_cosine_factors(words: Array, bits: int, *coefficients: int) -> Array:
-    """(a_j cos(j t), a_j sin(j t)), otherwise as `odd_sine_factors`."""
-    a, t = _multiples(words, bits, coefficients)
-    return _rounded(a * sine(t + QUARTER), a * sine(t))
-
-
-def _multiples(words: Array, bits: int, coefficients: tuple[int, ...]) -> tuple[Array, Array]:
-    """Coefficients, and odd multiples of the angle in units of 2^-32 turns."""
-    odd = np.arange(1, 2 * len(coefficients), 2, dtype=np.uint64)
-    turn = words << np.uint64(TURN - bits) if bits <= TURN else words >> np.uint64(bits - TURN)
-    return np.array(coefficients, dtype=np.int64), turn[..., None] * odd
-
-
-def _rounded(*parts: Array) -> Array:
-    return ((np.concatenate(parts, axis=-1) + (1 << UNIT - 1)) >> UNIT).astype(np.uint64)
 
 
 def powers(words: Array, bits: int, scale: int, count: int) -> Array:
@@ -98,7 +42,7 @@ EVEN = frozenset({"softplus", "silu", "gelu"})
 
 
 @functools.cache
-def harmonics(function: str, period: int, terms: int, unit: int, gain: str = "1") -> tuple[int, ...]:
+def harmonics(function: str, period: Fraction | int, terms: int, unit: int, gain: str = "1") -> tuple[int, ...]:
     """round(2^unit * gain * a_j), j odd: the Fourier series of a smoothed square wave, or of a smoothed triangle wave if even.
 
     With D the spectrum and w = 2 pi / period, a_j = 2 D(w j) / (pi j) is the sine series of sum_k (-1)^k f(x - k period/2) up to a
@@ -106,7 +50,7 @@ def harmonics(function: str, period: int, terms: int, unit: int, gain: str = "1"
     coefficients come with their sign. What this differs from f is bounded in `protocols.series`. `gain` is an exact fraction "p/q".
     """
     with gmpy2.context(precision=PRECISION):
-        w = 2 * gmpy2.const_pi() / period
+        w = 2 * gmpy2.const_pi() * period.denominator / period.numerator
         factor = gmpy2.mpfr(gmpy2.mpq(gain)) * gmpy2.exp2(unit)
         result = []
         for j in range(1, 2 * terms, 2):
@@ -129,6 +73,7 @@ def root_powers(count: int, unit: int, times: int = 1) -> tuple[int, ...]:
         return tuple(int(gmpy2.rint(gmpy2.sqrt(gmpy2.mpfr(times)) * gmpy2.exp2(unit - gmpy2.mpfr(e) / 2))) for e in range(count))
 
 
+UNIT = 30  # fraction bits of a power of two
 HALF = 12  # bits of a fraction of an octave that each of two tables resolves
 
 

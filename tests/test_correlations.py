@@ -77,7 +77,7 @@ def harmonics(bits: int, terms: int, scale: int, rate: int = 1) -> Callable[...,
                 [turn * (rate * int(word) % (1 << bits)) * j for j in range(1, 2 * terms, 2)] for word in np.asarray(r).reshape(-1)
             ]
             rows = [[int(gmpy2.rint(f(angle) * 2**scale)) % M64 for f in (gmpy2.cos, gmpy2.sin) for angle in row] for row in angles]
-        return [np.array(rows, dtype=object).reshape(*np.shape(r), 2 * terms)]
+        return [np.array(rows, dtype=object).T.reshape(2 * terms, *np.shape(r))]
 
     return oracle
 
@@ -160,6 +160,7 @@ CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
         lambda s: Harmonics(*masks(s, (3, 4)), 64, 2, 18, RATE),
         harmonics(64, 2, 18, RATE),
     ),
+    "Harmonics in fewer bits": (lambda s: Harmonics(window(s, 23), 23, 6, 15, 5, 40), harmonics(23, 6, 15, 5)),
     "PairTables": (lambda s: PairTables(*masks(s, (4, 5)), 22), pair_tables(22)),
     "PairTables of one row": (lambda s: PairTables(*masks(s, (1, 3)), 63), pair_tables(63)),
     "WindowTruncation": (lambda s: WindowTruncation(window(s, 32), 32, 4), truncation(32, 4)),
@@ -178,6 +179,7 @@ CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
 CLOSE = {
     "Harmonics": 1,
     "Harmonics at a rate": 1,
+    "Harmonics in fewer bits": 1,
     "ExponentialTable": 1,
     "ExponentialTable of a mask": 1,
 }  # units by which the dealer's floats may differ

@@ -14,7 +14,7 @@ import pytest
 from mpc.packed import Bits
 from protocols import exact
 from protocols.bits import expand
-from protocols.series import WAVES, harmonics_for, period_for
+from protocols.waves import WAVES, harmonics_for, period_for
 
 
 def grid(bits: int) -> Any:
@@ -40,16 +40,8 @@ def series(*arguments: Any) -> Any:
 
 BITS = Bits.of(grid(4)[:64].reshape(4, 16).astype(np.uint8) & 1)
 ANSWERS = {
-    "sines": (lambda: exact.sines()[0], "835daaca69919b97feb01ce2fab0d368"),
-    "cosines": (lambda: exact.sines()[1], "20aa15c07d5cfa54c7bccfec8fa523af"),
-    "sine": (lambda: exact.sine(grid(32)), "ccba32cc31f97440dadf59278d37f75c"),
-    "sine of wide words": (lambda: exact.sine(grid(64)), "a7da6aadba6e6ca1016869a151c99658"),
-    "factors of 23 bits": (lambda: exact.odd_sine_factors(grid(23), 23, 50, -30, 2, 1), "9e4d6dfdc235cf20aa3c258c309fb0ff"),
-    "factors of 32 bits": (lambda: exact.odd_sine_factors(grid(32), 32, 1 << 18, -77), "3571eef63533b53303d2da90de26ae38"),
-    "factors of 40 bits": (lambda: exact.odd_sine_factors(grid(40), 40, 1 << 18), "17ecbfd44d9f35ebff8e6c6e211f75b6"),
     "powers": (lambda: exact.powers(grid(19), 19, 24, 4), "bb3b4249c57b398d1d5af67d8cbbcf73"),
     "powers of wide words": (lambda: exact.powers(grid(64), 19, 24, 4), "f0b0c15d6f889e3ae73702e95f635de2"),
-    "cosine factors": (lambda: exact.odd_cosine_factors(grid(40), 40, 1 << 20, -77), "e0282a138f43850aab7b35d4ec08550d"),
     "logistic harmonics 64": (lambda: series("logistic", 64, 20, 18), "1fdf4b9681527311f99f5c3dbd46cba1"),
     "logistic harmonics 128": (lambda: series("logistic", 128, 40, 18, "1/3"), "45f5f44269d42aba789b5a5c5fe23001"),
     "tanh harmonics": (lambda: series("tanh", 32, 21, 20), "3700782350d4482b06559864f389bbad"),
@@ -76,40 +68,6 @@ ANSWERS = {
 def test_known_answers(name: str) -> None:
     compute, answer = ANSWERS[name]
     assert fingerprint(compute()) == answer
-
-
-def test_sines_are_correctly_rounded() -> None:
-    for table, function in zip(exact.sines(), (gmpy2.sin, gmpy2.cos), strict=True):
-        assert (table.dtype, table.shape) == (np.int64, (1 << exact.TABLE,))
-        with gmpy2.context(precision=300):
-            right = [int(gmpy2.rint(function(2 * gmpy2.const_pi() * k / 4096) * (1 << exact.UNIT))) for k in range(4096)]
-        assert table.tolist() == right
-
-
-def angles(words: Any, bits: int) -> list[Any]:
-    """2 pi w / 2^bits to 100 bits."""
-    with gmpy2.context(precision=100):
-        return [2 * gmpy2.const_pi() * int(w) / (1 << bits) for w in words]
-
-
-def test_sine_is_within_two_units() -> None:
-    words = grid(32)
-    off = [int(v) - gmpy2.sin(t) * (1 << 30) for v, t in zip(exact.sine(words), angles(words, 32), strict=True)]
-    assert max(abs(v) for v in off) <= 2
-    assert np.array_equal(exact.sine(words), exact.sine(words + np.uint64(1 << 32)))
-
-
-@pytest.mark.parametrize("bits", [20, 23, 32, 40, 64])
-def test_factors_are_within_a_unit(bits: int) -> None:
-    words, coefficients = grid(bits), (1 << 18, -30000, 117)
-    sines = exact.odd_sine_factors(words, bits, *coefficients).view(np.int64)
-    cosines = exact.odd_cosine_factors(words, bits, *coefficients).view(np.int64)
-    assert sines.shape == cosines.shape == (*words.shape, 6)
-    seen = words >> np.uint64(max(0, bits - 32))  # what is below 2^-32 of a turn is cut off
-    for j, a in enumerate(coefficients):
-        for row, other, t in zip(sines, cosines, angles(seen, min(bits, 32)), strict=True):
-            sin, cos = a * gmpy2.sin((2 * j + 1) * t), a * gmpy2.cos((2 * j + 1) * t)
-            assert max(abs(row[j] - sin), abs(row[3 + j] + cos), abs(other[j] - cos), abs(other[3 + j] - sin)) <= 0.51
 
 
 def test_powers_are_within_a_unit_each() -> None:
@@ -202,14 +160,12 @@ def test_shifted_polynomials_are_polynomials() -> None:
 
 def test_public_functions_take_and_give_integers_alone() -> None:
     words = grid(32)
-    factors = exact.odd_sine_factors(words, 32, 5), exact.odd_cosine_factors(words, 32, 5)
-    for out in (exact.sine(words), *factors, exact.powers(words, 19, 24, 3), exact.exp2_factors(words, 20)):
+    for out in (exact.powers(words, 19, 24, 3), exact.exp2_factors(words, 20)):
         assert np.issubdtype(out.dtype, np.integer)
 
 
-@pytest.mark.parametrize("name", ["sine", "odd_sine_factors", "odd_cosine_factors", "powers", "exp2_factors", "shifted_polynomial"])
+@pytest.mark.parametrize("name", ["powers", "exp2_factors", "shifted_polynomial"])
 def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    exact.sines()
     exact.octave()
     words = grid(19)
 
@@ -221,7 +177,6 @@ def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.M
             assert not np.issubdtype(np.asarray(result).dtype, np.floating)
             return np.asarray(result).view(NoFloats)
 
-    given = {"sine": (), "powers": (19, 24, 3), "exp2_factors": (20,), "shifted_polynomial": (5, -7, 3)}
-    arguments = given.get(name, (19, 7, 5))
+    arguments = {"powers": (19, 24, 3), "exp2_factors": (20,), "shifted_polynomial": (5, -7, 3)}[name]
     watched = getattr(exact, name)(words.view(NoFloats), *arguments)
     assert np.array_equal(np.asarray(watched), getattr(exact, name)(words, *arguments))

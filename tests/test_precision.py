@@ -126,10 +126,10 @@ def test_real_products_of_any_size_keep_sixteen_bits_of_their_bound():
 
 
 WIDE = {
-    "variance": (lambda v, w: v.var(), 1e-3),
-    "product of variances": (lambda v, w: v.var() * w.var(), 0.05),
-    "covariance": (lambda v, w: ((v - v.mean()) * (w - w.mean())).mean(), 3e-3),
-    "mean of cubes": (lambda v, w: (v**3).mean(), 0.01),
+    "variance": (lambda v, w: v.var(), 0.02),
+    "product of variances": (lambda v, w: v.var() * w.var(), 0.1),
+    "covariance": (lambda v, w: ((v - v.mean()) * (w - w.mean())).mean(), 0.02),
+    "mean of cubes": (lambda v, w: (v**3).mean(), 0.05),
     "a small multiple": (lambda v, w: (v * 1e-9).mean(), 1e-5),
     "there and back": (lambda v, w: (v * 1e-9 * 1e9).mean(), 1e-5),
 }

@@ -17,7 +17,7 @@ from mpc.ring import Array
 from mpc.session import Session
 from mpc.sharing.share import Share
 from protocols import series
-from protocols.series import SIGMOID_UNIT, WAVE_UNIT, WAVES, harmonics_for, period_for, series_error, turn_error
+from protocols.waves import SIGMOID_UNIT, WAVE_UNIT, WAVES, harmonics_for, log2, period_for, series_error, threshold, turn_error
 
 POINTS = 20_001
 RIGHT: dict[str, Callable[[Any], Any]] = {
@@ -63,12 +63,21 @@ def check(off: Array, bound: float) -> None:
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize(
     ("name", "period"),
-    [("logistic", 64), ("logistic", 128), ("tanh", 32), ("erf", 16), ("gelu", 32), ("silu", 64), ("softplus", 64)],
+    [
+        ("logistic", Fraction(64)),
+        ("logistic", Fraction(128)),
+        ("logistic", Fraction(1024, 25)),
+        ("tanh", Fraction(512, 17)),
+        ("erf", Fraction(16)),
+        ("gelu", Fraction(64, 3)),
+        ("silu", Fraction(256, 7)),
+        ("softplus", Fraction(512, 9)),
+    ],
 )
-def test_a_wave_over_its_whole_domain(name: str, period: int, n: int) -> None:
+def test_a_wave_over_its_whole_domain(name: str, period: Fraction, n: int) -> None:
     wave = WAVES[name]
-    bound = period / 2 - wave.margin
-    assert (period_for(bound, wave), period_for(bound + 0.1, wave)) == (period, 2 * period)
+    bound = float(period) / 2 - wave.margin
+    assert period_for(bound - 1e-9, wave, 16) == period
     end = math.floor(bound * 2**16)
     x = np.concatenate(
         [np.linspace(-end, end, POINTS).astype(np.int64), np.arange(-60, 60), end - np.arange(60), np.arange(60) - end]
@@ -97,13 +106,33 @@ def test_sine_and_cosine_of_small_and_large_angles(reach: int, opened: bool, n: 
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["plain", "open"])
-@pytest.mark.parametrize("name", ["tanh", "gelu"])
-def test_angles_that_are_cut_to_a_window(name: str, opened: bool) -> None:
-    wave, f, bound = WAVES[name], 36, 5.0
+@pytest.mark.parametrize(("name", "f"), [("tanh", 36), ("tanh", 57), ("gelu", 36)])
+def test_angles_that_are_cut_to_a_window(name: str, f: int, opened: bool) -> None:
+    wave, bound = WAVES[name], 5.0
     end = int(bound * 2**f)
     x = np.linspace(-end, end, 2001).astype(np.int64)
     (got,) = results(lambda s, v: PROTOCOLS[name](s, v, f, bound), x, 5, opened)
-    check(got / 2.0**wave.unit - right(name, x, f), series_error(period_for(bound, wave), wave=wave) / 2**wave.unit)
+    check(got / 2.0**wave.unit - right(name, x, f), series_error(period_for(bound, wave, f), wave=wave) / 2**wave.unit)
+
+
+@pytest.mark.parametrize("name", WAVES)
+def test_more_bits_of_the_result_are_fewer_of_the_dealer(name: str) -> None:
+    wave, bound = WAVES[name], 32.0
+    spare, end = wave.spare, int(bound * 2**16)
+    x = np.concatenate([np.linspace(-end, end, 2001).astype(np.int64), np.arange(-60, 60)])
+
+    def main(s: Session) -> Any:
+        given = plain(born_masked(s, "x", x.shape))
+        s.flush()
+        before = s._engine.cost.dealt
+        y = PROTOCOLS[name](s, given, 16, bound, spare=spare)
+        s.flush()
+        return s._engine.cost.dealt - before, s.reveal(y, label="y")
+
+    dealt, got = run(main, 2, {"x": x}).results[NAMES[0]]
+    period = period_for(bound, wave, 16)
+    assert dealt == 2 * harmonics_for(period, wave) * x.size * (64 - spare) // 8
+    check(got.view(np.int64) / 2.0 ** (wave.unit + spare) - right(name, x, 16), series_error(period, wave=wave) / 2**wave.unit)
 
 
 def test_a_gain_is_folded_into_the_coefficients() -> None:
@@ -122,18 +151,41 @@ def test_a_gain_is_folded_into_the_coefficients() -> None:
 def test_a_clamped_wave_of_any_number(name: str, n: int) -> None:
     wave = WAVES[name]
     rng = np.random.default_rng(3)
-    quarter, end = period_for(wave.margin, wave) // 4 << 16, (1 << 40) - 1
-    near = np.concatenate([at + np.arange(-400, 401) for at in (-4 * quarter, -2 * quarter, -quarter, 0, quarter, 2 * quarter)])
+    edge, end = threshold(wave) << 16, (1 << 40) - 1
+    near = np.concatenate([at + np.arange(-400, 401) for at in (-4 * edge, -2 * edge, -edge, 0, edge, 2 * edge)])
     everywhere = rng.integers(-end, end, 3000, endpoint=True) >> rng.integers(0, 30, 3000)
-    x = np.concatenate([near, everywhere, [-end, end], np.linspace(-2 * quarter, 2 * quarter, 4001).astype(np.int64)])
+    x = np.concatenate([near, everywhere, [-end, end], np.linspace(-2 * edge, 2 * edge, 4001).astype(np.int64)])
     (got,) = results(lambda s, v: series.clamped(s, v, 16, name, 41), x, n)
     expected = right(name, x, 16)
     floats = np.abs(expected) * 2.0**-50  # large results lie between floating-point numbers
     off = got / 2.0**wave.unit - expected
-    assert np.all(np.abs(off) <= series_error(4 * quarter >> 16, wave=wave) / 2**wave.unit + floats)
-    outside = (x >= quarter) | (x < -quarter)
+    assert np.all(np.abs(off) <= series_error(period_for(threshold(wave), wave, 16), wave=wave) / 2**wave.unit + floats)
+    outside = (x >= edge) | (x < -edge)
     limit = np.maximum(x, 0) / 2**16 if wave.even else np.where(x > 0, 1, -1 if wave.signed else 0)
     assert np.array_equal(got[outside] / 2.0**wave.unit, limit[outside])
+
+
+# -- periods --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WAVES)
+def test_a_period_is_wide_enough_exact_and_the_cheapest(name: str) -> None:
+    wave = WAVES[name]
+    for bound in (0.0, 0.3, 1, 3, 8.0, 9.75, 20, 37.7, 52.0):
+        least, power = 2 * (bound + wave.margin), period_for(bound, wave, 62)
+        assert power == 1 << log2(power)
+        for f in (0, 16, 30, 54, 57):
+            period = period_for(bound, wave, f)
+            assert least <= period <= power < 2 * least
+            assert period.numerator.bit_count() == 1
+            assert f + log2(period.numerator) <= 64 or period == power
+            others = [Fraction(1 << k, rate) for rate in range(1, 32) for k in range(13 if f < 50 else 64 - f + 1)]
+            assert harmonics_for(period, wave) == min(harmonics_for(p, wave) for p in [power, *others] if p >= least)
+
+
+def test_fewer_harmonics_than_powers_of_two_need() -> None:
+    assert [harmonics_for(period_for(8.0, wave, 16), wave) for wave in WAVES.values()] == [13, 19, 12, 12, 16, 10]
+    assert [harmonics_for(period_for(8.0, wave, 62), wave) for wave in WAVES.values()] == [20, 21, 16, 19, 22, 12]
 
 
 # -- what it costs and refuses --------------------------------------------------------------------------------------------------
@@ -176,6 +228,8 @@ def test_one_opening_serves_all_functions_of_a_number() -> None:
         lambda s, x: series.sigmoid(s, x, 30, 2.0**32),
         lambda s, x: series.gelu(s, x, WAVE_UNIT, 3.0),
         lambda s, x: series.softplus(s, x, 8, 2.0**30),
+        lambda s, x: series.sigmoid(s, x, 16, 8.0, spare=25),
+        lambda s, x: series.silu(s, x, 16, 49.0, spare=17),
         lambda s, x: series.clamped(s, x, 16, "gelu", 42),
         lambda s, x: series.clamped(s, x, 16, "tanh", 19),
     ],

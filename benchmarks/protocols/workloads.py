@@ -145,7 +145,7 @@ def _relu_truncated(s: Session, x: Share) -> Share:
 
 
 def _wave(function: Call, wave: series.Wave) -> Call:
-    return lambda s, x: _to_unit(s, function(s, x, F, 8.0), wave.unit)
+    return lambda s, x: _to_unit(s, function(s, x, F, 8.0, spare=wave.spare), wave.unit + wave.spare)
 
 
 def _exp(s: Session, x: Share) -> Share:

@@ -81,6 +81,26 @@ class Kernel(Protocol):
         """Add `stream` (uint32 or uint64, same shape) to `total` in place, or subtract it; both contiguous, total writable."""
         ...
 
+    # -- waves -----------------------------------------------------------------------------------------------------------
+
+    def sines(self, r: Words, rate: int, bits: int, terms: int, scale: int) -> Words:
+        """2^scale [cos j t], then 2^scale [sin j t], rounded, for j = 1, 3, .., 2 terms - 1 and t = 2 pi rate r / 2^bits.
+
+        Of shape (2 terms, *r.shape). From integers alone: within half a unit and (2 + pi/2) 2^(scale - 30). The angle is reduced
+        exactly; bits from 1 to 64, terms from 1 to 2^20, scale from 1 to 29.
+        """
+        ...
+
+    def rotate(self, c: Words, bits: int, even: bool, coefficients: tuple[int, ...], table: Words) -> Words:
+        """sum_j a_j sin(j (t - u)), or of cosines if `even`, from angles t = 2 pi c / 2^bits and the table that `sines` makes of u.
+
+        Linear in the table, of shape (2 terms, *c.shape), whose fraction bits the result gets in addition to those of the
+        coefficients a_j, of which there are as many as terms, below 2^31 in magnitude: sum_j v_j [cos j u] + w_j [sin j u] with
+        integers v_j, w_j within half a unit and |a_j| (2 + pi/2) 2^-30 of a_j sin(j t), -a_j cos(j t), or of a_j cos(j t),
+        a_j sin(j t) if `even`. These have the same bits in every kernel and on every machine.
+        """
+        ...
+
     # -- the wire --------------------------------------------------------------------------------------------------------
 
     def pack(self, x: Value, ring: Ring, mask: Value | None = None) -> bytearray:

@@ -124,6 +124,23 @@ def frac(x: Array, frac: Array) -> None:
         raise ValueError("frac must be from -900 to 900")
 
 
+def sines(r: Array, bits: int, terms: int, scale: int) -> None:
+    """TypeError or ValueError unless a table of so many odd multiples of an angle can be made."""
+    words(r=r)
+    between("bits", bits, 1, 64)
+    between("terms", terms, 1, 1 << 20)
+    between("scale", scale, 1, 29)
+
+
+def rotate(c: Array, bits: int, coefficients: tuple[int, ...], table: Array) -> None:
+    """TypeError or ValueError unless there are two rows in the table for each coefficient, of the shape of c."""
+    words(c=c, table=table)
+    between("bits", bits, 1, 64)
+    between("a coefficient's magnitude", max(map(abs, coefficients), default=0), 0, (1 << 31) - 1)
+    if table.shape != (2 * len(coefficients), *c.shape):
+        raise ValueError(f"table must have the shape {(2 * len(coefficients), *c.shape)}, not {table.shape}")
+
+
 def accumulate(total: Array, stream: Array) -> None:
     """TypeError or ValueError unless stream can be added to total where it lies."""
     array("total", total, np.uint64)

@@ -8,6 +8,7 @@ from mpc.kernel.bits import NativeBits
 from mpc.kernel.passes import NativePasses
 from mpc.kernel.products import NativeProducts
 from mpc.kernel.reference import ReferenceKernel
+from mpc.kernel.waves import NativeWaves
 
 
 def paths() -> tuple[str, ...]:
@@ -15,7 +16,7 @@ def paths() -> tuple[str, ...]:
     return tuple(path for path in _native.paths().split() if path != "-")
 
 
-class NativeKernel(NativeProducts, NativeBits, NativePasses, ReferenceKernel):
+class NativeKernel(NativeProducts, NativeBits, NativeWaves, NativePasses, ReferenceKernel):
     """Everything in C++ for one instruction set ("auto": the fastest), but for words over GF(2)^k, where NumPy is as fast.
 
     A large product is divided among `threads` threads.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.kernel import Buffer, Floats, Tables, Words, check, digit_layout
+from mpc.kernel.circle import UNIT, multiple
 from mpc.packed import Bits
 from mpc.ring import Ring, Value
 
@@ -90,6 +91,26 @@ class ReferenceKernel:
         """total += stream, or -=."""
         check.accumulate(total, stream)
         (np.subtract if negative else np.add)(total, stream, out=total)
+
+    def sines(self, r: Words, rate: int, bits: int, terms: int, scale: int) -> Words:
+        """Rounded cosines, then sines, of odd multiples of an angle."""
+        check.sines(r, bits, terms, scale)
+        table = np.empty((2 * terms, *r.shape), np.uint64)
+        turn = np.asanyarray(np.multiply(r, np.uint64(rate % (1 << 64))) << np.uint64(64 - bits))
+        for k in range(terms):
+            sin, cos = multiple(turn, 2 * k + 1)
+            table[k], table[terms + k] = _rounded(cos, UNIT - scale), _rounded(sin, UNIT - scale)
+        return table
+
+    def rotate(self, c: Words, bits: int, even: bool, coefficients: tuple[int, ...], table: Words) -> Words:
+        """A sum of odd sines or cosines of the difference of a public angle and that of a table."""
+        check.rotate(c, bits, coefficients, table)
+        total, turn = np.zeros(c.shape, np.uint64), np.asanyarray(c << np.uint64(64 - bits))
+        for k, (a, cosines, sines) in enumerate(zip(coefficients, *np.split(table, 2), strict=True)):
+            sin, cos = multiple(turn, 2 * k + 1)
+            first, second = (a * cos, a * sin) if even else (a * sin, -a * cos)
+            total += np.add(np.multiply(_rounded(first, UNIT), cosines), np.multiply(_rounded(second, UNIT), sines))
+        return total
 
     def pack(self, x: Value, ring: Ring, mask: Value | None = None) -> bytearray:
         """x + mask: whole bytes element by element, then the remaining bits plane by plane."""
@@ -179,3 +200,8 @@ class ReferenceKernel:
 
 def _share(first: bool, Y: Words, b: Words) -> Words:
     return np.asarray(np.subtract(Y, b) if first else np.negative(b))
+
+
+def _rounded(x: npt.NDArray[np.int64], bits: int) -> Words:
+    """x / 2^bits to the nearest integer, as words."""
+    return np.asanyarray((x + (1 << bits - 1)) >> bits).astype(np.uint64)

@@ -36,6 +36,7 @@ class Additive:
             "mul": lambda node, v: node.ring.mul(v[0], v[1]),
             "matmul": lambda node, v: kernel.matmul(v[0], v[1]),
             "inner": lambda node, v: kernel.inner(v[0], v[1]),
+            "rotate": lambda node, v: kernel.rotate(v[1], node.params[0], node.params[1], node.params[2:], v[0]),
             "masked_mul": lambda node, v: kernel.masked_multiply(self.first, *v),
             "masked_matmul": lambda node, v: kernel.masked_matmul(self.first, *v),
             "truncate": lambda node, v: kernel.truncate(self.first, v[0], v[1], v[2], node.params[0]),

@@ -231,6 +231,12 @@ class Share(Handle):
         shape = broadcast(self.shape, other.shape)[:-1]
         return self._same("inner", (self.node, other.node), (), shape)
 
+    def rotated(self, c: Public, bits: int, even: bool, coefficients: tuple[int, ...]) -> Share:
+        """[sum_j a_j sin(j (t - u))], or of cosines if even, for odd j, t = 2 pi c / 2^bits, and self the `Harmonics` of u."""
+        if self.shape != (2 * len(coefficients), *c.shape):
+            raise ShapeError(f"a table of shape {self.shape} does not fit {len(coefficients)} coefficients and angles {c.shape}")
+        return self._same("rotate", (self.node, c.node), (bits, even, *coefficients), c.shape)
+
     def row(self, index: Public) -> Share:
         """self[..., index, :] for a public index per leading position: (..., Q, D) and (...) give (..., D)."""
         if self.shape[:-2] != index.shape:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from mpc.kernel import Kernel
-from mpc.ring import Z64, Array
+from mpc.ring import Array, Ring
 from mpc.sharing.node import Shape
 from mpc.sharing.share import Share
 from mpc.sources.functionality import Correlation, Output
@@ -16,22 +13,22 @@ from mpc.sources.functionality import Correlation, Output
 
 @dataclass(frozen=True)
 class Harmonics(Correlation):
-    """round(2^scale * [cos(j t), sin(j t)]) for odd j = 1, 3, .., 2*terms - 1 and the angle t = 2 pi rate r / 2^bits [BCGS18]."""
+    """2^scale [cos j t], then 2^scale [sin j t], rounded, for odd j = 1, 3, .., 2*terms - 1 and t = 2 pi rate r / 2^bits [BCGS18].
+
+    Along a new first axis, modulo 2^ring; within half a unit and (2 + pi/2) 2^(scale - 30).
+    """
 
     r: Share
     bits: int
     terms: int
     scale: int
     rate: int = 1
+    ring: int = 64
 
     @staticmethod
-    def outputs(r: Shape, bits: int, terms: int, scale: int, rate: int = 1) -> tuple[Output, ...]:
-        return ((Z64, (*r, 2 * terms)),)
+    def outputs(r: Shape, bits: int, terms: int, scale: int, rate: int = 1, ring: int = 64) -> tuple[Output, ...]:
+        return ((Ring(ring), (2 * terms, *r)),)
 
     @staticmethod
-    def compute(kernel: Kernel, r: Array, bits: int, terms: int, scale: int, rate: int = 1) -> tuple[Array, ...]:
-        odd = np.arange(1, 2 * terms, 2, dtype=np.uint64) * np.uint64(rate)
-        turns = ((r[..., None] * odd) & np.uint64((1 << bits) - 1)).astype(np.float64) / 2.0**bits
-        angle = 2 * math.pi * turns
-        both = np.concatenate([np.cos(angle), np.sin(angle)], axis=-1)
-        return (np.rint(both * 2.0**scale).astype(np.int64).astype(np.uint64),)
+    def compute(kernel: Kernel, r: Array, bits: int, terms: int, scale: int, rate: int = 1, ring: int = 64) -> tuple[Array, ...]:
+        return (kernel.sines(r, rate, bits, terms, scale),)

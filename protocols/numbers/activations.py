@@ -10,54 +10,57 @@ import numpy as np
 
 from mpc.session import Session
 from mpc.sharing.share import Share
-from protocols import series
+from protocols import series, waves
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, level_of, number_of
 from protocols.numbers.encoding import FRACTION, overflow
-from protocols.series import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
+from protocols.waves import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
 
 LONGEST = 128  # the longest period; beyond it the clamped form deals less, and is more exact
 
 
-def sigmoid(x: Number, gain: Fraction = Fraction(1)) -> Fixed:
+def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False) -> Fixed:
     """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-13: 1 round for |x| <= 52, 4 for wider bounds.
 
     A small gain is folded into public coefficients, and the result has that many more fraction bits.
+
+    `rounded`, here and below: to 16 fraction bits, by one round more and up to 3/8 fewer bytes dealt. For large arrays that are
+    multiplied next: what is longer would be truncated then.
     """
     x = number_of(x)
     shift = 0
     while gain * 2**shift <= Fraction(1, 2):
         shift += 1
     scaled = gain * 2**shift
-    if series.period_for(bound_of(x)) > LONGEST and gain != 1:
-        return sigmoid(x).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
-    value = _wave(x, LOGISTIC, scaled)
+    if waves.period_for(bound_of(x)) > LONGEST and gain != 1:
+        return sigmoid(x, rounded=rounded).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
+    value = _wave(x, LOGISTIC, scaled, rounded)
     return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
 
 
-def tanh(x: Number) -> Fixed:
+def tanh(x: Number, *, rounded: bool = False) -> Fixed:
     """Hyperbolic tangent, error below 2^-13: 1 round for |x| <= 57, 4 for wider bounds."""
-    return _wave(x, TANH)
+    return _wave(x, TANH, rounded=rounded)
 
 
-def erf(x: Number) -> Fixed:
+def erf(x: Number, *, rounded: bool = False) -> Fixed:
     """The error function, error below 2^-13: 1 round for |x| <= 60, 4 for wider bounds."""
-    return _wave(x, ERF)
+    return _wave(x, ERF, rounded=rounded)
 
 
-def gelu(x: Number) -> Fixed:
+def gelu(x: Number, *, rounded: bool = False) -> Fixed:
     """x/2 (1 + erf(x / sqrt 2)), error below 2^-13: 1 round for |x| <= 59, 4 for wider bounds."""
-    return _wave(x, GELU)
+    return _wave(x, GELU, rounded=rounded)
 
 
-def silu(x: Number) -> Fixed:
+def silu(x: Number, *, rounded: bool = False) -> Fixed:
     """x / (1 + exp(-x)), error below 2^-13: 1 round for |x| <= 49, 4 for wider bounds."""
-    return _wave(x, SILU)
+    return _wave(x, SILU, rounded=rounded)
 
 
-def softplus(x: Number) -> Fixed:
+def softplus(x: Number, *, rounded: bool = False) -> Fixed:
     """log(1 + exp(x)), error below 2^-13: 1 round for |x| <= 52, 4 for wider bounds."""
-    return _wave(x, SOFTPLUS)
+    return _wave(x, SOFTPLUS, rounded=rounded)
 
 
 def sin(x: Number) -> Fixed:
@@ -70,28 +73,31 @@ def cos(x: Number) -> Fixed:
     return _rotation(x, series.cos)
 
 
-def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1)) -> Fixed:
+def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = False) -> Fixed:
     """The one-round form where the bound of x is within the longest period, else the clamped one, which is right everywhere."""
     x = number_of(x)
     level, bound = level_of(x), bound_of(x)
-    period = series.period_for(bound, wave)
-    within = period <= LONGEST
-    turn = period.bit_length() - 1 if within else level.limit.bit_length() - int(np.max(level.frac)) + 2
+    shortest = waves.period_for(bound, wave)
+    within = shortest <= LONGEST
+    turn = waves.log2(shortest) if within else level.limit.bit_length() - int(np.max(level.frac)) + 2
     level = level.reduced(int(np.max(level.frac)) + turn - series.WIDEST)
     if wave.even:
         level = level.reduced(int(np.max(level.frac)) - wave.unit + 1)
     f, low = int(np.max(level.frac)), level.limit.bit_length() + 1
     largest = bound + 1 if wave.even else 1.0
-    error = math.ceil(series.series_error(period if within else series.period_for(wave.margin, wave), gain, wave))
-    limit = math.ceil(largest * 2**wave.unit) + error
+    period = waves.period_for(bound if within else waves.threshold(wave), wave, f)
+    spare = wave.spare if rounded and within else 0
+    unit = wave.unit + spare
+    limit = math.ceil((largest * 2**wave.unit + waves.series_error(period, gain, wave)) * 2**spare)
     if within:
-        share = series.wave_of(x.s, level.share, f, bound, wave, gain)
+        share = series.wave_of(x.s, level.share, f, bound, wave, gain, spare)
     else:
-        low = max(low, f + series.period_for(wave.margin, wave).bit_length())
+        low = max(low, f + waves.threshold(wave).bit_length() + 1)
         if low > 62 or (wave.even and low + wave.unit - f > 63):
             overflow(x.s, f"a magnitude of {bound:.3g}, too wide for {wave.name}", x.shape)
         share = series.clamped(x.s, level.share, f, wave.name, low)
-    return Fixed(x.s, share, wave.unit, limit, wave.unit - FRACTION, wave.unit - FRACTION)
+    value = Fixed(x.s, share, unit, limit, unit - FRACTION, unit - FRACTION)
+    return value.rounded(FRACTION) if rounded else value  # type: ignore[return-value]  # Fixed stays Fixed
 
 
 def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:
@@ -99,5 +105,5 @@ def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fi
     level = level_of(x)
     level = level.reduced(level.limit.bit_length() - 46)
     f = int(np.max(level.frac))
-    limit = (1 << WAVE_UNIT) + math.ceil(series.turn_error(1 << 46))
+    limit = (1 << WAVE_UNIT) + math.ceil(waves.turn_error(1 << 46))
     return Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION, WAVE_UNIT - FRACTION)

@@ -7,6 +7,7 @@
 #include "digits.hpp"
 #include "passes.hpp"
 #include "products.hpp"
+#include "waves.hpp"
 
 namespace kernel {
 
@@ -14,7 +15,7 @@ inline constexpr const Entry* entries[] = {
     &products::matmul,         &products::masked_matmul, &products::convolve, &passes::masked_multiply, &passes::truncate,
     &passes::select,           &passes::encode,          &passes::decode,     &passes::accumulate,      &passes::pack,
     &passes::unpack,           &digits::bit,             &digits::lift,       &digits::tables,          &digits::tests,
-    &digits::join,             &digits::split,
+    &digits::join,             &digits::split,         &waves::sines,     &waves::rotate,
 };
 
 constexpr bool takes(const Entry& entry, index arrays) {
