@@ -63,7 +63,8 @@ class Execution:
     ) -> None:
         self._parties, self._index, self.kernel = parties, index, kernel
         self._name = parties[index]
-        self._local = Additive(kernel, index, keystreams.mask)
+        self._pending: deque[Draw] = deque()  # announced, in the order in which the dealer serves them, and not yet needed
+        self._local = Additive(kernel, index, keystreams.mask, self._awaited)
         self._keystreams, self._source, self._zero, self._transport = keystreams, source, zero, transport
         self._audit = source if isinstance(source, DebugSource) else None
         self._peers = [name for name in parties if name != self._name]
@@ -115,16 +116,23 @@ class Execution:
         self._source.prepare(orders)
 
     def _compute(self, level: Level) -> None:
-        for draw in level.draws:
-            self._drawn(draw)
+        self._pending.extend(level.draws)
         for node in level.local:
             if not node.lazy:
                 self._local.value(node)
+        while self._pending:
+            self._drawn(self._pending.popleft())
 
     def _round(self) -> None:
         self._rounds += 1
         if self._progress is not None:
             self._progress(self._rounds)
+
+    def _awaited(self, node: Node) -> Value:
+        """A result of a draw that is needed now. What needs none is computed while the dealer still works on it."""
+        while node.value is None:
+            self._drawn(self._pending.popleft())
+        return node.value
 
     def _drawn(self, draw: Draw) -> None:
         corrected = draw.order.owner if draw.order.owner >= 0 else draw.number % len(self._parties)

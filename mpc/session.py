@@ -208,8 +208,6 @@ class Session:
         return tuple(Share(self, node) for node in nodes)
 
     def _order(self, draw: Draw) -> None:
-        for node in draw.nodes:
-            node.payload = draw
         self._draws.append(draw)
         if self.eager:
             self._run(())

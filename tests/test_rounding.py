@@ -38,7 +38,7 @@ def test_the_rules_of_both_parties_follow_the_identity_on_edges() -> None:
     for index in (0, 1):
         share = Node("mask", (), ("mask", 0), Z64, (len(pairs),), True, 0, "")
         share.value = np.array([pair[1 + index] for pair in pairs], dtype=np.uint64)
-        rules = Additive(load(), index, None)  # type: ignore[arg-type]
+        rules = Additive(load(), index, None, None)  # type: ignore[arg-type]
         top = rules.value(Node("local_top", (share,), (), BIT, share.shape, True, 1, "")).array()
         parts.append(
             [(top, rules.value(Node("local_quotient", (share,), (f,), Z64, share.shape, True, 2, ""))) for f in (1, 16, 62)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 
 from mpc.conformance import signed as domain
 from mpc.errors import IntegrityError, UsageError
+from mpc.execution import Execution
 from mpc.frame import Kind
 from mpc.local import DEALER
 from mpc.ring import BIT, Z64, Ring
 from mpc.session import WEIGHT, Session
+from mpc.sharing.node import Node
 from mpc.sharing.share import Share, concat, stack
 from mpc.sources.correlations import Pad, Product
 from protocols.arithmetic import mul, square, truncate
@@ -394,3 +398,56 @@ def test_a_pad_added_twice_hides_nothing() -> None:
 
     for n in (1, 2):
         run(main, n)
+
+
+# -- what a run keeps, and when it waits ----------------------------------------------------------------------------------------
+
+
+def test_what_nothing_refers_to_is_freed_at_once() -> None:
+    """Without the help of the cycle collector, which looks at large arrays as seldom as at small ones."""
+    counts: list[int] = []
+
+    def count() -> None:
+        counts.append(sum(isinstance(one, Node) and one.op == "dealt" for one in gc.get_objects()))
+
+    def main(s: Session) -> None:
+        x = born(s)
+        s.flush()
+        count()
+        for _ in range(3):
+            mul(s, x, x)
+            s.flush()
+        count()
+
+    gc.collect()
+    gc.disable()
+    try:
+        result(main, 1)
+    finally:
+        gc.enable()
+    before, after = counts
+    assert after == before
+
+
+def test_what_needs_no_draw_is_computed_before_it_is_waited_for() -> None:
+    events: list[str] = []
+
+    def factors(words: Any) -> Any:
+        events.append("factors")
+        return words
+
+    def main(s: Session) -> None:
+        x = born(s)
+        opened, mask = s.mask(x)
+        (table,) = s.draw(Product(mask, mask))
+        s.reveal((table * opened.apply(factors, x.shape)).sum(), label="sum")
+
+    drawn = Execution._drawn
+
+    def noted(engine: Execution, draw: Any) -> None:
+        events.append(draw.kind)
+        drawn(engine, draw)
+
+    with mock.patch.object(Execution, "_drawn", noted):
+        result(main, 1)
+    assert events == ["InputMask", "factors", "Product"]

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.protocols.accounts import Accounts, Announcements, Parts, kept, served, whole
 from benchmarks.protocols.workloads import Workload, workloads
 from mpc import kernel as kernels
+from mpc.command.memory import keep_freed
 from mpc.frame import Kind
 from mpc.identity import generate
 from mpc.local import DEALER, Options, run_dealer, run_party
@@ -86,6 +87,7 @@ def take_part(
     pipe: Connection, roster: Roster, name: str, key: bytes, door: socket.socket, workload: str, quick: bool, repeats: int
 ) -> None:
     """One process: what it found, or a line about what went wrong, goes into the pipe."""
+    keep_freed()
     try:
         transport = connect(roster, name, key, listener=door, wait=DEADLINE, deadline=DEADLINE, patience=DEADLINE)
         with kept() as accounts:

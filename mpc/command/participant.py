@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mpc import kernel as kernels
+from mpc.command.memory import keep_freed
 from mpc.command.program import Program, explained, planned
 from mpc.command.reports import Figures
 from mpc.command.results import Results
@@ -69,6 +70,7 @@ def take_part(
     formats: Collection[str],
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
+    keep_freed()
     results, program, begun = Results(), prepared.program, time.monotonic()
 
     def main(session: Any) -> Any:
@@ -104,6 +106,7 @@ def take_part(
 
 def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], *, kernel: str, threads: int) -> Figures:
     """The dealer's session."""
+    keep_freed()
     begun = time.monotonic()
     dealt = run_dealer(transport, parties_of(roster), kernels.load(kernel, threads), stated)
     return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)

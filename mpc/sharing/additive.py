@@ -20,10 +20,11 @@ Masks = Callable[[str, int], Stream]  # kind and number of a mask to my share of
 class Additive:
     """Evaluates local operations at party number `index`; party 0 alone adds publics to shares."""
 
-    def __init__(self, kernel: Kernel, index: int, masks: Masks) -> None:
+    def __init__(self, kernel: Kernel, index: int, masks: Masks, dealt: Callable[[Node], Value]) -> None:
         self.kernel, self.first, self._masks = kernel, index == 0, masks
         self._rules: dict[str, Rule] = {
             "mask": lambda node, v: masks(*node.params).words(node.ring, node.shape),
+            "dealt": lambda node, v: dealt(node),
             "const": lambda node, v: node.payload,
             "zero": lambda node, v: node.ring.zeros(node.shape),
             "offset": self._offset,

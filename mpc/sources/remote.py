@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NoReturn
 
+import numpy as np
+
 from mpc.errors import AvailabilityError, IntegrityError
 from mpc.frame import NO_DIGEST, Kind
 from mpc.kernel import Buffer, Kernel
@@ -19,7 +21,6 @@ ORDERS_LIMIT = 1 << 28
 REPEATS = 16  # orders of each party that may still be on their way when they are found to differ
 CHUNK = 1 << 16  # bytes of corrections gathered before they are sent
 FRAME = 1 << 22  # bytes of one frame of corrections at most
-MANY = 1 << 10  # frames kept apart
 
 
 class Disagreement(IntegrityError):
@@ -41,17 +42,29 @@ class DealerSource:
 
     def correction(self, draw: Draw) -> Buffer:
         """The next `draw.bytes` of my stream of corrections."""
-        while self._ready < draw.bytes:
-            received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
-            if not received:
-                raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
-            self._parts.append(memoryview(received))
-            self._ready += len(received)
-            if len(self._parts) > MANY:  # each takes much more memory than its bytes
-                self._parts = deque([memoryview(b"".join(self._parts))])
-        self._ready -= draw.bytes
-        taken = take(self._parts, draw.bytes)
-        return taken[0] if len(taken) == 1 else b"".join(taken)
+        if not draw.bytes:
+            return b""
+        if not self._parts:
+            self._receive()
+        if draw.bytes <= len(self._parts[0]):
+            self._ready -= draw.bytes
+            return take(self._parts, draw.bytes)[0]
+        whole, at = np.empty(draw.bytes, dtype=np.uint8).data, 0  # filled as frames come
+        while at < draw.bytes:
+            if not self._ready:
+                self._receive()
+            for part in take(self._parts, min(self._ready, draw.bytes - at)):
+                whole[at : at + len(part)] = part
+                at += len(part)
+                self._ready -= len(part)
+        return whole
+
+    def _receive(self) -> None:
+        received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
+        if not received:
+            raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
+        self._parts.append(memoryview(received))
+        self._ready += len(received)
 
     def close(self) -> None:
         """Tell the dealer that no more orders will come."""
