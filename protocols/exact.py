@@ -11,18 +11,24 @@ from typing import Any
 import gmpy2
 import numpy as np
 
+from mpc.packed import Bits
 from mpc.ring import Array
 
 PRECISION = 160  # bits of the correctly rounded arithmetic behind the constants
 
 
-def powers(words: Array, bits: int, scale: int, count: int) -> Array:
-    """(w / 2^bits)^j in units of 2^-scale for j = 0 .. count-1 along a new last axis; w = words mod 2^bits."""
-    base = (words & np.uint64((1 << bits) - 1)) << np.uint64(scale - bits)
-    result = [np.full_like(base, 1 << scale)]
-    for _ in range(count - 1):
-        result.append((result[-1] * base) >> np.uint64(scale))
-    return np.stack(result, axis=-1)
+def centred_powers(words: Array, bits: int, scale: int, count: int) -> Array:
+    """u^j in units of 2^-scale for j = 0 .. count-1, as ring words along a new last axis; u = 2 (words mod 2^bits) / 2^bits - 1.
+
+    Off by j/2 units at most, and by none for j < 2; bits - 1 <= scale <= 30.
+    """
+    base = (words & np.uint64((1 << bits) - 1)).astype(np.int64) - (1 << bits - 1) << scale - bits + 1
+    result = np.empty((*words.shape, count), dtype=np.int64)
+    result[..., 0], power = 1 << scale, base
+    for j in range(1, count):
+        result[..., j] = power
+        power = (power * base + (1 << scale - 1)) >> scale
+    return result.view(np.uint64)
 
 
 def _bell(u: Any) -> Any:
@@ -86,12 +92,16 @@ def octave() -> tuple[Array, Array]:
     return coarse, fine
 
 
-def exp2_factors(words: Array, scale: int) -> Array:
-    """round(2^scale * 2^(w / 2^24)), within half a unit and 2^(scale - 29), for the low 24 bits w of words and scale <= 30."""
+def exp2_factors(words: Array, scale: int, span: int = 1) -> Array:
+    """round(2^scale * 2^(w / 2^24)) for w = words modulo `span` octaves, a power of two; scale + span <= 31.
+
+    It is off by half a unit, and by 2^-29 of the value for the two tables.
+    """
     coarse, fine = octave()
     mask = np.uint64((1 << HALF) - 1)
     product = coarse[words >> np.uint64(HALF) & mask] * fine[words & mask]
-    value: Array = (product + np.uint64(1 << 2 * UNIT - scale - 1)) >> np.uint64(2 * UNIT - scale)
+    cut = np.uint64(2 * UNIT - scale) - (words >> np.uint64(2 * HALF) & np.uint64(span - 1))
+    value: Array = (product + (np.uint64(1) << cut - np.uint64(1))) >> cut
     return value
 
 
@@ -128,3 +138,18 @@ def shifted_polynomial(words: Array, *coefficients: int) -> Array:
             value = value * words + np.uint64(coefficient)
         columns.append(value)
     return np.concatenate(columns, axis=-1)
+
+
+def signs(bits: Bits) -> Array:
+    """1 where a bit is 0 and -1 where it is 1, as ring words."""
+    value: Array = np.multiply(bits.array(), np.uint64((1 << 64) - 2), dtype=np.uint64)
+    value += np.uint64(1)
+    return value
+
+
+def taken_steps(bits: Bits, *steps: int) -> Array:
+    """The sum of the steps[k] where bits[k] is 1, modulo 2^64."""
+    total = np.zeros(bits.shape[1:], dtype=np.uint64)
+    for row, step in zip(bits.array(), steps, strict=True):
+        total += np.multiply(row, np.uint64(step % (1 << 64)), dtype=np.uint64)
+    return total

@@ -1,8 +1,9 @@
-"""exp and log of fixed-point numbers: an exponential splits over digits, a logarithm adds over octaves."""
+"""exp and log of fixed-point numbers: an exponential splits over groups of octaves, a logarithm adds over octaves."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,59 +15,100 @@ from mpc.sources.tables import ExponentialTable
 from protocols.arithmetic import size
 from protocols.bits import at_least, bits, comparison_cost, select
 from protocols.exact import exp2_factors, log2e, octave_logs
-from protocols.inverse import INVERSE_UNIT, leading_cost, normalised, octaves_of, on_unit_interval, staircase, table_cost
+from protocols.inverse import INVERSE_UNIT, leading_cost, normalised, normalised_to, octaves_of, on_unit_interval, table_cost
 
 OCTAVE = 24  # fraction bits of an exponent in octaves
-FACTOR_UNIT = 20  # fraction bits of the public factor 2^(c_low)
+FINEST = 20  # fraction bits of the public factor at most
+SPANS = (1, 2, 4, 8)  # octaves that a row may serve
+ROOMY = 44  # fraction bits of a result from which on a row may serve the most
+COARSEST = 17  # fraction bits that the public factor must keep for that
 ROUNDING = 38  # fraction bits of log2(e) at most
 SLACK = 2.0**-12  # octaves by which an exponent may be off: half of it by rounding log2(e), 2^-24 for each party
 
 
 def octave_range(low: float, high: float) -> tuple[int, int]:
-    """(top, count): the octaves (top - count, top], a power of two of them, that a table for low <= x <= high has."""
+    """(top, bottom): exponents of low <= x <= high are below top octaves, and not below bottom / 64 octaves."""
     top = math.floor(high * math.log2(math.e) + SLACK) + 1
-    bottom = math.floor(low * math.log2(math.e) - SLACK)
-    return top, 1 << (top - bottom).bit_length()
+    return top, math.floor((low * math.log2(math.e) - SLACK) * 64)
 
 
-def exp_error(f: int, low: float, high: float, unit: int, y: float) -> float:
+@dataclass(frozen=True)
+class Layout:
+    """How the octaves from bottom / 64 on are dealt: `rows` words for `span` octaves each, `used` of them ever needed.
+
+    The fraction of a row is a public factor from 1 to 2^span with `factor` fraction bits. So the relative error of a result is
+    2^-(factor + 1), and half a unit of a word is up to 2^(factor + span - 1) units of it: fewer words are less exact ones.
+    """
+
+    bottom: int
+    span: int
+    rows: int
+    used: int
+    factor: int
+
+    @property
+    def place(self) -> int:
+        """Position of the bits of an exponent that number the rows."""
+        return OCTAVE + self.span.bit_length() - 1
+
+    @property
+    def width(self) -> int:
+        """Bits of an exponent modulo all rows."""
+        return self.place + self.rows.bit_length() - 1
+
+
+def layout(low: float, high: float, unit: int, loss: int | None = None) -> Layout:
+    """The fewest words an element for exp(x), low <= x <= high, with `unit` fraction bits.
+
+    The absolute error is 2^loss units; by default about as much as the relative error of 1.
+    """
+    _, bottom = octave_range(low, high)
+    octaves = high * math.log2(math.e) + SLACK - bottom / 64
+    wide = unit >= ROOMY if loss is None else loss >= COARSEST + SPANS[-1] - 1
+    choices = []
+    for span in SPANS[: len(SPANS) if wide else -1]:
+        used = math.floor(octaves / span) + 2  # one more where the fraction of the exponent's mask is the larger one
+        factor = (unit - span) // 2 if loss is None else loss + 1 - span
+        choices.append(Layout(bottom, span, 1 << (used - 1).bit_length(), used, min(FINEST, factor)))
+    return min(choices, key=lambda one: (one.rows, one.span))
+
+
+def exp_error(f: int, low: float, high: float, unit: int, y: float, loss: int | None = None) -> float:
     """Proved bound on the error of `exp` where its result is y, in units of the last place, for up to eight parties.
 
-    Relative: half a unit of the public factor, a unit of an octave for each party, the rounding of log2(e). Absolute: half a unit
-    of the table's entry, which a factor below 2 multiplies.
+    Relative: half a unit of the public factor, which is 1 at least, 2^-29 for the tables it comes from, a unit of an octave for
+    each party, the rounding of log2(e). Absolute: half a unit of the dealt word times the factor.
     """
-    _, fine = _multiplier(f, low, high)
+    rows = layout(low, high, unit, loss)
+    _, fine = _multiplier(f, low, high, rows)
     exponent = 8 * 2.0**-OCTAVE + max(-low, high) * 2.0 ** -(fine + 1)
-    return 2.0**unit * y * (2.0 ** -(FACTOR_UNIT + 1) + 2.0**-28 + exponent * 0.7) + 2.0**FACTOR_UNIT
+    relative = 2.0 ** -(rows.factor + 1) + 2.0**-28 + exponent * 0.7
+    return 2.0**unit * y * relative + 2.0 ** (rows.factor + rows.span - 1)
 
 
-def _multiplier(f: int, low: float, high: float) -> tuple[int, int]:
-    """log2(e) and its fraction bits: as many as leave x * log2(e) modulo the table's octaves in a share."""
-    fine = min(ROUNDING, 64 - f - (octave_range(low, high)[1].bit_length() - 1))
+def _multiplier(f: int, low: float, high: float, rows: Layout) -> tuple[int, int]:
+    """log2(e) and its fraction bits: as many as leave x * log2(e) modulo all rows in a share."""
+    fine = min(ROUNDING, 64 - f - (rows.width - OCTAVE))
     if fine < OCTAVE or max(-low, high) * 2.0**-fine > SLACK:
         raise ValueError(f"exp cannot take {f} fraction bits over {low} to {high}")
     return log2e(fine), fine
 
 
-def _exponent(s: Session, x: Share, f: int, low: float, high: float) -> tuple[Public, Share, int, int]:
-    """(c, [r], factor, shift): c = x log2(e) + (r * factor >> shift) in units of 2^-24 of an octave, modulo the table's octaves."""
-    factor, fine = _multiplier(f, low, high)
-    width, shift = _window(low, high), f + fine - OCTAVE
+def _exponent(s: Session, x: Share, f: int, low: float, high: float, rows: Layout) -> tuple[Public, Share, int, int]:
+    """(c, [r], factor, shift): c = x log2(e) + (r * factor >> shift) in units of 2^-24 of an octave, modulo all rows."""
+    factor, fine = _multiplier(f, low, high, rows)
+    shift = f + fine - OCTAVE
     if s.masked(x):
         M, r = s.mask(x)
-        return (M.scale(factor) >> shift).low(width), r, factor, shift
-    c, r = s.window(x.scale(factor), shift, width)
+        return (M.scale(factor) >> shift).low(rows.width), r, factor, shift
+    c, r = s.window(x.scale(factor), shift, rows.width)
     return c, r, 1, 0
 
 
-def _window(low: float, high: float) -> int:
-    """Bits of an exponent modulo the table's octaves."""
-    return OCTAVE + octave_range(low, high)[1].bit_length() - 1
-
-
-def exp_cost(low: float, high: float, n: int) -> tuple[int, int]:
+def exp_cost(low: float, high: float, unit: int, n: int, loss: int | None = None) -> tuple[int, int]:
     """(online, dealt) bytes of `exp` of n numbers that are not open."""
-    return bits(n, _window(low, high)), 8 * octave_range(low, high)[1] * n
+    rows = layout(low, high, unit, loss)
+    return bits(n, rows.width), 8 * rows.rows * n
 
 
 def _between(low: float, high: float) -> Operand:
@@ -82,56 +124,60 @@ def _exp(x: Array, unit: int) -> Array:
 @realizes(
     lambda x: _exp(x, 44), domain=(_between(-13, 7),), rounds=1, error=exp_error(16, -13, 7, 44, math.exp(7)),
     params={"f": 16, "low": -13, "high": 7, "unit": 44},
-    online=lambda x: exp_cost(-13, 7, size(x))[0], dealt=lambda x: exp_cost(-13, 7, size(x))[1],
+    online=lambda x: exp_cost(-13, 7, 44, size(x))[0], dealt=lambda x: exp_cost(-13, 7, 44, size(x))[1],
 )  # fmt: skip
 @realizes(
     lambda x: _exp(x, 40), domain=(_between(-13, 7),), rounds=0, error=exp_error(16, -13, 7, 40, math.exp(7)),
-    params={"f": 16, "low": -13, "high": 7, "unit": 40}, opened=True, online=lambda x: 0, dealt=lambda x: 8 * 32 * size(x),
+    params={"f": 16, "low": -13, "high": 7, "unit": 40}, opened=True, online=lambda x: 0, dealt=lambda x: 8 * 16 * size(x),
 )  # fmt: skip
 @realizes(
     lambda x: _exp(x, 40), domain=(_between(-0.5, 0.5),), rounds=1, error=exp_error(16, -0.5, 0.5, 40, math.exp(0.5)),
     params={"f": 16, "low": -0.5, "high": 0.5, "unit": 40},
-    online=lambda x: exp_cost(-0.5, 0.5, size(x))[0], dealt=lambda x: exp_cost(-0.5, 0.5, size(x))[1],
+    online=lambda x: exp_cost(-0.5, 0.5, 40, size(x))[0], dealt=lambda x: 8 * 2 * size(x),
 )  # fmt: skip
-def exp(s: Session, x: Share, f: int, low: float, high: float, unit: int) -> Share:
-    """[2^unit exp(x)], x with f fraction bits, low <= x <= high: 1 round, about 4 B online unless x is open, 8 B dealt an octave.
+def exp(s: Session, x: Share, f: int, low: float, high: float, unit: int, loss: int | None = None) -> Share:
+    """[2^unit exp(x)], x with f fraction bits, low <= x <= high: 1 round, about 4 B online unless x is open, 8 B dealt a row.
 
-    With t = x log2(e) and c = t + r split into whole octaves and fractions, 2^t is a public factor of the fraction of c times
-    the dealer's word for its octave; no carry is needed, because exp is a homomorphism. Error below 2^-19 of the result plus
-    2^(20 - unit); unit + high log2(e) < 61. Outside its table exp is periodic: prove the bounds, or use `exp_or_zero`.
+    With t = x log2(e) and c = t + r split into whole rows of a few octaves and fractions, 2^t is a public factor of the fraction
+    of c times the dealer's word for its row; no carry is needed, because exp is a homomorphism. A row serves 8 octaves where
+    unit >= 44, else 4, and fewer where that takes no more rows. Error below 2^-18 (1 + e^x) where unit >= 40, 2^-15.5 (1 + e^x) at
+    unit 34; with `loss` >= 20, 2^loss units and relative 2^-17.8. unit + high log2(e) < 61. Outside its rows exp is periodic: prove
+    the bounds, or use `exp_or_zero`.
     """
-    top, count = octave_range(low, high)
-    if not FACTOR_UNIT <= unit < 62 - top:
+    top, rows = octave_range(low, high)[0], layout(low, high, unit, loss)
+    if not rows.span <= rows.factor <= unit < 62 - top:
         raise ValueError(f"exp(x) for x <= {high} does not fit a share with {unit} fraction bits")
-    c, r, factor, shift = _exponent(s, x, f, low, high)
-    (table,) = s.draw(ExponentialTable(r, factor, shift, OCTAVE, count, top, unit - FACTOR_UNIT))
-    return table.row(c >> OCTAVE).reshape(x.shape) * c.apply(exp2_factors, x.shape, FACTOR_UNIT)
+    c, r, factor, shift = _exponent(s, x, f, low, high, rows)
+    start = rows.bottom + 64 * (unit - rows.factor)
+    (table,) = s.draw(ExponentialTable(r, factor, shift, rows.place, rows.span, rows.rows, rows.used, start))
+    c = c + (-rows.bottom << OCTAVE - 6)
+    return table.row(c >> rows.place).reshape(x.shape) * c.apply(exp2_factors, x.shape, rows.factor, rows.span)
 
 
-def _exp_or_zero_cost(width: int, n: int, octaves: int) -> tuple[int, int]:
+def _exp_or_zero_cost(width: int, n: int, rows: int) -> tuple[int, int]:
     online, dealt = comparison_cost(width, n)
-    return online - bits(n, width + 1) + 8 * n + bits(n) + 8 * n, dealt + 8 * octaves * n + 16 * n
+    return online - bits(n, width + 1) + 8 * n + bits(n) + 8 * n, dealt + 8 * rows * n + 16 * n
 
 
 @realizes(
     lambda x: np.where(x >= -20 * 2**16, _exp(x, 40), 0.0), domain=(Operand(-(1 << 30), 0),), rounds=4,
     error=exp_error(16, -20, 0, 40, 1), params={"f": 16, "low": -20, "high": 0, "unit": 40, "width": 31},
-    online=lambda x: _exp_or_zero_cost(31, size(x), 32)[0], dealt=lambda x: _exp_or_zero_cost(31, size(x), 32)[1],
+    online=lambda x: _exp_or_zero_cost(31, size(x), 16)[0], dealt=lambda x: _exp_or_zero_cost(31, size(x), 16)[1],
 )  # fmt: skip
-def exp_or_zero(s: Session, x: Share, f: int, low: float, high: float, unit: int, width: int) -> Share:
+def exp_or_zero(s: Session, x: Share, f: int, low: float, high: float, unit: int, width: int, loss: int | None = None) -> Share:
     """[2^unit exp(x) if x >= low else 0] for x <= high and |x - low| < 2^(width - f): `exp`, a comparison and a selection.
 
     What is set to 0 is below exp(low); x is opened once for both. 4 rounds, 3 for widths up to 16.
     """
     s.mask(x)
-    y = exp(s, x, f, low, high, unit)
+    y = exp(s, x, f, low, high, unit, loss)
     return select(s, at_least(s, x, [math.ceil(low * 2.0**f)], width)[0], y)
 
 
 def log_cost(top: int, low: int, n: int) -> tuple[int, int]:
     """(online, dealt) bytes of `log` of n numbers."""
-    online, dealt = leading_cost(top, low, n, top - low - 1)
-    return online + 3 * n, dealt + table_cost(n)
+    online, dealt = leading_cost(top, low, n, top - low - 1, normalised_to(top)[1])
+    return online + 3 * n, dealt + table_cost(n, top, "log", INVERSE_UNIT)
 
 
 def _log(x: Array, f: int, function: str) -> Array:
@@ -154,7 +200,7 @@ def log(s: Session, x: Share, f: int, top: int, low: int = 0, base: str = "log")
 
     The leading bit e of x gives f(2^e), a public function of thresholds; a table gives f(x / 2^e), on [1, 2).
     """
-    t, u = normalised(s, x, top, low)
+    reached, u = normalised(s, x, top, low)
     octaves = octaves_of(top, low)
     whole = octave_logs(base, octaves[0] - f, len(octaves), INVERSE_UNIT)
-    return on_unit_interval(s, u, top, base) + staircase(s, whole, t)
+    return on_unit_interval(s, u, top, base, INVERSE_UNIT) + reached.staircase(whole)

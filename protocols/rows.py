@@ -13,13 +13,14 @@ from mpc.session import Session
 from mpc.sharing.node import Shape
 from mpc.sharing.share import Share
 from protocols.arithmetic import size, truncate
-from protocols.exponential import FACTOR_UNIT, exp, exp_cost, exp_or_zero, log, log_cost
+from protocols.exponential import exp, exp_cost, exp_or_zero, log, log_cost
 from protocols.inverse import INVERSE_UNIT, SCALED, division, division_cost
 
 PROBABILITY_UNIT = 48  # fraction bits of a softmax
-LOWEST = -20.0  # exponentials of less count as 0: 1024 of them together are below 2^-18 of the term of the maximum
+LOWEST = -19.375  # exponentials of less count as 0: 1024 of them together are below 2^-17.9 of the term of the maximum
 ROOM = 61  # bits that a row's sum may take
-PRECISE = 14  # bits at least that the smallest possible sum must have above the absolute error of a term, 2^20
+LOSS = 20  # a term's absolute error is 2^20 units
+PRECISE = 14  # bits at least that the smallest possible sum must have above the absolute error of a term
 MARGIN = 2.0**-10  # in octaves; above the relative error of a row's sum
 OCTAVES = math.log2(math.e)
 
@@ -35,10 +36,10 @@ def softmax(s: Session, x: Share, f: int, bound: float) -> Share:
     """[exp(x) / sum exp(x)] over the last axis with 48 fraction bits, x with f of them, |x| <= bound: 8 rounds.
 
     Error below 2^-17.5, plus 2^(2 bound log2(e) + log2(length) - 40), which must stay below 2^-14: bound 8 for rows of 10.
-    An element costs 28 B online and 8 B dealt an octave of exp(x), and a row about as much as `reciprocal`.
+    An element costs 28 B online and 8 B dealt for each four octaves of exp(x), and a row about as much as `reciprocal`.
     """
     unit = _unit(x.shape[-1], bound)
-    return _shares(s, exp(s, x, f, -bound, bound, unit), *_octaves(x.shape[-1], unit, -bound, bound))
+    return _shares(s, exp(s, x, f, -bound, bound, unit, LOSS), *_octaves(x.shape[-1], unit, -bound, bound))
 
 
 def softmax_of_any(s: Session, x: Share, f: int, low: int, maximum: Maximum) -> Share:
@@ -62,7 +63,7 @@ def log_sum_exp(s: Session, x: Share, f: int, bound: float) -> Share:
     """
     unit = _unit(x.shape[-1], bound)
     low, top = _octaves(x.shape[-1], unit, -bound, bound)
-    return log(s, exp(s, x, f, -bound, bound, unit).sum(-1), unit, top, low)
+    return log(s, exp(s, x, f, -bound, bound, unit, LOSS).sum(-1), unit, top, low)
 
 
 def log_sum_exp_of_any(s: Session, x: Share, f: int, low: int, maximum: Maximum) -> Share:
@@ -76,10 +77,10 @@ def log_sum_exp_of_any(s: Session, x: Share, f: int, low: int, maximum: Maximum)
 
 
 def _relative(s: Session, x: Share, f: int, low: int, maximum: Maximum) -> tuple[Share, Share, int]:
-    """(largest of each row, [2^unit exp(x - largest)], unit), 0 below exp(-20)."""
+    """(largest of each row, [2^unit exp(x - largest)], unit), 0 below exp(LOWEST)."""
     largest, unit = maximum(s, x, low), _unit(x.shape[-1], 0)
     width = max(low + 1, f + 5)  # bits of a difference from the maximum, and of 20
-    return largest, exp_or_zero(s, x - _column(largest), f, LOWEST, 0.0, unit, width), unit
+    return largest, exp_or_zero(s, x - _column(largest), f, LOWEST, 0.0, unit, width, LOSS), unit
 
 
 def _shares(s: Session, y: Share, low: int, top: int) -> Share:
@@ -93,7 +94,7 @@ def _column(x: Share) -> Share:
 
 def bounded(length: int, bound: float) -> bool:
     """Whether `softmax` and `log_sum_exp` take rows of a length with numbers up to a bound."""
-    return _fitting(length, bound) - bound * OCTAVES >= FACTOR_UNIT + PRECISE
+    return _fitting(length, bound) - bound * OCTAVES >= LOSS + PRECISE
 
 
 def _fitting(length: int, bound: float) -> int:
@@ -122,13 +123,15 @@ def _softmax(x: Array, f: int) -> Array:
 
 
 def _softmax_cost(x: Shape, bound: float) -> tuple[int, int]:
-    low, top = _octaves(x[-1], _unit(x[-1], bound), -bound, bound)
-    exps = exp_cost(-bound, bound, size(x))
-    shares = division_cost(top, low, x, (*x[:-1], 1), top - low - 1, top - 1 + SCALED - PROBABILITY_UNIT)
+    unit = _unit(x[-1], bound)
+    low, top = _octaves(x[-1], unit, -bound, bound)
+    exps = exp_cost(-bound, bound, unit, size(x), LOSS)
+    shares = division_cost(top, low, x, (*x[:-1], 1), top - 1 + SCALED - PROBABILITY_UNIT, positive=True)
     return exps[0] + shares[0], exps[1] + shares[1]
 
 
 def _log_sum_exp_cost(x: Shape, bound: float) -> tuple[int, int]:
-    low, top = _octaves(x[-1], _unit(x[-1], bound), -bound, bound)
-    exps, logs = exp_cost(-bound, bound, size(x)), log_cost(top, low, size(x[:-1]))
+    unit = _unit(x[-1], bound)
+    low, top = _octaves(x[-1], unit, -bound, bound)
+    exps, logs = exp_cost(-bound, bound, unit, size(x), LOSS), log_cost(top, low, size(x[:-1]))
     return exps[0] + logs[0], exps[1] + logs[1]

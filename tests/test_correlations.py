@@ -13,7 +13,7 @@ import pytest
 from harness import NAMES, born_masked, plain, run
 
 from mpc.kernel import load
-from mpc.ring import BIT, Z64
+from mpc.ring import BIT, Ring
 from mpc.session import Session
 from mpc.sources.correlations import (
     REGISTRY,
@@ -32,6 +32,7 @@ from mpc.sources.correlations import (
     Truncation,
     WindowTruncation,
 )
+from mpc.sources.selections import StepsTimesMask
 from mpc.sources.tables import ExponentialTable, PolynomialTable, Powers
 
 X = np.arange(-5, 7, dtype=np.int64).reshape(3, 4)
@@ -93,18 +94,18 @@ def pair_tables(low: int) -> Callable[..., list[Any]]:
     return oracle
 
 
-def exponentials(factor: int, shift: int, bits: int, octaves: int, top: int, scale: int) -> Callable[..., list[Any]]:
-    """Correctly rounded powers of two of exponents below the top octave, each at the row of its octave."""
+def exponentials(factor: int, shift: int, bits: int, span: int, rows: int, used: int, start: int) -> Callable[..., list[Any]]:
+    """Correctly rounded powers of two, each at the row of its octaves; 0 in rows that are not used."""
 
     def oracle(r: Any) -> list[Any]:
-        rows = np.empty((np.size(r), octaves, 1), dtype=object)
-        for words, word in zip(rows, np.asarray(r).reshape(-1), strict=True):
-            rho = ((int(word) * factor) % M64 >> shift) % (octaves << bits)
-            for d in range(top - octaves + 1, top + 1):
+        table = np.zeros((np.size(r), rows, 1), dtype=object)
+        for words, word in zip(table, np.asarray(r).reshape(-1), strict=True):
+            rho = ((int(word) * factor) % M64 >> shift) % (rows << bits)
+            for d in range(used):
                 with gmpy2.context(precision=100):
-                    exponent = gmpy2.mpfr(scale + d) - gmpy2.mpfr(rho % (1 << bits)) / (1 << bits)
-                    words[(d + (rho >> bits)) % octaves, 0] = int(gmpy2.rint(gmpy2.exp2(exponent)))
-        return [rows.reshape(*np.shape(r), octaves, 1)]
+                    exponent = gmpy2.mpfr(start) / 64 + span * (d - gmpy2.mpfr(rho % (1 << bits)) / (1 << bits))
+                    words[(d + (rho >> bits)) % rows, 0] = int(gmpy2.rint(gmpy2.exp2(exponent)))
+        return [table.reshape(*np.shape(r), rows, 1)]
 
     return oracle
 
@@ -155,6 +156,10 @@ CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
         lambda s: BitTimesMask(bits(s, 5, 1), *masks(s, (7,))),
         lambda b, a: [numbers(b), numbers(b) * numbers(a) % M64],
     ),
+    "StepsTimesMask": (
+        lambda s: StepsTimesMask(bits(s, 5, 1), *masks(s, (7,)), 27),
+        lambda b, a: [numbers(b), numbers(b) * numbers(a) % (1 << 27)],
+    ),
     "Harmonics": (lambda s: Harmonics(window(s, 23), 23, 6, 16), harmonics(23, 6, 16)),
     "Harmonics at a rate": (
         lambda s: Harmonics(*masks(s, (3, 4)), 64, 2, 18, RATE),
@@ -168,12 +173,12 @@ CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
     "GatedTruncation": (lambda s: GatedTruncation(window(s, 24), bits(s, 3, 4), 24, 7), truncation(24, 7)),
     "Powers": (lambda s: Powers(*masks(s, (3, 2)), 4), lambda r: [np.stack([numbers(r) ** k % M64 for k in (2, 3, 4)], axis=-1)]),
     "ExponentialTable": (
-        lambda s: ExponentialTable(s.window(plain(born_masked(s, "x", (3, 4))), 0, 27)[1], 1, 0, 24, 8, 5, 20),
-        exponentials(1, 0, 24, 8, 5, 20),
+        lambda s: ExponentialTable(s.window(plain(born_masked(s, "x", (3, 4))), 0, 28)[1], 1, 0, 26, 4, 4, 3, -77),
+        exponentials(1, 0, 26, 4, 4, 3, -77),
     ),
     "ExponentialTable of a mask": (
-        lambda s: ExponentialTable(*masks(s, (40,)), 3098164009, 23, 24, 32, -3, 30),
-        exponentials(3098164009, 23, 24, 32, -3, 30),
+        lambda s: ExponentialTable(*masks(s, (40,)), 3098164009, 23, 26, 4, 8, 7, 800),
+        exponentials(3098164009, 23, 26, 4, 8, 7, 800),
     ),
 }
 CLOSE = {
@@ -220,22 +225,25 @@ SMOOTH: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.parametrize("guard", [2, 4])
 @pytest.mark.parametrize(("function", "exact"), SMOOTH.items())
-def test_polynomial_tables_meet_their_function(function: str, exact: Callable[[Any], Any]) -> None:
-    width, segments, degree, scale = 24, 8, 5, 26
+def test_polynomial_tables_meet_their_function(function: str, exact: Callable[[Any], Any], guard: int) -> None:
+    width, degree, scale = 24, {"reciprocal": 8}.get(function, 7) + (guard == 2), 25
     rng = np.random.default_rng(11)
     print("seed 11")
     masks_ = rng.integers(0, 1 << width, size=400, dtype=np.uint64)
-    low = width - 3
-    points = rng.integers(0, 6 << low, size=400, dtype=np.uint64)
-    points[:3] = 0, (6 << low) - 1, 1 << low
-    (table,) = PolynomialTable.compute(load("reference"), masks_, function, width, segments, degree, scale)
-    ((ring, shape),) = PolynomialTable.outputs(masks_.shape, function, width, segments, degree, scale)
-    assert (ring, shape, table.dtype) == (Z64, table.shape, np.uint64)
+    low = width - 1
+    points = rng.integers(0, 1 << low, size=400, dtype=np.uint64)
+    masks_[:4], points[:4] = (0, (1 << low) - 1, 1 << low, (1 << width) - 1), ((1 << low) - 1, 0, (1 << low) - 1, 1 << low - 1)
+    (table,) = PolynomialTable.compute(load("reference"), masks_, function, guard, width, degree, scale, 56)
+    ((ring, shape),) = PolynomialTable.outputs(masks_.shape, function, guard, width, degree, scale, 56)
+    assert (ring, shape, table.dtype) == (Ring(56), table.shape, np.uint64)
     worst = 0.0
+    slope = (1 << guard) - 1
     for r, y, rows in zip(masks_.tolist(), points.tolist(), table.view(np.int64).tolist(), strict=True):
         opened = (y + r) % (1 << width)
-        part = gmpy2.mpfr(opened % (1 << low)) / (1 << low)
+        part = 2 * gmpy2.mpfr(opened % (1 << low)) / (1 << low) - 1
         value = sum(coefficient * part**j for j, coefficient in enumerate(rows[opened >> low])) / 2**scale
-        worst = max(worst, abs(float(value - exact(1 + gmpy2.mpfr(y) / (6 << low)))))
+        right = exact((gmpy2.mpfr(y) / (1 << low - guard) + slope * gmpy2.mpfr(15) / 16 - gmpy2.mpfr(1) / 32) / slope)
+        worst = max(worst, abs(float(value - right)))
     assert worst < 2**-20.2

@@ -116,7 +116,7 @@ GOOD = [
     Order(4, "BitProducts", (PAD,), ((3, 5, 15),)),
     Order(5, "DigitTables", (View("concat", (0,), (MASK, MASK)),), (31,)),
     Order(6, "Harmonics", (Root("window", 0, 23, False, (5,)),), (23, 4, 16)),
-    Order(7, "PolynomialTable", (Root("window", 1, 24, False, ()),), ("rsqrt", 24, 32, 3, 26)),
+    Order(7, "PolynomialTable", (Root("window", 1, 24, False, ()),), ("rsqrt", 4, 24, 7, 25, 56)),
 ]
 
 
@@ -148,7 +148,7 @@ BAD = {
     "an enormous width": Order(0, "Truncation", (Root("mask", 3, 64, False, (1,)),), (1 << 36,)),
     "a negative parameter": Order(0, "DigitTables", (MASK,), (-5,)),
     "an absurd count": Order(0, "Harmonics", (MASK,), (23, 1 << 58, 16)),
-    "a function it does not know": Order(0, "PolynomialTable", (MASK,), ("identity", 24, 32, 3, 26)),
+    "a function it does not know": Order(0, "PolynomialTable", (MASK,), ("identity", 4, 24, 7, 25, 56)),
     "an owner who is not there": Order(0, "InputMask", (MASK,), (), 2),
     "an owner of a product": Order(0, "Product", (MASK, MASK), (), 7),
     "a view for an owner": Order(0, "InputMask", (View("neg", (), (MASK,)),), (), 0),

@@ -40,8 +40,8 @@ def series(*arguments: Any) -> Any:
 
 BITS = Bits.of(grid(4)[:64].reshape(4, 16).astype(np.uint8) & 1)
 ANSWERS = {
-    "powers": (lambda: exact.powers(grid(19), 19, 24, 4), "bb3b4249c57b398d1d5af67d8cbbcf73"),
-    "powers of wide words": (lambda: exact.powers(grid(64), 19, 24, 4), "f0b0c15d6f889e3ae73702e95f635de2"),
+    "centred_powers": (lambda: exact.centred_powers(grid(23), 23, 25, 9), "61d60ffe408c15879e6edd612f5ef974"),
+    "centred_powers of wide words": (lambda: exact.centred_powers(grid(64), 23, 25, 4), "22231f8f1d4a6152d8ffc7ae9b6ce718"),
     "logistic harmonics 64": (lambda: series("logistic", 64, 20, 18), "1fdf4b9681527311f99f5c3dbd46cba1"),
     "logistic harmonics 128": (lambda: series("logistic", 128, 40, 18, "1/3"), "45f5f44269d42aba789b5a5c5fe23001"),
     "tanh harmonics": (lambda: series("tanh", 32, 21, 20), "3700782350d4482b06559864f389bbad"),
@@ -54,12 +54,15 @@ ANSWERS = {
     "octave": (lambda: np.stack(exact.octave()), "94aeeccd533b2264f23df6d3ebe4f248"),
     "exp2_factors": (lambda: exact.exp2_factors(grid(24), 20), "c146e1b1cc0c51627891f08637fb7ab8"),
     "exp2_factors of wide words": (lambda: exact.exp2_factors(grid(64), 30), "c6f0bfa860c40343333582d800c62930"),
+    "exp2_factors of eight octaves": (lambda: exact.exp2_factors(grid(27), 18, 8), "f9058b01bd80ab29e9950404d8fe02ce"),
     "octave_logs": (
         lambda: np.array([exact.octave_logs(b, -20, 60, 50) for b in ("log", "log2", "log10")]),
         "a99165aaa918d12d3858b8aae315bba3",
     ),
     "half_octaves": (lambda: np.array(exact.half_octaves(40, 17)), "354635799ba27e1b6a98c2e489697c88"),
     "shifted_polynomial": (lambda: exact.shifted_polynomial(grid(64), 5, -7, 0, 1 << 40, -1), "49cbb2e4f35616fc2b26989a58a45083"),
+    "signs": (lambda: exact.signs(BITS), "94d094c9162c2e7527304f280596acb2"),
+    "taken_steps": (lambda: exact.taken_steps(BITS, 5, -7, 1 << 63, 3), "26ac7cdf011246baa60c5a92d39b44eb"),
     "expand": (lambda: expand(BITS, (3, 9, 15), (1, 2, 4, 8, 3, 9)).array(), "7d3305d3560eff55b9eb0fe5e6e7474b"),
 }
 
@@ -70,14 +73,24 @@ def test_known_answers(name: str) -> None:
     assert fingerprint(compute()) == answer
 
 
-def test_powers_are_within_a_unit_each() -> None:
-    words = grid(19)
-    got = exact.powers(words, 19, 24, 4)
-    assert got.shape == (*words.shape, 4)
+def test_centred_powers_are_within_half_a_unit_each() -> None:
+    words = grid(23)
+    got = exact.centred_powers(words, 23, 25, 9).view(np.int64)
+    assert got.shape == (*words.shape, 9)
     for word, row in zip(words.tolist(), got.tolist(), strict=True):
         for j, value in enumerate(row):
-            assert 0 <= (word << 5) ** j * (1 << 24) // (1 << 24 * j) - value <= j
-    assert np.array_equal(got, exact.powers(words + np.uint64(1 << 50), 19, 24, 4))
+            off = (value << 22 * j) - ((word - (1 << 22)) ** j << 25)  # in units of 2^(-22 j)
+            assert 2 * abs(off) <= max(0, j - 1) << 22 * j
+    assert np.array_equal(got.view(np.uint64), exact.centred_powers(words + np.uint64(1 << 50), 23, 25, 9))
+
+
+def test_steps_add_up() -> None:
+    steps = (5, -7, 1 << 63, 3)
+    signs, taken = exact.signs(BITS), exact.taken_steps(BITS, *steps)
+    assert (signs.shape, taken.shape) == (BITS.shape, BITS.shape[1:])
+    assert np.array_equal(signs.view(np.int64), 1 - 2 * BITS.array().astype(np.int64))
+    for column, total in zip(BITS.array().T.tolist(), taken.tolist(), strict=True):
+        assert total == sum(step for bit, step in zip(column, steps, strict=True) if bit) % (1 << 64)
 
 
 # What a series stands for, to 100 bits: the function less its value at 0, or its even part.
@@ -132,9 +145,10 @@ def test_powers_of_two_are_rounded_to_half_a_unit_and_a_little() -> None:
     words = grid(24)
     with gmpy2.context(precision=100):
         right = [gmpy2.exp2(gmpy2.mpfr(int(w)) / (1 << 24)) for w in words]
-        for scale in (12, 20, 30):
-            off = [abs(int(v) - x * 2**scale) for v, x in zip(exact.exp2_factors(words, scale), right, strict=True)]
-            assert max(off) <= 0.5 + 2.0 ** (scale - 29)
+        for scale, octaves in ((12, 0), (20, 0), (30, 0), (18, 7), (15, 3)):
+            got = exact.exp2_factors(words + np.uint64(octaves << 24), scale, 8)
+            off = [abs(int(v) - x * 2 ** (scale + octaves)) for v, x in zip(got, right, strict=True)]
+            assert max(off) <= 0.5 + 2.0 ** (scale + octaves - 29)
         assert abs(exact.log2e(60) - (1 << 60) / gmpy2.log(gmpy2.mpfr(2))) <= 0.5
     assert np.array_equal(exact.exp2_factors(words, 20), exact.exp2_factors(words + np.uint64(5 << 24), 20))
 
@@ -160,11 +174,11 @@ def test_shifted_polynomials_are_polynomials() -> None:
 
 def test_public_functions_take_and_give_integers_alone() -> None:
     words = grid(32)
-    for out in (exact.powers(words, 19, 24, 3), exact.exp2_factors(words, 20)):
+    for out in (exact.centred_powers(words, 19, 24, 3), exact.exp2_factors(words, 20, 4)):
         assert np.issubdtype(out.dtype, np.integer)
 
 
-@pytest.mark.parametrize("name", ["powers", "exp2_factors", "shifted_polynomial"])
+@pytest.mark.parametrize("name", ["centred_powers", "exp2_factors", "shifted_polynomial"])
 def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exact.octave()
     words = grid(19)
@@ -177,6 +191,6 @@ def test_public_functions_use_no_floating_point(name: str, monkeypatch: pytest.M
             assert not np.issubdtype(np.asarray(result).dtype, np.floating)
             return np.asarray(result).view(NoFloats)
 
-    arguments = {"powers": (19, 24, 3), "exp2_factors": (20,), "shifted_polynomial": (5, -7, 3)}[name]
+    arguments = {"centred_powers": (19, 24, 3), "exp2_factors": (20, 4), "shifted_polynomial": (5, -7, 3)}[name]
     watched = getattr(exact, name)(words.view(NoFloats), *arguments)
     assert np.array_equal(np.asarray(watched), getattr(exact, name)(words, *arguments))

@@ -15,7 +15,7 @@ from mpc.session import Session
 from mpc.sharing.share import Share, concat
 from protocols.arithmetic import mul
 from protocols.bits import negative, select
-from protocols.exponential import exp, exp_error, exp_or_zero, log, octave_range
+from protocols.exponential import exp, exp_error, exp_or_zero, layout, log, octave_range
 from protocols.polynomials import polynomial, power
 from protocols.rows import PROBABILITY_UNIT, log_sum_exp, log_sum_exp_of_any, softmax, softmax_of_any
 
@@ -65,6 +65,23 @@ def test_exp_over_its_whole_domain(low: float, high: float, unit: int, opened: b
     assert np.max(np.abs(errors) / np.maximum(1, right)) < 2.0 ** (unit - 15)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-13, 7), (-20, 1), (-0.4, 0.1), (-20, 9)])
+@pytest.mark.parametrize("f", [16, 28])
+def test_exp_is_as_exact_as_it_says(f: int, low: float, high: float) -> None:
+    for y in (0.0, 1e-3, 1.0, math.exp(high)):
+        for unit in range(40, 47):
+            assert exp_error(f, low, high, unit, y) < 2.0 ** (unit - 18) * (1 + y)
+            for loss in (20, 24, 30):
+                assert exp_error(f, low, high, unit, y, loss) <= 2.0**loss + 2.0 ** (unit - 17.8) * y
+        assert exp_error(f, low, high, 34, y) < 2.0 ** (34 - 15.5) * (1 + y)
+    x = dense(math.ceil(low * 2**f), math.floor(high * 2**f), 4000)
+    right = np.exp(x / 2**f)
+    errors = evaluate(lambda s, a: exp(s, a, f, low, high, 45), x, 2) - right * 2.0**45
+    assert np.max(np.abs(errors) / (1 + right)) < 2.0 ** (45 - 18)
+    errors = evaluate(lambda s, a: exp(s, a, f, low, high, 45, 20), x, 2) - right * 2.0**45
+    centred(errors, 2.0**20 + 2.0 ** (45 - 17.8) * right)
+
+
 @pytest.mark.parametrize("f", [4, 24, 32])
 def test_exp_of_few_and_of_many_fraction_bits(f: int) -> None:
     x = dense(-(6 << f), 5 << f, 3000)
@@ -73,12 +90,20 @@ def test_exp_of_few_and_of_many_fraction_bits(f: int) -> None:
     assert np.max(np.abs(errors) / exp_error(f, -6, 5, 40, right)) <= 1
 
 
-def test_a_table_has_room_for_both_ends_and_for_the_borrow() -> None:
-    for low, high in ((-13.0, 7.0), (0.0, 0.0), (-1e-9, 1e-9), (-20.7, 0.0), (5.0, 5.1), (-1000.0, 3.0)):
-        top, count = octave_range(low, high)
-        assert top - count < math.floor(low / math.log(2) - 2**-14)
+@pytest.mark.parametrize("loss", [None, 20, 24])
+@pytest.mark.parametrize("unit", [30, 44])
+def test_a_table_has_room_for_both_ends_and_for_the_borrow(unit: int, loss: int | None) -> None:
+    for low, high in ((-13.0, 7.0), (0.0, 0.0), (-1e-9, 1e-9), (-20.7, 0.0), (5.0, 5.1), (-1000.0, 3.0), (-19.375, 0.0)):
+        top, bottom = octave_range(low, high)
+        rows = layout(low, high, unit, loss)
+        assert bottom / 64 < low / math.log(2) - 2**-14
+        assert bottom / 64 > low / math.log(2) - 2**-5
         assert math.floor(high / math.log(2) + 2**-14) + 1 <= top
-        assert count & (count - 1) == 0
+        highest = (high / math.log(2) + 2**-14 - bottom / 64) / rows.span  # in rows
+        assert math.floor(highest) + 1 < rows.used <= rows.rows
+        assert rows.rows & (rows.rows - 1) == 0
+    assert layout(-19.375, 0, 50, 20).rows == 8
+    assert layout(-8, 8, 44).rows == 4
 
 
 def test_exp_refuses_what_does_not_fit() -> None:

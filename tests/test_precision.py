@@ -9,10 +9,7 @@ import pytest
 
 import mpc
 from mpc.errors import MpcError, PrecisionWarning, RangeError, UsageError
-from mpc.kernel import load as load_kernel
-from mpc.sources.tables import SMOOTH, PolynomialTable
 from protocols import load, reveal
-from protocols.exact import powers
 from protocols.learn import LogisticRegression, StandardScaler
 from protocols.numbers import Bool, divide, reciprocal, relu, rsqrt, sigmoid
 
@@ -188,20 +185,6 @@ def test_powers_of_a_secret():
     for exponent in (1, 2, 3, 5):
         result = run(lambda s, v, exponent=exponent: reveal(v.raised(exponent), label="v"), x, 2.0)
         np.testing.assert_allclose(result, x**exponent, atol=2.0**exponent * 1e-3)
-
-
-@pytest.mark.parametrize("function", ["reciprocal", "rsqrt"])
-@pytest.mark.parametrize("below", [0, 1, 2, 4])
-def test_tables_are_right_just_below_one(function, below):
-    # A window lies up to n - 1 units below the shifted value, so an argument of exactly 1 looks just below it.
-    bits, segments, degree, scale, unit = 24, 8, 5, 26, 24
-    low = bits - 3
-    masks = np.array([0, 1 << low, 7 << low, (1 << bits) - 1, 12345, 6 << low], dtype=np.uint64)
-    (table,) = PolynomialTable.compute(load_kernel("reference"), masks, function, bits, segments, degree, scale)
-    opened = (masks - np.uint64(below)) & np.uint64((1 << bits) - 1)
-    row = table[np.arange(len(masks)), (opened >> np.uint64(low)).astype(int)]
-    value = (row * powers(opened, low, unit, degree + 1)).sum(-1).astype(np.uint64).view(np.int64) / 2.0 ** (scale + unit)
-    np.testing.assert_allclose(value, SMOOTH[function](np.ones(len(masks)) - below * 2.0**-low / 6), rtol=4e-6)
 
 
 @pytest.mark.parametrize("bound", [1, 3, 7.0, 1000, 2.0**20])

@@ -19,7 +19,7 @@ from mpc.sharing.share import Share
 from mpc.sources.functionality import Correlation as Correlation
 from mpc.sources.functionality import Output as Output
 from mpc.sources.products import MatrixProduct, Product, ShortLifted, TripleProduct
-from mpc.sources.selections import GatedTruncation, PairTables, WindowTruncation
+from mpc.sources.selections import GatedTruncation, PairTables, StepsTimesMask, WindowTruncation
 from mpc.sources.tables import ExponentialTable, PolynomialTable, Powers
 from mpc.sources.waves import Harmonics
 
@@ -131,6 +131,7 @@ REGISTRY: dict[str, type[Correlation]] = {
         BitProducts,
         Lifted,
         BitTimesMask,
+        StepsTimesMask,
         Harmonics,
         PolynomialTable,
         ExponentialTable,

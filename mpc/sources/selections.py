@@ -80,3 +80,21 @@ class GatedTruncation(Correlation):
     def compute(kernel: Kernel, r: Array, rho: Bits, width: int, guard: int) -> tuple[Array, ...]:
         (high, top), gate = _parts(r, width, guard), kernel.lift(rho)
         return high, top, gate, gate * high, gate * top
+
+
+@dataclass(frozen=True)
+class StepsTimesMask(Correlation):
+    """(rho, rho * a) for bits rho, as numbers; the product modulo 2^width, for factors that are multiples of 2^(64 - width)."""
+
+    bit: Share
+    a: Share
+    width: int
+
+    @staticmethod
+    def outputs(bit: Shape, a: Shape, width: int) -> tuple[Output, ...]:
+        return (Z64, bit), (Ring(width), broadcast(bit, a))
+
+    @staticmethod
+    def compute(kernel: Kernel, bit: Bits, a: Array, width: int) -> tuple[Array, ...]:
+        rho = kernel.lift(bit)
+        return rho, np.multiply(rho, a)

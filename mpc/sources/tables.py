@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from mpc.kernel import Kernel
-from mpc.ring import Z64, Array
+from mpc.ring import Z64, Array, Ring
 from mpc.sharing.node import Shape
 from mpc.sharing.share import Share
 from mpc.sources.functionality import Correlation, Output
@@ -20,43 +22,44 @@ BLOCK = 1 << 10  # rows of a table that are computed together: they stay in the 
 
 @dataclass(frozen=True)
 class PolynomialTable(Correlation):
-    """Coefficients, re-centred at r, of a piecewise polynomial for a named smooth function on [1, 2).
+    """Coefficients, re-centred at r, of a polynomial for a named smooth function on [1, 2) and a little beyond.
 
-    `segments` pieces, a power of two, are numbered by the top bits of r and of positions y, which have `bits` bits. The interval
-    takes all pieces but two: f(1 + y / ((segments - 2) * 2^low)) is about sum_j (c_low / 2^low)^j * table[c_high] / 2^scale for
-    the opened c = y + r mod 2^bits and low = bits - log2(segments). Nothing is carried from the low part of c to the high one:
-    the piece looked up is the right one or its upper neighbour, and each piece serves two widths.
+    Positions y from 0 to 2^low, low = bits - 1, stand for the x that `argument` gives. For the opened c = y + r mod 2^bits with top
+    bit c_high and u = 2 c_low / 2^low - 1, f(x) is about sum_j u^j * table[c_high, j] / 2^scale, modulo 2^width before it is
+    divided. Nothing is carried from the low part of c to the high one: the two rows are the same polynomial around r and around
+    r - 2^low, in the order that makes the row looked up the right one with a borrow and without.
     """
 
     r: Share
     function: str
+    guard: int
     bits: int
-    segments: int
     degree: int
     scale: int
+    width: int
 
     @staticmethod
-    def outputs(r: Shape, function: str, bits: int, segments: int, degree: int, scale: int) -> tuple[Output, ...]:
-        return ((Z64, (*r, segments, degree + 1)),)
+    def outputs(r: Shape, function: str, guard: int, bits: int, degree: int, scale: int, width: int) -> tuple[Output, ...]:
+        return ((Ring(width), (*r, 2, degree + 1)),)
 
     @staticmethod
-    def compute(kernel: Kernel, r: Array, function: str, bits: int, segments: int, degree: int, scale: int) -> tuple[Array, ...]:
-        low = bits - (segments.bit_length() - 1)
-        flat = r.reshape(-1)
-        turned = (np.arange(segments) - np.arange(segments)[:, None]) % segments
-        pieces = piecewise(function, segments, degree).T[:, turned]  # coefficient, rotation, row
-        table = np.empty((flat.size, segments, degree + 1), dtype=np.uint64)
+    def compute(
+        kernel: Kernel, r: Array, function: str, guard: int, bits: int, degree: int, scale: int, width: int
+    ) -> tuple[Array, ...]:
+        low, flat = bits - 1, r.reshape(-1)
+        shifted = taylor(fitted(function, guard, degree)) * 2.0**scale
+        table = np.empty((flat.size, 2, degree + 1), dtype=np.uint64)
+        powers = np.ones((2 * min(BLOCK, flat.size), degree + 1))
         for start in range(0, flat.size, BLOCK):
-            part = flat[start : start + BLOCK]
-            offset = -((part & np.uint64((1 << low) - 1)).astype(np.float64) / 2.0**low)[:, None]
-            chosen = pieces[:, (part >> np.uint64(low)).astype(np.int64) % segments]
-            for j in range(degree + 1):  # Horner's rule for the j-th derivative over j!
-                value = chosen[degree] * math.comb(degree, j)
-                for i in range(degree - 1, j - 1, -1):
-                    value *= offset
-                    value += chosen[i] * math.comb(i, j)
-                table.view(np.int64)[start : start + BLOCK, :, j] = np.rint(value * 2.0**scale)
-        return (table.reshape(*r.shape, segments, degree + 1),)
+            part = flat[start : start + BLOCK, None] & np.uint64((2 << low) - 1)
+            borrow = (part >> np.uint64(low)) ^ np.array([0, 1], dtype=np.uint64)  # of either row
+            centres = 2 * (borrow - (part & np.uint64((1 << low) - 1)).astype(np.float64) * 2.0**-low)
+            block = powers[: centres.size]
+            for k in range(degree):
+                np.multiply(block[:, k], centres.reshape(-1), out=block[:, k + 1])
+            values = block @ shifted
+            table.view(np.int64)[start : start + BLOCK].reshape(values.shape)[...] = np.rint(values, out=values)
+        return (table.reshape(*r.shape, 2, degree + 1),)
 
 
 SMOOTH: dict[str, Callable[[Array], Array]] = {
@@ -69,56 +72,74 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {
 }
 
 
-@functools.cache
-def piecewise(function: str, segments: int, degree: int) -> Array:
-    """Row v: coefficients in u in (-1, 1) of a polynomial for f(1 + (v + u) / (segments - 2)), fitted at Chebyshev nodes.
+def offset(guard: int) -> Fraction:
+    """Where positions begin: y / 2^low = 2^-guard (slope * x - offset), slope = 2^guard - 1, is in (0, 1) for 15/16 <= x <= 2."""
+    return Fraction(30 * ((1 << guard) - 1) - 1, 32)
 
-    The last row is the piece just below 1, and the one before it that just above 2.
-    """
+
+def argument(z: Array, guard: int) -> Array:
+    """x for z = y / 2^low from 0 to 1; with 4 guard bits 0.9354 to 2.0021, with 2 of them 0.927 to 2.261."""
+    x: Array = (z * 2.0**guard + float(offset(guard))) / ((1 << guard) - 1)
+    return x
+
+
+@functools.cache
+def fitted(function: str, guard: int, degree: int) -> Array:
+    """Coefficients in u = 2 z - 1 from -1 to 1 of a polynomial for f(argument(z)), fitted at Chebyshev nodes."""
     nodes = np.cos(np.pi * (np.arange(2 * degree + 4) + 0.5) / (2 * degree + 4))
-    fit, convert = np.polynomial.chebyshev.chebfit, np.polynomial.chebyshev.cheb2poly
-    centres = [*range(segments - 1), -1]
-    rows = [convert(fit(nodes, SMOOTH[function](1 + (v + nodes) / (segments - 2)), degree)) for v in centres]
-    return np.array(rows, dtype=np.float64)
+    values = SMOOTH[function](argument((nodes + 1) / 2, guard))
+    coefficients: Array = np.polynomial.chebyshev.cheb2poly(np.polynomial.chebyshev.chebfit(nodes, values, degree))
+    return coefficients
+
+
+def taylor(coefficients: Array) -> Array:
+    """The matrix that takes the powers of v to the coefficients in u of a polynomial at v + u."""
+    matrix = np.zeros((coefficients.size, coefficients.size))
+    for i, j in itertools.product(range(coefficients.size), repeat=2):
+        if i + j < coefficients.size:
+            matrix[i, j] = coefficients[i + j] * math.comb(i + j, j)
+    return matrix
 
 
 @dataclass(frozen=True)
 class ExponentialTable(Correlation):
-    """2^(scale + d - rho_low) for every octave d in (top - octaves, top], rotated by rho_high, each rounded to an integer.
+    """2^(start/64 + span * (d - rho_low)) for d = 0 .. used-1, and 0 up to d = rows-1, rotated by rho_high, rounded to integers.
 
-    rho = (r * factor mod 2^64) / 2^shift in units of 2^-bits of an octave, modulo `octaves`, a power of two. Row v holds the d that
-    is v - rho_high modulo `octaves`: for c = t + rho, row c_high times 2^c_low is 2^(scale + t), because the borrow of
-    c_low - rho_low is missing from the exponent exactly where it is missing from the row.
+    rho = (r * factor mod 2^64) / 2^shift in units of 2^-bits of a row, modulo `rows`; a row spans so many octaves. Both are powers
+    of two. Row v holds the d that is v - rho_high modulo `rows`: for c = t + rho, 0 <= t < used - 1, row c_high times
+    2^(span c_low) is 2^(start/64 + span t), because the borrow of c_low - rho_low is missing from the exponent exactly where it
+    is missing from the row.
     """
 
     r: Share
     factor: int
     shift: int
     bits: int
-    octaves: int
-    top: int
-    scale: int
+    span: int
+    rows: int
+    used: int
+    start: int
 
     @staticmethod
-    def outputs(r: Shape, factor: int, shift: int, bits: int, octaves: int, top: int, scale: int) -> tuple[Output, ...]:
-        return ((Z64, (*r, octaves, 1)),)
+    def outputs(r: Shape, factor: int, shift: int, bits: int, span: int, rows: int, used: int, start: int) -> tuple[Output, ...]:
+        return ((Z64, (*r, rows, 1)),)
 
     @staticmethod
     def compute(
-        kernel: Kernel, r: Array, factor: int, shift: int, bits: int, octaves: int, top: int, scale: int
+        kernel: Kernel, r: Array, factor: int, shift: int, bits: int, span: int, rows: int, used: int, start: int
     ) -> tuple[Array, ...]:
         rho = (np.multiply(r, np.uint64(factor)) >> np.uint64(shift)).reshape(-1)
-        high = (rho >> np.uint64(bits)).astype(np.int64) % octaves
-        base = np.exp2(scale - (rho & np.uint64((1 << bits) - 1)).astype(np.float64) / 2.0**bits)
-        turned = (np.arange(octaves) - np.arange(octaves)[:, None]) % octaves
-        weights = np.exp2((top - (top - turned) % octaves).astype(np.float64))
-        table = np.empty((rho.size, octaves), dtype=np.uint64)
-        for start in range(0, rho.size, BLOCK):
-            part = slice(start, start + BLOCK)
+        high = (rho >> np.uint64(bits)).astype(np.int64) % rows
+        base = np.exp2(start / 64 - (rho & np.uint64((1 << bits) - 1)).astype(np.float64) * (span / 2.0**bits))
+        octaves = (np.arange(rows) - np.arange(rows)[:, None]) % rows  # of row v where rho_high is the first index
+        weights = np.where(octaves < used, np.exp2(span * np.minimum(octaves, used - 1.0)), 0.0)
+        table = np.empty((rho.size, rows), dtype=np.uint64)
+        for first in range(0, rho.size, BLOCK):
+            part = slice(first, first + BLOCK)
             values = np.take(weights, high[part], axis=0)
             values *= base[part, None]
             table.view(np.int64)[part] = np.rint(values, out=values)
-        return (table.reshape(*r.shape, octaves, 1),)
+        return (table.reshape(*r.shape, rows, 1),)
 
 
 @dataclass(frozen=True)
