@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 roster_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put participants' entries together, and show them.")
 app.add_typer(roster_app, name="roster")
+schema_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft a schema from a file, and test files against it.")
+app.add_typer(schema_app, name="schema")
 
 
 class KernelName(StrEnum):
@@ -97,6 +99,8 @@ EPILOG = """Examples:
   mpc run fit.py                         run with a process per party, on this machine
   mpc run --debug fit.py                 run in this one process, where pdb works
   mpc plan fit.py                        rounds, bytes and every reveal, without any data
+  mpc schema infer clinic.csv            a draft of what the parties agree on about a file
+  mpc schema check --as clinic           test my own files against the agreed schema
   mpc keygen clinic --address 10.0.0.5:7000
   mpc roster join clinic.toml insurer.toml dealer.toml --out roster.toml
   mpc party --roster roster.toml --as clinic fit.py
@@ -221,6 +225,33 @@ def _show_roster(roster: Roster) -> None:
 
     show.table("", ("name", "role", "address", "organisation", "fingerprint", "days left"), listing(roster), 1)
     print(f"Digest of the roster, the same at everyone: {roster_fact(roster)['roster']}")
+
+
+@schema_app.command("infer")
+def schema_infer(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet, Arrow or NumPy file.")],
+    name: Annotated[str | None, typer.Option("--name", metavar="TABLE", help="The table's name; the file's by default.")] = None,
+    party: Annotated[str, typer.Option("--party", metavar="NAME", help="Who holds it.")] = "owner",
+    categories: Annotated[bool, typer.Option("--categories", help="Write out code lists, which become public.")] = False,
+) -> None:
+    """Draft the schema of a file: its columns' names and types; what only people can agree on is left open."""
+    from mpc.command import schemas
+
+    print(schemas.infer(file, party, name, categories=categories), end="")
+
+
+@schema_app.command("check")
+def schema_check(
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who I am in the schema.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="NAME.data.toml beside the schema by default.")
+    ] = None,
+    schema: Annotated[Path, typer.Option("--schema", metavar="FILE", help="The schema.")] = Path("schema.toml"),
+) -> None:
+    """Test my tables against the schema, and list what does not fit; nobody else is asked or told."""
+    from mpc.command import schemas
+
+    raise typer.Exit(schemas.check(name, schema, data))
 
 
 @app.command()

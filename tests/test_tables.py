@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,7 +166,9 @@ BAD_CELLS = {
     "line feed in a cell": Bad(_row2('"1\n31337"'), ["line 3", "data row 2", "'radius'"]),
     "per cent": Bad(_row2("31337%"), RADIUS),
     "bool in a real column": Bad(_row2("true"), RADIUS),
-    "missing as NA": Bad(_row2("NA"), RADIUS),
+    **{f"missing as {word}": Bad(_row2(word), [*RADIUS, "empty cell"]) for word in ("NA", "NaN", "nan", "null", "None", "-")},
+    **{f"int missing as {word}": Bad(_row2(age=word), [*AGE, "empty cell"]) for word in ("NA", "None", "-")},
+    "bool missing as NA": Bad(_row2(smoker="NA"), [*SMOKER, "empty cell"]),
     "empty": Bad(_row2(""), [*RADIUS, "is empty"]),
     "empty, quoted": Bad(_row2('""'), [*RADIUS, "is empty"]),
     "only spaces": Bad(_row2("   "), [*RADIUS, "is empty"]),
@@ -228,6 +232,7 @@ BAD_FILES = {
     "UTF-32": Bad(_row2(SECRET).encode("utf-32"), ["clinic.csv", "NUL"]),
     "Latin-1": Bad(_row2(f"{SECRET}\u00e9").encode("latin-1"), ["clinic.csv", "line 3", "not UTF-8"]),
     "Latin-1 after a mark": Bad(b"\xef\xbb\xbf" + _row2(patient=f"\u00e9{SECRET}").encode("latin-1"), ["line 3", "not UTF-8"]),
+    "packed": Bad(gzip.compress(GOOD.encode()), ["clinic.csv", "gzip", "unpack"]),
     "a spreadsheet": Bad(b"PK\x03\x04\x14\x00\x06\x00" + SECRET.encode(), ["clinic.csv", "line 1"]),
     "a row too few": Bad(HEADER + "".join(LINES[:2]), ["clinic.csv", "3 data rows expected, 2 found"]),
     "a row too many": Bad(GOOD + f"{SECRET},1,1,1\n", ["clinic.csv", "3 data rows expected, 4 found"]),
@@ -271,6 +276,14 @@ def test_bad_data_are_refused_by_place_and_not_by_value(case: str, how: str, tmp
     _assert_no_secret(caught.value)
 
 
+@pytest.mark.parametrize("word", ["NaN", "null", "None", "n/a"])
+def test_a_word_for_a_gap_is_not_quoted(word: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        _source(tmp_path, _row2(word, word, word)).check()
+    assert caught.value.why.count("a missing value is an empty cell") == 3
+    assert word not in caught.value.why
+
+
 def test_there_are_enough_bad_inputs_and_most_are_marked() -> None:
     assert len(BAD) >= 60
     raw = [bad.data if isinstance(bad.data, bytes) else bad.data.encode() for bad in BAD.values()]
@@ -287,14 +300,14 @@ def test_no_data_toml(tmp_path: Path) -> None:
 def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = _source(tmp_path, GOOD)
     source._sources()
-    real = Path.read_bytes
+    real = Path.open
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
         if path.suffix == ".csv":
             raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
+        return real(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"clinic\.csv") as caught:
         source.check()
     assert "Permission denied" in str(caught.value)

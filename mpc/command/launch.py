@@ -14,7 +14,7 @@ from typing import Any
 from mpc.command import show
 from mpc.command.children import Child, spawn
 from mpc.command.program import schema_path
-from mpc.command.reports import Done, Entry, Failed, Go, Job, Progress, Ready, Report, Revealed, Running
+from mpc.command.reports import Done, Entry, Failed, Go, Job, Loading, Progress, Ready, Report, Revealed, Running
 from mpc.data.schema import Schema
 from mpc.errors import MpcError, UsageError
 
@@ -198,6 +198,8 @@ class _Launch:
                 self._running = monotonic()
             case Progress(rounds):
                 self._screen.progress(rounds, child.ready.rounds if child.ready else 0)
+            case Loading(done, rows):
+                self._screen.progress(done, rows, "rows read")
             case Revealed():
                 self._reveal(message)
             case Done():
@@ -217,6 +219,7 @@ class _Launch:
         ]
         if len(entries) == len(self._children):
             self._sent_go, self._ready = True, monotonic()
+            self._screen.close()
             for child in self._children.values():
                 child.tell(Go(entries))
 

@@ -15,6 +15,7 @@ from mpc.command.memory import keep_freed
 from mpc.command.program import Program, explained, planned
 from mpc.command.reports import Figures
 from mpc.command.results import Results
+from mpc.data.cells import Progress
 from mpc.data.tables import DataSource
 from mpc.frame import HEADER, Kind
 from mpc.local import Options, run_dealer, run_debug, run_party
@@ -49,9 +50,12 @@ def data_path(program: Program, name: str, given: Path | None) -> Path | None:
     return given or (program.folder / f"{name}.data.toml" if held else None)
 
 
-def prepare(program: Program, name: str, data: Path | None, *, eager: bool) -> Prepared:
-    """Plan the program as party `name` and check its data against the schema; raises what either finds wrong."""
-    source = DataSource(program.schema, name, data_path(program, name, data))
+def prepare(program: Program, name: str, data: Path | None, *, eager: bool, loading: Progress | None = None) -> Prepared:
+    """Plan the program as party `name` and check its data against the schema; raises what either finds wrong.
+
+    `loading` is told how many rows of a table have been read, and of how many.
+    """
+    source = DataSource(program.schema, name, data_path(program, name, data), loading)
     plan = planned(program, name, eager=eager)
     source.check()
     return Prepared(name, program, plan, source)

@@ -65,6 +65,13 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     rounds: int
 
 
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    """So many rows of a table have been read, of so many."""
+
+    done: int
+    rows: int
+
+
 class Revealed(msgspec.Struct, frozen=True, tag=True):
     """The `number`-th reveal of the session; `text` is the value as a reader sees it, empty where it is not for this party."""
 
@@ -104,7 +111,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     told_by: str
 
 
-Report = Ready | Running | Progress | Revealed | Done | Failed
+Report = Ready | Running | Progress | Loading | Revealed | Done | Failed
 
 
 def frame(message: msgspec.Struct) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mpc.command.reports import Figures
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 120  # columns of a table that does not go to a terminal
 ERROR_LINES, ERROR_WIDTH = 30, 600
+LONG = 1.0  # seconds of loading that pass in silence
 
 
 def console() -> Console:
@@ -56,7 +58,7 @@ def revealed(label: str, receivers: Sequence[str], text: str) -> str:
 
 
 class Screen:
-    """Standard output of a run: lines, and on a terminal one live line below them that counts rounds."""
+    """Standard output of a run: lines, and on a terminal one live line below them that counts rounds or rows."""
 
     def __init__(self) -> None:
         self._live: Any = None
@@ -73,25 +75,36 @@ class Screen:
         """Print a line on standard error."""
         print(text, file=sys.stderr, flush=True)
 
-    def progress(self, rounds: int, planned: int) -> None:
-        """Show how far the run is."""
+    def progress(self, done: int, planned: int, unit: str = "rounds") -> None:
+        """Show how far the run is, or the loading of a table."""
         if not sys.stdout.isatty():
             return
         if self._live is None:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Live
 
-            columns = (TextColumn("rounds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._live = Live(*columns, transient=True)
-            self._task = self._live.add_task("rounds", total=planned)
+            self._task = self._live.add_task(unit, total=planned)
             self._live.start()
-        self._live.update(self._task, completed=rounds)
+        self._live.update(self._task, completed=done, total=planned)
 
     def close(self) -> None:
         """Take the live line away."""
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def loading(screen: Screen) -> Callable[[int, int], None]:
+    """What to tell of rows read, and of how many: the screen shows them once loading has taken a second."""
+    began = time.monotonic()
+
+    def told(done: int, rows: int) -> None:
+        if time.monotonic() - began >= LONG:
+            screen.progress(done, rows, "rows read")
+
+    return told
 
 
 def size(count: int) -> str:

@@ -55,7 +55,7 @@ def party(
         check_folder(folder, order.formats)
     with loaded(script, schema) as program, terminable():
         _same_participants(roster, program.schema.parties, name)
-        prepared = prepare(program, name, data, eager=eager)
+        prepared = _prepared(program, name, data, eager=eager)
         stated = facts(program, prepared.plan)
         _consent(prepared, agreement(stated), approved)
         began = time.monotonic()
@@ -84,6 +84,15 @@ def party(
             screen.close()
     cost = prepared.plan.cost
     show.figures({name: measured}, (cost.rounds, cost.sent, cost.dealt))
+
+
+def _prepared(program: Program, name: str, data: Path | None, *, eager: bool) -> Prepared:
+    """The party, with its data read; a terminal shows how far that is."""
+    screen = show.Screen()
+    try:
+        return prepare(program, name, data, eager=eager, loading=show.loading(screen))
+    finally:
+        screen.close()
 
 
 def _same_participants(roster: Roster, parties: tuple[str, ...], name: str) -> None:

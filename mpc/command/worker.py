@@ -11,19 +11,34 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mpc.command.reports import LENGTH_BYTES, Done, Figures, Go, Job, Progress, Ready, Report, Revealed, Running, failure, frame
+from mpc.command.reports import (
+    LENGTH_BYTES,
+    Done,
+    Figures,
+    Go,
+    Job,
+    Loading,
+    Progress,
+    Ready,
+    Report,
+    Revealed,
+    Running,
+    failure,
+    frame,
+)
 
 if TYPE_CHECKING:
     from mpc.roster import Roster
     from mpc.transport import Transport
 
 PROGRESS_SECONDS = 0.1
+LONG_LOAD = 1.0  # seconds of loading that pass in silence
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -62,6 +77,7 @@ class _Teller:
     parent: _Parent
     number: int = 0
     again: float = 0.0
+    began: float = field(default_factory=time.monotonic)
 
     def running(self) -> None:
         """Report that the handshake is over."""
@@ -76,10 +92,18 @@ class _Teller:
 
     def progress(self, rounds: int) -> None:
         """Report a round, unless the last report was a moment ago."""
+        self._tell_now_and_then(Progress(rounds))
+
+    def loading(self, done: int, rows: int) -> None:
+        """Report rows read, once that has taken long."""
+        if time.monotonic() >= self.began + LONG_LOAD:
+            self._tell_now_and_then(Loading(done, rows))
+
+    def _tell_now_and_then(self, report: Report) -> None:
         now = time.monotonic()
         if now >= self.again:
             self.again = now + PROGRESS_SECONDS
-            self.parent.tell(Progress(rounds))
+            self.parent.tell(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +142,11 @@ def _party(member: _Member) -> Figures:
     if out is not None:
         check_folder(out, job.formats)
     with loaded(Path(job.script), Path(job.schema)) as program:
-        prepared = prepare(program, job.name, Path(job.data) if job.data else None, eager=job.eager)
+        teller = _Teller(member.parent)
+        loading = teller.loading if job.lead else None
+        prepared = prepare(program, job.name, Path(job.data) if job.data else None, eager=job.eager, loading=loading)
         stated, cost = facts(program, prepared.plan), prepared.plan.cost
         roster, transport = member.connected(cost.rounds, dict(cost.sent), cost.dealt)
-        teller = _Teller(member.parent)
         watch = Watch(teller.running, teller.revealed, teller.progress if job.lead else None)
         return take_part(
             prepared,

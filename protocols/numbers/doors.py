@@ -27,8 +27,10 @@ from protocols.numbers.secret import Secret
 def load(s: Session, owner: str, name: str) -> Number | Bool:
     """The owner's table as a secret array: only the owner opens its file; the others know the schema.
 
-    Real columns become fixed-point numbers with 20 bits below their declared bound, rounded up to a power of two; a table of
-    whole numbers becomes Int, one of truth values Bool. Raises UsageError for an unknown owner or table.
+    Its columns are `s.context.table(owner, name).features`: a category is one column a value, 1 where it holds; a date is the
+    days since its first; a column with an indicator is followed by it. Real columns become fixed-point numbers with 20 bits
+    below their declared bound, rounded up to a power of two; a table of whole numbers, days and categories becomes Int, one of
+    truth values alone Bool. Raises UsageError for an unknown owner or table.
     """
     return loaded(s, schema_of(s).table(owner, name))
 

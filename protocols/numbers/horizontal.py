@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpc.data.schema import Schema, Table, listed, suggestion
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from mpc.prg import SEED_BYTES, Prg
@@ -38,7 +37,11 @@ def load_rows(s: Session, name: str, owners: Sequence[str] | None = None, *, shu
     schema = schema_of(s)
     if shuffle is not None and (type(shuffle) is not int or not 0 <= shuffle < 1 << 64):
         raise UsageError("shuffle is a whole number from 0 to 2^64 - 1.", where=script_line(), do="write for example shuffle=1")
-    tables = [schema.table(owner, name) for owner in _owners(schema, name, owners)]
+    among = (owners,) if isinstance(owners, str) else owners
+    call = f"{script_line()}, load_rows(s, {name!r})"
+    if among is not None and not among:
+        raise UsageError("owners names nobody.", where=call, do="name a party, or leave out owners= for all that hold the table")
+    tables = [schema.table(owner, name) for owner in schema.owners(name, among, where=call)]
     widest = tuple(max(same, key=lambda column: column.bound) for same in zip(*[table.columns for table in tables], strict=True))
     tables = [replace(table, columns=widest) for table in tables]
     if shuffle is None:
@@ -46,37 +49,6 @@ def load_rows(s: Session, name: str, owners: Sequence[str] | None = None, *, shu
     orders = [_order(table.rows, shuffle, place) for place, table in enumerate(tables)]
     parts = [loaded(s, table, order)[None] for table, order in zip(tables, orders, strict=True)]
     return dealt_out(parts, DEALT)[0]  # type: ignore[no-any-return]  # of secrets
-
-
-def _owners(schema: Schema, name: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Who holds a table of this name, sorted; UsageError where nobody does, or the columns of two differ."""
-    tables = {table.owner: table for table in schema.tables if table.name == name}
-    call = f"{script_line()}, load_rows(s, {name!r})"
-    if not tables:
-        names = {table.name for table in schema.tables}
-        what, why = f"No party has a table {name!r} in the schema.", f"the tables are: {listed(sorted(names))}"
-        raise UsageError(what, where=call, why=why, do=suggestion(name, names))
-    if wanted is not None:
-        given = {wanted} if isinstance(wanted, str) else set(wanted)
-        tables = {owner: schema.table(owner, name) for owner in given}
-    owners = sorted(tables)
-    if not owners:
-        raise UsageError("owners names nobody.", where=call, do="name a party, or leave out owners= for all that hold the table")
-    for owner in owners[1:]:
-        if _columns(tables[owner]) != _columns(tables[owners[0]]):
-            why = "; ".join(f"{each} has {_described(tables[each])}" for each in (owners[0], owner))
-            do = "give both tables the same columns in the schema: names, types and order"
-            raise UsageError(f"The tables {name!r} do not have the same columns.", where=call, why=why, do=do)
-    return tuple(owners)
-
-
-def _columns(table: Table) -> tuple[Any, ...]:
-    return table.vector, *((column.name, column.type, column.unit) for column in table.columns)
-
-
-def _described(table: Table) -> str:
-    columns = ", ".join(f"{column.name} ({column.type}{', ' + column.unit if column.unit else ''})" for column in table.columns)
-    return f"a single column {columns}" if table.vector else columns
 
 
 def _order(rows: int, seed: int, place: int) -> npt.NDArray[np.int64]:
