@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError
@@ -13,7 +16,7 @@ from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.lockstep import Step, diverged, trail
 from mpc.prg import Prg
-from mpc.ring import Ring, Value
+from mpc.ring import Z64, Ring, Value
 from mpc.schedule import Cost, Level, Segment
 from mpc.session import Hidden
 from mpc.sharing.additive import Additive
@@ -24,6 +27,8 @@ from mpc.sources.debug import DebugSource
 from mpc.sources.descriptor import Draw
 from mpc.sources.remote import Disagreement
 from mpc.transport import Buffer, Received, Transport
+
+LARGE = 1 << 20  # bytes from which words are taken over where they lie; less is copied, and does not keep its frame alive
 
 
 class ZeroSharing:
@@ -140,11 +145,19 @@ class Execution:
             stream, at = memoryview(self._source.correction(draw)), 0
             for node in draw.nodes:
                 size = node.ring.bytes(node.size)
-                node.value = self.kernel.unpack(node.ring, node.shape, stream[at : at + size])
+                node.value = self._words(node, stream[at : at + size])
                 at += size
         elif draw.order.owner < 0:
             for position, node in enumerate(draw.nodes):
                 node.value = self._keystreams.drawn(draw.number, position).words(node.ring, node.shape)
+
+    def _words(self, node: Node, *parts: Buffer) -> Value:
+        """The sum of packed shares. One large part whose words lie as in memory is taken over as it is."""
+        if len(parts) == 1 and node.ring == Z64 and memoryview(parts[0]).nbytes >= LARGE and sys.byteorder == "little":
+            words = np.frombuffer(parts[0], dtype=np.uint64)
+            if words.flags.aligned:
+                return words.reshape(node.shape)
+        return self.kernel.unpack(node.ring, node.shape, *parts)
 
     def _exchange(self, nodes: list[Node], segment: Segment) -> None:
         mine = {node.index: part for node in nodes if (part := self._outgoing(node)) is not None}
@@ -161,10 +174,10 @@ class Execution:
                     size = node.ring.bytes(node.size)
                     parts.append(payload[at[peer] : at[peer] + size])
                     at[peer] += size
-            node.value = self.kernel.unpack(node.ring, node.shape, *parts)
+            node.value = self._words(node, *parts)
             self._note(node, parts[0] if node.index in mine else None)
 
-    def _outgoing(self, node: Node) -> bytearray | None:
+    def _outgoing(self, node: Node) -> Buffer | None:
         """What I send for a value that is exchanged, if I send anything."""
         if node.op == "open":
             hidden = node.args[0]
@@ -173,12 +186,19 @@ class Execution:
             return self._fresh(hidden)
         if node.params[0] not in self._plays:
             return None
-        blind = self._local.value(node.args[0]) if node.op == "input" else None
-        return self.kernel.pack(node.payload, node.ring, blind)
+        if node.op != "input":
+            return self.kernel.pack(node.payload, node.ring)
+        blind = self._local.value(node.args[0])
+        words, node.payload, node.args[0].value = node.payload, None, None  # nobody asks for them again, and they may be large
+        if node.ring == Z64 and blind.flags.c_contiguous and blind.flags.writeable:
+            self.kernel.accumulate(blind.reshape(-1), words.reshape(-1))
+            return memoryview(blind.reshape(-1).view(np.uint8))
+        return self.kernel.pack(words, node.ring, blind)
 
     def _note(self, node: Node, mine: Buffer | None) -> None:
         if len(self._parties) > 2:
-            self._transcript.update(self.kernel.pack(node.value, node.ring))
+            whole = node.ring == Z64 and sys.byteorder == "little" and node.value.flags.c_contiguous
+            self._transcript.update(node.value.data if whole else self.kernel.pack(node.value, node.ring))
         if self._probe is not None:
             self._probe.opened(self._name, node, mine)
         if self._audit is not None and node.op == "open" and node.payload is not None:

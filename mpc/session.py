@@ -12,7 +12,7 @@ from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, UsageError
 from mpc.kernel import Kernel
 from mpc.lines import script_line
-from mpc.ring import Z64, Array, Ring
+from mpc.ring import Z64, Array, Ring, Value
 from mpc.schedule import Reveal, Segment
 from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape, hides
 from mpc.sharing.share import Public, Share
@@ -220,11 +220,11 @@ class Session:
         asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self.alone else self.parties.index(owner))
         blind = self.node("dealt", (), (number, 0, "InputMask", owner), ring, shape, secret=True)
         self._order(Draw(number, asked, ((ring, shape),), (blind,), blind.line))
-        words = ring.words(encode(self._columns[owner](column)).reshape(shape)) if owner in self._columns else None
+        words = _own_words(ring, self._columns[owner](column), encode, shape) if owner in self._columns else None
         opened = self.node("input", (blind,), (owner, column), ring, shape, secret=False, payload=words)
-        share = -mask + Public(self, opened)
-        share.node.form = (opened, mask.node)
-        return share
+        share = self.node("unmask", (opened,), mask.node.params, ring, shape, secret=True)
+        share.form = (opened, mask.node)
+        return Share(self, share)
 
     def public(self, value: Array, from_: str, ring: Ring = Z64) -> Public:
         """One party's public words, made equal everywhere."""
@@ -389,3 +389,11 @@ class Session:
     def _open_fresh(self, node: Node) -> tuple[Node, Node]:
         mask = self._random("mask", node.ring, node.shape)
         return self._publish(Share(self, node) + mask, mask.node).node, mask.node
+
+
+def _own_words(ring: Ring, column: Array, encode: Callable[[Array], Array], shape: Shape) -> Value:
+    """The words of an input, copied only if they still are the column itself: a table can take half of the memory."""
+    words = encode(column)
+    if ring.packed or words.dtype != ring.dtype or np.may_share_memory(words, column):
+        return ring.words(words.reshape(shape))
+    return words.reshape(shape)

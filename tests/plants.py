@@ -422,11 +422,13 @@ def sent_again(real: Any) -> Any:
 
     def exchange(self: Execution, nodes: Any, segment: Any) -> None:
         real(self, nodes, segment)
-        for node in nodes:
-            for arg in node.args[0].args if node.op == "open" else ():
+        opened = [node for node in nodes if node.op == "open"]  # an input's words and its mask are gone once they are sent
+        for node in opened:
+            for arg in node.args[0].args:
                 if arg is not node.payload and self._local.first:
                     arg.value = arg.ring.add(arg.value, np.uint64(1))
-        real(self, nodes, segment)
+        if opened:
+            real(self, opened, segment)
 
     return exchange
 

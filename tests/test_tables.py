@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import traceback
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,14 +93,23 @@ def test_other_ways_to_write_the_same_file(tmp_path: Path, data: str) -> None:
     assert source.row_keys() == [b"P1", b"P2", b"P3"]
 
 
-def test_arrays_are_read_only_and_each_file_is_read_once(tmp_path: Path) -> None:
+def test_arrays_are_read_only_and_not_kept_once_they_are_handed_out(tmp_path: Path) -> None:
     source = _source(tmp_path, GOOD)
+    source.check()
+    text = (tmp_path / "clinic.csv").read_text()
+    (tmp_path / "clinic.csv").unlink()
     first = source.array("features")
     with pytest.raises(ValueError, match="read-only"):
         first[0, 0] = 0.0
-    (tmp_path / "clinic.csv").unlink()
-    assert source.array("features") is first
+    kept, whole = weakref.ref(first), first.tolist()
     assert "1.5" not in repr(source)
+    del first
+    assert kept() is None
+    (tmp_path / "clinic.csv").write_text(text)
+    assert source.array("features").tolist() == whole
+    (tmp_path / "clinic.csv").write_text(text.replace("P1", "P9", 1))
+    with pytest.raises(DataError, match="has changed since the run began"):
+        source.array("features")
 
 
 def test_a_single_column_gives_a_vector_without_keys(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -50,8 +50,18 @@ class DataSource:
         self.row_keys()
 
     def array(self, table_name: str) -> Floats:
-        """The values, read-only, in schema shape and units: |v| <= bound, ints and bools exact. UsageError if no such table."""
-        return self._load(self.schema.table(self.party, table_name)).values
+        """The values, read-only, in schema shape and units: |v| <= bound, ints and bools exact. UsageError if no such table.
+
+        They are handed out and not kept: asked for again, the table is read again, and must list the same rows.
+        """
+        table = self.schema.table(self.party, table_name)
+        loaded = self._load(table)
+        read = self._read(table) if loaded.values is None else loaded
+        if read.values is None or read.keys != loaded.keys:
+            where = f"table {table_name!r} of {self.party!r}"
+            raise DataError("the file behind a table has changed since the run began", where=where, do="run again")
+        self._loaded[table_name] = replace(loaded, values=None)
+        return read.values
 
     def row_keys(self) -> list[bytes] | None:
         """The row identifiers in order, as UTF-8 without space at either end; None if no table of this party has a key."""
@@ -71,8 +81,11 @@ class DataSource:
 
     def _load(self, table: Table) -> _Loaded:
         if table.name not in self._loaded:
-            self._loaded[table.name] = _read_table(self._sources()[table.name], self._headings(), self.progress)
+            self._loaded[table.name] = self._read(table)
         return self._loaded[table.name]
+
+    def _read(self, table: Table) -> _Loaded:
+        return _read_table(self._sources()[table.name], self._headings(), self.progress)
 
     def _sources(self) -> dict[str, Source]:
         return sources(self.data_toml_path, self.party, {table.name: table for table in self.schema.tables_of(self.party)})
@@ -85,7 +98,7 @@ class DataSource:
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     label: str
-    values: Floats
+    values: Floats | None  # None once they are handed out
     keys: list[bytes]
     place: Callable[[int], str]  # of a row of the table
 

@@ -25,6 +25,7 @@ class Additive:
         self._rules: dict[str, Rule] = {
             "mask": lambda node, v: masks(*node.params).words(node.ring, node.shape),
             "dealt": lambda node, v: dealt(node),
+            "unmask": self._unmask,
             "const": lambda node, v: node.payload,
             "zero": lambda node, v: node.ring.zeros(node.shape),
             "offset": self._offset,
@@ -91,6 +92,18 @@ class Additive:
         out, flat = bytearray(node.ring.bytes(node.size)), x.reshape(-1)
         for start, words in self._masks(*mask.params).blocks(node.ring, node.size):
             self.kernel.pack_block(out, node.size, start, flat[start : start + words.size], node.ring, words)
+        return out
+
+    def _unmask(self, node: Node, v: list[Value]) -> Value:
+        """M minus the mask of these parameters, whose keystream is never written out: inputs can be as large as memory allows."""
+        opened = v[0] if self.first else node.ring.zeros(node.shape)
+        stream = self._masks(*node.params)
+        if node.ring.boolean:
+            return node.ring.sub(opened, stream.words(node.ring, node.shape))
+        out = np.array(opened)
+        flat = out.reshape(-1)
+        for start, words in stream.blocks(node.ring, node.size):
+            self.kernel.accumulate(flat[start : start + words.size], words, negative=True)
         return out
 
     def _offset(self, node: Node, v: list[Value]) -> Value:

@@ -48,8 +48,9 @@ class Columnar:
             raise DataError(_UNSOUND, where=str(self._path), why=f"it says that it has {self.most} rows, and has {first}")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and give back what pyarrow keeps for the next one."""
         self._file.close()
+        library("pyarrow", "tables", str(self._path)).default_memory_pool().release_unused()
 
 
 def _opened(path: Path) -> _Parquet | _Arrow:
