@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 
 from mpc import schedule
-from mpc.errors import ConsentError, IntegrityError, UsageError
+from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
 from mpc.lines import script_line
 from mpc.ring import Z64, Array, Ring, Value
@@ -108,6 +108,7 @@ class Session:
         self._counters = {"node": 0, "mask": 0, "window": 0, "pad": 0, "draw": 0}
         self._digest = bytes(schedule.DIGEST_BYTES)
         self._closed = False
+        self._failure: MpcError | None = None
         self.assumptions: list[tuple[Share, str]] = []  # bits that must all be 1 before anything more is revealed, and why
 
     @property
@@ -290,6 +291,11 @@ class Session:
         if self._revealed is not None:
             self._revealed(label, receivers, value)
 
+    def failed(self, error: MpcError) -> MpcError:
+        """End the session for good, for a reason that all parties know alike: whoever catches the error gets it again."""
+        self._failure = error
+        return error
+
     def flush(self) -> None:
         """Run what is recorded."""
         if self._nodes:
@@ -297,6 +303,8 @@ class Session:
 
     def close(self) -> None:
         """Run what is left, say goodbye."""
+        if self._failure is not None:
+            raise self._failure
         self.flush()
         self._closed = True
         self._engine.close()
@@ -322,7 +330,12 @@ class Session:
         nodes, draws, formed = tuple(self._nodes), tuple(self._draws), tuple(self._formed)
         self._nodes, self._draws, self._formed = [], [], []
         self._digest = schedule.digest(self._digest, nodes, reveals)
-        values = self._engine.run(Segment(nodes, draws, reveals, formed, self._digest))
+        if self._failure is not None:
+            raise self._failure
+        try:
+            values = self._engine.run(Segment(nodes, draws, reveals, formed, self._digest))
+        except MpcError as error:
+            raise self.failed(error) from None
         for node in nodes:
             node.done, node.depth = True, 0
             if not (node.keep or node.lazy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -205,6 +206,16 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], type[MpcError]]] = {
     "exp of wide numbers": (lambda x, y: np.exp(x * y), RangeError),
     "a quotient that may be huge": (lambda x, y: divide(x * x * x * x, y * y * y, low=2**-40), RangeError),
     "a quotient of few digits": (lambda x, y: divide(x * 2.0**20, y, low=2**-17), RangeError),
+    "a numerator without fraction bits": (lambda x, y: divide((x * 2.0**40).sum(), (y * 2.0**40).sum(), low=1), RangeError),
+    "a divisor whose smallest has few digits": (lambda x, y: divide(1.0, y * 256 * y * y * 2.0**18, low=0.02), RangeError),
+    "a root of too wide a range": (lambda x, y: rsqrt(x * x * x * x * 2.0**24, low=2.0**-10), RangeError),
+    "a gain of nothing": (lambda x, y: sigmoid(x, gain=0), UsageError),
+    "a low that is no number": (lambda x, y: divide(x, y, low=float("nan")), UsageError),
+    "a low that is text": (lambda x, y: divide(x, y, low="a"), UsageError),
+    "a high without end": (lambda x, y: exp(x, high=-math.inf), UsageError),
+    "a base of no logarithm": (lambda x, y: log(y, base="ln"), UsageError),
+    "a softmax of nowhere": (lambda x, y: softmax(x, axis=None), UsageError),
+    "tanh of a huge range": (lambda x, y: np.tanh(x * 2.0**62), RangeError),
     "exp below all it can be": (lambda x, y: exp(x, high=-9.0), RangeError),
     "log_sum_exp of nothing": (lambda x, y: log_sum_exp(x[:, :0]), UsageError),
     "division by a secret": (lambda x, y: x / y, UsageError),
@@ -264,3 +275,47 @@ def test_odd_shapes(shape: str) -> None:
         found, right = revealed(lambda x, y, function=function: function(ODD[shape](y))), plain(ODD[shape](Y))
         assert np.shape(found) == np.shape(right)
         assert np.allclose(found, right, rtol=2**-13, atol=2**-10)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_assumption_that_failed_ends_the_session_whatever_the_script_catches(eager: bool, debug: bool) -> None:
+    seen: list[Any] = []
+
+    def main(s: Any) -> None:
+        y = reciprocal(load(s, "a", "x"), low=0.5)
+        for label in ("y", "again", "and again"):
+            with contextlib.suppress(MpcError):
+                seen.append(reveal(y, label=label))
+        with contextlib.suppress(MpcError):
+            seen.append(reveal(load(s, "b", "y"), label="unrelated"))
+
+    with pytest.raises(RangeError, match="reciprocal needs"):
+        mpc.run_local(main, data={"a": {"x": np.array([1.0, 0.001])}, "b": {"y": Y}}, bound=8, eager=eager, debug=debug)
+    assert not [value for value in seen if isinstance(value, np.ndarray)]
+
+
+@pytest.mark.parametrize("bound", [10**8, 10**9])
+def test_ratios_of_large_sums_are_right_or_refused(bound: int) -> None:
+    x = np.full(200, bound // 2)
+    done = 0
+    for low in (1, 10**4, 10**7, 10**9):
+        try:
+            ratio = mpc.run_local(
+                lambda s, low=low: reveal(divide(load(s, "a", "x").sum(), load(s, "a", "y").sum(), low=low), label="ratio"),
+                data={"a": {"x": x, "y": 2 * x}}, bound=bound, debug=True,
+            ).results["a"]  # fmt: skip
+        except RangeError:
+            continue
+        assert ratio == pytest.approx(0.5, rel=1e-4)
+        done += 1
+    assert done
+
+
+def test_a_choice_of_large_whole_numbers_keeps_its_bound() -> None:
+    bound = 1_000_000_007
+    x = np.array([bound, -bound, 0])
+    chosen = mpc.run_local(
+        lambda s: reveal(np.where((v := load(s, "a", "x")) > 0, v * v, 0), label="v"), data={"a": {"x": x}}, bound=bound, debug=True
+    ).results["a"]
+    assert chosen.tolist() == [bound**2, 0, 0]

@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 import mpc
-from protocols import divide, erf, gelu, load, log_sum_exp, reciprocal, reveal, rsqrt, sigmoid, silu, softmax, softplus
+from protocols import (
+    assume_bound,
+    divide,
+    erf,
+    gelu,
+    load,
+    log_sum_exp,
+    reciprocal,
+    reveal,
+    rsqrt,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+)
 from protocols.numbers import Number, relu
 from protocols.numbers.encoding import FRACTION
 
@@ -75,6 +89,28 @@ def test_a_product_with_another_secret_truncates_first(name):
     z = number(lambda y, x: y.reshape(-1)[:1] @ x[:1], (FUNCTIONS | SCALED)[name], X)
     assert y.noise == z.noise == 0
     assert float(np.max(y.frac)) <= 2 * FRACTION + 20
+
+
+SPREAD = {
+    "factors of different sizes": lambda y, x: (y.reshape(-1, 1) * np.array([1, 10**6]))[:, 1],
+    "a public matrix": lambda y, x: (y.reshape(-1, 1) @ np.array([[1, 1000, 10**6]]))[:, 2],
+    "divisors of different sizes": lambda y, x: (y.reshape(-1, 1) / np.array([1000, 1]))[:, 1],
+    "a sum of different scales": lambda y, x: np.stack([y, y * 2.0**-20]).sum(axis=0),
+    "a maximum of different scales": lambda y, x: np.stack([y, y * 2.0**-20]).max(axis=0),
+    "a bound on different scales": lambda y, x: assume_bound(np.stack([y, y * 2.0**-20]), 1.5)[0],
+    "clipped to little": lambda y, x: np.clip(1 - y, 0, 1e-5),
+    "assumed to be little": lambda y, x: assume_bound(1 - y, 1e-4),
+}
+
+
+@pytest.mark.parametrize("name", SPREAD)
+def test_no_way_around_truncation_tells_the_arguments_of_a_flat_function(name):
+    def main(s):
+        x = load(s, "a", "x")
+        return reveal(SPREAD[name](sigmoid(x), x), label="sigmoid")
+
+    values = mpc.run_local(main, data={"a": {"x": np.linspace(15, 24, 400)}}, bound=24.0, debug=True).results["a"]
+    assert len(set(values.tolist())) <= 16
 
 
 def test_a_flat_function_says_no_more_than_its_value():

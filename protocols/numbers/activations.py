@@ -8,19 +8,23 @@ from fractions import Fraction
 
 import numpy as np
 
+from mpc.errors import UsageError
+from mpc.lines import script_line
 from mpc.session import Session
 from mpc.sharing.share import Share
 from protocols import series, waves
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, level_of, number_of
 from protocols.numbers.encoding import FRACTION, overflow
+from protocols.numbers.structure import explained
 from protocols.waves import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
 
 LONGEST = 128  # the longest period; beyond it the clamped form deals less, and is more exact
 
 
+@explained
 def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False) -> Fixed:
-    """gain / (1 + exp(-x)) for 0 < gain <= 1, error at most gain * 2^-13: 1 round for |x| <= 52, 4 for wider bounds.
+    """gain / (1 + exp(-x)) for gain > 0, error at most gain * 2^-13: 1 round for |x| <= 52, 4 for wider bounds.
 
     A small gain is folded into public coefficients, and the result has that many more fraction bits.
 
@@ -28,46 +32,55 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False) -
     multiplied next: what is longer would be truncated then.
     """
     x = number_of(x)
+    if not gain > 0:
+        raise UsageError("The gain of a sigmoid is positive.", where=script_line(), do="multiply the result")
     shift = 0
     while gain * 2**shift <= Fraction(1, 2):
         shift += 1
     scaled = gain * 2**shift
-    if waves.period_for(bound_of(x)) > LONGEST and gain != 1:
+    if gain > 1 or (waves.period_for(bound_of(x)) > LONGEST and gain != 1):
         return sigmoid(x, rounded=rounded).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
     value = _wave(x, LOGISTIC, scaled, rounded)
     return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
 
 
+@explained
 def tanh(x: Number, *, rounded: bool = False) -> Fixed:
     """Hyperbolic tangent, error below 2^-13: 1 round for |x| <= 57, 4 for wider bounds."""
     return _wave(x, TANH, rounded=rounded)
 
 
+@explained
 def erf(x: Number, *, rounded: bool = False) -> Fixed:
     """The error function, error below 2^-13: 1 round for |x| <= 60, 4 for wider bounds."""
     return _wave(x, ERF, rounded=rounded)
 
 
+@explained
 def gelu(x: Number, *, rounded: bool = False) -> Fixed:
     """x/2 (1 + erf(x / sqrt 2)), error below 2^-13: 1 round for |x| <= 59, 4 for wider bounds."""
     return _wave(x, GELU, rounded=rounded)
 
 
+@explained
 def silu(x: Number, *, rounded: bool = False) -> Fixed:
     """x / (1 + exp(-x)), error below 2^-13: 1 round for |x| <= 49, 4 for wider bounds."""
     return _wave(x, SILU, rounded=rounded)
 
 
+@explained
 def softplus(x: Number, *, rounded: bool = False) -> Fixed:
     """log(1 + exp(x)), error below 2^-13: 1 round for |x| <= 52, 4 for wider bounds."""
     return _wave(x, SOFTPLUS, rounded=rounded)
 
 
+@explained
 def sin(x: Number) -> Fixed:
     """Sine of an angle in radians, error below 2^-15 for |x| < 2^30: 1 round."""
     return _rotation(x, series.sin)
 
 
+@explained
 def cos(x: Number) -> Fixed:
     """Cosine of an angle in radians, error below 2^-15 for |x| < 2^30: 1 round."""
     return _rotation(x, series.cos)
@@ -84,6 +97,8 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = F
     if wave.even:
         level = level.reduced(int(np.max(level.frac)) - wave.unit + 1)
     f, low = int(np.max(level.frac)), level.limit.bit_length() + 1
+    if f < 0:
+        overflow(x.s, f"a magnitude of {bound:.3g}, too wide for {wave.name}", x.shape)
     largest = bound + 1 if wave.even else 1.0
     period = waves.period_for(bound if within else waves.threshold(wave), wave, f)
     spare = wave.spare if rounded and within else 0

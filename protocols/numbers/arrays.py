@@ -14,7 +14,7 @@ from mpc.session import Session
 from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits, order
 from protocols.numbers import scaling
-from protocols.numbers.encoding import FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
+from protocols.numbers.encoding import FARTHEST, FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
 from protocols.numbers.secret import DIVIDE, Secret, refuse
 
 
@@ -33,9 +33,11 @@ class Number(Secret):
         super().__init__(s, share)
         self.frac = settled(frac)
         self.limit = limit
-        spare = max(0, limit.bit_length() - 1 - FRACTION)  # nominal precision is never given up
-        self.extra, self.noise = max(0, min(extra, spare)), max(0, min(noise, spare))
+        self.extra = max(0, min(extra, limit.bit_length() - 1 - FRACTION))  # nominal precision is never given up
+        self.noise = max(0, noise)
         self._reduced: dict[int, Number] = {}
+        if np.abs(self.frac).max() > FARTHEST:
+            overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
         if limit >> RING_BITS:
             overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)
 
@@ -64,6 +66,8 @@ class Number(Secret):
         count = self.extra if drop is None else drop
         if count <= 0:
             return self
+        if count > RING_BITS - 1:
+            return self.reduced(RING_BITS - 1).reduced(count - RING_BITS + 1)
         if count not in self._reduced:
             share, frac = arithmetic.truncate(self.s, self.share, count), np.subtract(self.frac, count)
             left = [max(0, bits - count) for bits in (self.extra, self.noise)]
@@ -97,13 +101,14 @@ class Number(Secret):
         shift = np.broadcast_to(np.subtract(target, self.frac), self.shape)
         if not shift.any():
             return self
+        if self.noise:  # it would be of different heights
+            return self.quiet().lifted(frac)
         factor = self.s.constant(np.left_shift(np.uint64(1), shift.astype(np.uint64)))
         return self._new(
             self.share * factor,
             target,
             self.limit << int(shift.max()),
             self._lifted_extra(int(shift.min()), self.limit << int(shift.max())),
-            self.noise and self.noise + int(shift.min()),
         )
 
     def _lifted_extra(self, by: int, limit: int) -> int:
@@ -202,7 +207,8 @@ class Number(Secret):
             moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra, self.noise)
             return moved if factor > 0 else moved.negated()
         words, frac, limit = encoded(factor, digits)
-        x = self.fitted(limit)
+        x = self if np.ndim(words) == 0 else self.quiet()  # factors of different sizes leave noise of different heights
+        x = x.fitted(limit)
         if x.limit * limit >> RING_BITS and digits > FRACTION:
             return self.times(other)
         scale = scaling.smallest(words).bit_length() - 1

@@ -22,8 +22,10 @@ from protocols.numbers.encoding import FRACTION, INPUT
 from protocols.numbers.layout import Layout
 from protocols.numbers.precision import note, warn_if_coarse
 from protocols.numbers.secret import Secret
+from protocols.numbers.structure import explained
 
 
+@explained
 def load(s: Session, owner: str, name: str) -> Number | Bool:
     """The owner's table as a secret array: only the owner opens its file; the others know the schema.
 
@@ -89,6 +91,7 @@ def decode(s: Session, words: Any, frac: Any, limit: int) -> tuple[Any, int]:
     return words.astype(np.int64) * np.exp2(-np.asarray(frac, dtype=np.float64)), 0
 
 
+@explained
 def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
     """One party's public number (say, computed from something revealed), made equal at all parties: 1 round.
 
@@ -104,11 +107,12 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
     return Fixed(s, s.embed(s.public(words, from_)), frac, math.ceil(bound * 2**frac))
 
 
+@explained
 def assume_bound(x: Number, bound: float) -> Number:
     """x with a tighter bound than could be proved. Checked on shares: one bit for all assumptions precedes the next reveal."""
-    if not 0 < bound < math.inf:
-        raise UsageError("An assumed bound is a positive number.", where=script_line())
-    x = x.even(tuple(range(x.ndim)))
+    if not isinstance(x, Number) or not 0 < bound < math.inf:
+        raise UsageError("assume_bound takes secret numbers and one positive number.", where=script_line())
+    x = x.quiet().even(tuple(range(x.ndim)))
     limit = max(1, math.floor(bound * 2 ** float(np.max(x.frac))))
     if x.limit <= limit:
         return x
@@ -137,14 +141,17 @@ def check_assumptions(s: Session) -> None:
     held = s.reveal(flags, label=ASSUMED).astype(np.bool_)[0]
     s.announce(ASSUMED, s.parties, held)
     if isinstance(held, np.bool_) and not held:
-        raise RangeError(
-            "A value is outside what a function needs, or what the script assumed, so no result would be right.",
-            where="; ".join(reasons),
-            why="one of these does not hold for the data; which one is not revealed",
-            do="check the data; state a smaller low, a larger high or a wider bound; in training, standardise and lower the rate",
+        raise s.failed(
+            RangeError(
+                "A value is outside what a function needs, or what the script assumed, so no result would be right.",
+                where="; ".join(reasons),
+                why="one of these does not hold for the data; which one is not revealed",
+                do="check the data; state a smaller low, a larger high or a wider bound; in training, lower the rate",
+            )
         )
 
 
+@explained
 def reveal(
     *x: Secret,
     to: str | Sequence[str] | None = None,
@@ -189,6 +196,7 @@ def _all_secret(x: tuple[Any, ...]) -> None:
     raise UsageError(what, where=script_line(), do=do)
 
 
+@explained
 def peek(x: Secret) -> Any:
     """What a secret array holds, in a debugging run, where one process plays all parties; refused in every other."""
     if not x.s.alone:
@@ -207,10 +215,12 @@ def _meaning(x: Secret, words: Any) -> Any:
         raise UsageError(f"reveal does not know what a {type(x).__name__} means.")
     numbers, outside = decode(x.s, words, x.frac, x.limit)
     if outside:
-        raise IntegrityError(
-            "A revealed value is outside the range that its bounds prove.",
-            where=f"{x.s.name}, {script_line()}",
-            why="a party's data or arithmetic is faulty, or an earlier value left the ring",
-            do="check the inputs against their declared bounds at every party; do not use this result",
+        raise x.s.failed(
+            IntegrityError(
+                "A revealed value is outside the range that its bounds prove.",
+                where=f"{x.s.name}, {script_line()}",
+                why="a party's data or arithmetic is faulty, or an earlier value left the ring",
+                do="check the inputs against their declared bounds at every party; do not use this result",
+            )
         )
     return words.astype(np.int64)[()] if isinstance(x, Int) else numbers[()]

@@ -14,14 +14,16 @@ from protocols.inverse import INVERSE_UNIT, SCALED
 from protocols.numbers.arrays import Bool, Fixed, Number
 from protocols.numbers.encoding import FRACTION, RING_BITS
 from protocols.numbers.secret import Secret
+from protocols.numbers.structure import explained
 
 SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
 ERROR = 13  # bits below the point at which a quotient may be off
 EXPONENT = 28  # fraction bits of an exponent
-DIVISOR = 44  # bits of a divisor, so that as many are left for the quotient
+DIVISOR, DIGITS = 44, 19  # bits of a divisor, so that as many are left for the quotient; and of the smallest it can be
 LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
 
+@explained
 def exp(x: Number, high: float | None = None) -> Fixed:
     """e^x, error below 2^-13 max(1, e^x): 1 round where x >= -20 is proved, else 4, and 0 below that.
 
@@ -29,6 +31,8 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     Raises RangeError where neither does.
     """
     x = number_of(x)
+    if high is not None and not math.isfinite(high):
+        raise UsageError("high is not a finite number.", where=script_line(), do=f"leave it out, or state one up to {LARGEST:g}")
     level, bound = exponent_of(x), bound_of(x)
     f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
     if top > LARGEST:
@@ -49,14 +53,18 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     else:
         share = exponential.exp(x.s, level.share, f, low, top, unit)
     largest = math.ceil(math.exp(top) * 2.0**unit + exponential.exp_error(f, low, top, unit, math.exp(top)))
-    return Fixed(x.s, share, unit, largest, unit - FRACTION, unit - FRACTION)
+    spare = _beyond(unit, largest)
+    return Fixed(x.s, share, unit, largest, spare, spare)
 
 
+@explained
 def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     """Logarithm of numbers that are at least `low` > 0, their resolution by default; error below 2^-17: 5 rounds.
 
     Checked before the next reveal; `base` is log, log2 or log10.
     """
+    if base not in ("log", "log2", "log10"):
+        raise UsageError("The base of a logarithm is log, log2 or log10.", where=script_line())
     x = number_of(x)
     level = level_of(x)
     smallest = 1 if low is None else _units(level, low)
@@ -68,8 +76,12 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     return Fixed(x.s, share, INVERSE_UNIT, limit, INVERSE_UNIT - FRACTION, INVERSE_UNIT - FRACTION)
 
 
+@explained
 def sqrt(x: Number) -> Fixed:
-    """Square root of numbers that are not negative, 0 at 0; relative error 2^-18: 7 rounds. Checked before the next reveal."""
+    """Square root of numbers that are not negative, 0 at 0: 7 rounds. That they are not is checked before the next reveal.
+
+    Relative error 2^-18 for numbers down to 2^-36 of their bound; the roots of smaller ones are off by 2^-37 of the bound's root.
+    """
     x = _even(_narrow(number_of(x)))  # each column keeps its own scale: one for all would not fit where their bounds are far apart
     _at_least(x, 0, "sqrt")
     top = max(2, x.limit.bit_length())
@@ -81,6 +93,7 @@ def sqrt(x: Number) -> Fixed:
     return Fixed(x.s, share, frac, limit, spare, spare)
 
 
+@explained
 def divide(a: Any, b: Any, low: Any = None) -> Number:
     """a / b for |b| at least `low` > 0; error 2^-18 of the quotient and 2^-13: 8 rounds. Checked before the next reveal.
 
@@ -88,16 +101,19 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
     """
     if not isinstance(b, Secret):
         return number_of(a).over(b)
-    b = level_of(_narrow(number_of(b), DIVISOR))
+    b = level_of(number_of(b))
+    wide = (b.limit // _units(b, low)).bit_length()
+    b = _narrow(b, max(DIVISOR, DIGITS + wide))
     a = level_of(number_of(a) if isinstance(a, Secret) else b._other(a))
     smallest = _units(b, low)
     top = max(2, b.limit.bit_length())
-    fine = int(np.max(a.frac, initial=0))
+    fine, given = (int(np.max(a.frac)), int(np.max(b.frac)))
     a = a.reduced(max(0, (a.limit // smallest).bit_length() + top - RING_BITS + 2))
-    least = math.log2(smallest) - int(np.max(b.frac, initial=0))
-    lost = fine > int(np.max(a.frac, initial=0)) and -int(np.max(a.frac)) - least > -ERROR
+    left = int(np.max(a.frac))
+    least = math.log2(smallest) - given
+    lost = fine > left and -left - least > -ERROR
     largest = (a.limit // smallest + 1).bit_length()
-    frac = RING_BITS - 2 - largest + int(np.max(a.frac, initial=0)) - int(np.max(b.frac, initial=0))
+    frac = RING_BITS - 2 - largest + left - given
     if lost or largest + top > RING_BITS - 1 or SCALED - frac > -ERROR:
         what = f"A quotient of up to {bound_of(a):.3g} and at least {2.0**least:.3g} has too few digits."
         why = f"the divisor may be anything up to {bound_of(b):.3g}"
@@ -107,9 +123,11 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
     unit = RING_BITS - 2 - largest
     share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1)
     limit = _with_error(((a.limit << unit) // smallest) + 1)
-    return Fixed(a.s, share, frac, limit, frac - FRACTION, frac - FRACTION)
+    spare = _beyond(frac, limit)
+    return Fixed(a.s, share, frac, limit, spare, spare)
 
 
+@explained
 def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -> Fixed:
     """sqrt(times / x) for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds.
 
@@ -120,6 +138,10 @@ def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -
     smallest = _units(x, low)
     if not proved:
         _at_least(x, smallest, "rsqrt")
+    if x.limit // smallest >> WIDEST_ROOT:
+        do = "state a larger low or a smaller bound"
+        why = f"it is up to {bound_of(x):.3g}"
+        raise RangeError("x has too wide a range for 1 / sqrt(x).", where=script_line(), why=why, do=do)
     unit = RING_BITS - 2
     while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
         unit -= 1
@@ -128,6 +150,7 @@ def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -
     return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, spare, spare)
 
 
+@explained
 def reciprocal(x: Number, low: Any = None) -> Fixed:
     """1 / x for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds. Checked before the next reveal.
 
@@ -170,9 +193,17 @@ def exponent_of(x: Number) -> Number:
     return level
 
 
+WIDEST_ROOT = 40  # bits between the smallest and the largest argument of a root, whose scale keeps 17 bits
+
+
 def _narrow(x: Number, bits: int = RING_BITS - 2) -> Number:
     """x with as few extra bits dropped as leave room for lifting it to an even number of fraction bits."""
     return x.fitted(1, bits)
+
+
+def _beyond(frac: int, limit: int) -> int:
+    """Bits of a result that are beyond 2^-16, or beyond 2^-16 of its bound where that is below 1."""
+    return min(frac, limit.bit_length() - 1) - FRACTION
 
 
 def _spare(limit: int, ratio: int) -> int:
@@ -207,6 +238,8 @@ def _units(x: Number, low: Any) -> int:
     if low is None:
         what, do = "The smallest magnitude of the divisor is not stated.", "add low=...; that it holds is checked on shares"
         raise UsageError(what, where=script_line(), do=do)
+    if not np.isfinite(np.asarray(low, dtype=np.float64)).all() or not np.size(low):
+        raise UsageError("The stated lower bound of x is not a finite number.", where=script_line(), do="write say low=0.01")
     units = int(np.min(np.floor(np.multiply(low, np.exp2(x.frac)))))
     if not 1 <= units <= x.limit:
         raise RangeError(

@@ -17,11 +17,13 @@ from mpc.session import Session
 from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.doors import loaded, schema_of
 from protocols.numbers.joining import joined
+from protocols.numbers.structure import explained
 
 DEALT = (200, 8)  # at most one row in 200 is left over by the groups, one in 8 of a group by the groups within it
 SHUFFLE = b"public shuffle of rows"  # where a generator takes a session's id: this order is the same in every session
 
 
+@explained
 def load_rows(s: Session, name: str, owners: Sequence[str] | None = None, *, shuffle: int | None = None) -> Number | Bool:
     """The table `name` of all its owners (or of those named) as one secret array: rows under one another, sorted by owner.
 

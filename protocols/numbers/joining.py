@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,5 +108,6 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     left, right = base._other(x), base._other(y)
     chosen = condition.times(left.minus(right)).plus(right)
     if all(isinstance(v.frac, int) for v in (left, right, chosen)):  # one of the two, give or take a truncation
-        return chosen.assume(max(math.ceil(v.limit * 2.0 ** (chosen.frac - v.frac)) for v in (left, right)) + 2)
+        raised = [(v.limit, int(chosen.frac) - int(v.frac)) for v in (left, right)]
+        return chosen.assume(max(limit << up if up >= 0 else (limit >> -up) + 1 for limit, up in raised) + 2)
     return chosen

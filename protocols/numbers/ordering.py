@@ -15,6 +15,7 @@ from protocols import order, rectifier
 from protocols.numbers.arrays import Bool, Int, Number
 from protocols.numbers.elementary import number_of
 from protocols.numbers.secret import Secret, refuse
+from protocols.numbers.structure import explained
 
 FARTHEST = 60  # bits of a limit
 Pick = Callable[[Session, Share, int], Share]
@@ -53,6 +54,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     return x if a_max is None else smaller(x, a_max)
 
 
+@explained
 def relu(x: Number) -> Number:
     """max(x, 0): 4 rounds."""
     x = number_of(x)

@@ -89,7 +89,7 @@ def combined(x: Number, factor: Any, left: bool = False) -> Number:
     x = x.even((x.ndim - 2 if left else x.ndim - 1,))
     terms = max(1, plain.shape[-1 if left else -2])
     words, frac, limit = encoded(plain)
-    x = x.fitted(limit * terms)
+    x = x.quiet().fitted(limit * terms)
     words, frac, limit = coarser(plain, words, frac, limit, (x.limit * limit * terms).bit_length() - RING_BITS)
     constant = x.s.constant(words)
     share = constant @ x.share if left else x.share @ constant
@@ -98,7 +98,7 @@ def combined(x: Number, factor: Any, left: bool = False) -> Number:
     )
     bits, most = smallest(words).bit_length() - 1, x.limit * limit * terms
     left_over = spare(frac, most) if x.whole else droppable(x, terms=terms) + bits
-    return _without_axes(x._new(share, np.add(wide, frac), most, left_over, x.noise and x.noise + bits), *vectors)
+    return _without_axes(x._new(share, np.add(wide, frac), most, left_over), *vectors)
 
 
 def _without_axes(result: Number, left: bool, right: bool) -> Number:

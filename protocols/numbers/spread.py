@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from protocols.numbers.arrays import Bool, Int, Number
+from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.elementary import sqrt
 from protocols.numbers.encoding import MEAN_DIGITS
 from protocols.numbers.ordering import larger
@@ -20,7 +20,6 @@ def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
     if count <= ddof:
         refuse(x, f"the variance of {count} numbers with ddof={ddof}", "check shape and ddof")
     centred = x.minus(x.mean(gone, keepdims=True))
-    centred = centred if isinstance(x, Int) else centred.at_scale_of(x)  # whole numbers have no fraction bits to go back to
     # One division: to multiply the mean by count / (count - ddof) afterwards would cost it all bits that do not fit the ring then.
     return centred.squared().sum(gone, keepdims=keepdims).times(1.0 / (count - ddof), digits=MEAN_DIGITS)
 

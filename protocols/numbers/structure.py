@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from mpc.errors import UsageError
+from mpc.errors import MpcError, UsageError
 from mpc.lines import script_line
 from mpc.session import Session
 from mpc.sharing.node import ShapeError, axes
 from mpc.sharing.share import Share
 from mpc.unknown import Unknown
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Structured:
@@ -166,6 +171,24 @@ def fitting(x: Structured, what: str) -> Iterator[None]:
         where = f"{x.s.name}, {script_line()}"
         do = f"compare shapes and axes; this array has shape {x.shape}"
         raise UsageError(f"The operands or axes of {what} do not fit together.", where=where, why=str(error), do=do) from None
+
+
+def explained(call: Callable[P, T]) -> Callable[P, T]:
+    """A function for scripts: what Python says of unusable arguments becomes an error that names function and script line."""
+
+    @functools.wraps(call)
+    def explaining(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except MpcError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            why = str(error)
+        does = (call.__doc__ or "").partition("\n")[0]
+        what = f"{call.__name__} cannot be called in this way."
+        raise UsageError(what, where=script_line(), why=why, do=f"{call.__name__}{inspect.signature(call)}: {does}")
+
+    return explaining
 
 
 def whole(k: Any) -> int:
