@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {  # what is refused, and what the error 
     "too many": (lambda x, m, i: x[0, 0], "too many"),
     "list of numbers with fractions": (lambda x, m, i: x[[0.0, 1.0]], "float64"),
     "ragged list": (lambda x, m, i: x[[[0], [1, 2]]], "index"),
-    "a string": (lambda x, m, i: x["a"], "str"),
+    "a string": (lambda x, m, i: x["a"], "position"),
     "two lists": (lambda x, m, i: m[[0, 1], [1, 2]], "two steps"),
     "slice with fractions": (lambda x, m, i: x[0.0:1.0], "index"),
     "axis": (lambda x, m, i: m.sum(axis=5), "axis 5"),
@@ -233,6 +234,24 @@ ABSENT = {
     "a quotient without low": (lambda x: divide(x, x), "add low"),
     "a reciprocal without low": (lambda x: reciprocal(x), "add low"),
     "whole division": (lambda x: x // 10, "edges"),
+    "isnan": (lambda x: np.isnan(x), "never NaN.*indicator"),
+    "nanmean": (lambda x: np.nanmean(x), "np.mean: a secret is never NaN"),
+    "NaN as a marker": (lambda x: np.where(x < 2, np.nan, x), "cannot occur, such as -1"),
+    "an infinite marker": (lambda x: np.where(x < 2, x, [1.0, np.inf]), "cannot occur, such as -1"),
+    "linear algebra": (lambda x: np.linalg.solve(np.eye(2), x), "do: not yet supported$"),
+    "no sorting": (lambda x: sorted(x), "no sorted"),
+    "a choice in Python": (lambda x: 1 if x[0] > 1 else 2, "np.where"),
+    "and": (lambda x: (x > 1) and (x < 2), "write & | ~"),
+    "a format": (lambda x: f"{x.mean():.2f}", "reveal"),
+    "another format": (lambda x: "{:>8}".format(x[0]), "reveal"),  # noqa: UP032  # as a newcomer writes it
+    "an old format": (lambda x: "%.2f" % x.mean(), "reveal"),  # noqa: UP031
+    "round()": (lambda x: round(x.mean(), 2), "round what is revealed"),
+    "math.trunc": (lambda x: math.trunc(x[0]), "round what is revealed"),
+    "math.sqrt": (lambda x: math.sqrt(x[0]), "np.sqrt"),
+    "a list of secrets": (lambda x: np.array([x[0], x[1]]), "np.stack"),
+    "a column's name": (lambda x: x["age"], "positions"),
+    "elements of a number": (lambda x: list(x.mean()), "x\\[None\\]"),
+    "length of a number": (lambda x: len(x.mean()), "x\\[None\\]"),
 }
 
 
@@ -247,6 +266,27 @@ def test_what_is_absent_names_the_nearest_way(name):
 
     with pytest.raises(UsageError, match=advice):
         mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4.0, debug=True)
+
+
+def test_what_python_expects_as_a_type_error_is_one():
+    def main(s):
+        with pytest.raises(TypeError, match="no length"):
+            len(load(s, "a", "x").mean())
+        with pytest.raises(TypeError):
+            {load(s, "a", "x"): 1}
+
+    mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4.0, debug=True)
+
+
+def test_what_shows_nothing_works(capsys):
+    def main(s):
+        x = load(s, "a", "x")
+        print(f"{x}", x, str(x), f"{x!r}")
+        return reveal(sum(x), sum(v * v for v in x), sum(x > 1), label="sums")
+
+    sums = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}}, bound=4.0, debug=True).results["a"]
+    assert capsys.readouterr().out.split("\n")[0] == " ".join(["<secret Fixed (2,)>"] * 4)
+    np.testing.assert_allclose(sums, [3, 5, 1], atol=1e-3)
 
 
 def test_methods_that_numpy_has_too():

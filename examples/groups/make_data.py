@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SITE, PEOPLE = "4", 300
+HEALTH = {"hlthg": "good", "hlthf": "fair", "hlthp": "poor"}  # columns of the study; 1 in one of them, or the health is excellent
 
 
 def study() -> list[dict[str, str]]:
@@ -36,8 +37,8 @@ def write(name: str, header: list[str], rows: list[list[object]]) -> None:
 def main() -> None:
     people = sorted(study(), key=place)[:PEOPLE]
     names = [f"C{number:03d}" for number in range(1, PEOPLE + 1)]
-    health = [int(row["hlthg"]) + 2 * int(row["hlthf"]) + 3 * int(row["hlthp"]) for row in people]  # 0 for excellent
-    write("survey.csv", ["citizen", "health"], [[name, code] for name, code in zip(names, health, strict=True)])
+    health = [next((word for column, word in HEALTH.items() if int(row[column])), "excellent") for row in people]
+    write("survey.csv", ["citizen", "health"], [[name, word] for name, word in zip(names, health, strict=True)])
     visits = [int(float(row["mdvis"])) for row in people]
     write("insurer.csv", ["citizen", "visits"], [[name, count] for name, count in zip(names, visits, strict=True)])
 

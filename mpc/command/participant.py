@@ -51,13 +51,15 @@ def data_path(program: Program, name: str, given: Path | None) -> Path | None:
 
 
 def prepare(program: Program, name: str, data: Path | None, *, eager: bool, loading: Progress | None = None) -> Prepared:
-    """Plan the program as party `name` and check its data against the schema; raises what either finds wrong.
+    """Plan the program as party `name` and check its data against the schema; raises what either finds wrong, prints hints.
 
     `loading` is told how many rows of a table have been read, and of how many.
     """
     source = DataSource(program.schema, name, data_path(program, name, data), loading)
     plan = planned(program, name, eager=eager)
     source.check()
+    for hint in source.hints():
+        print(hint, flush=True)
     return Prepared(name, program, plan, source)
 
 
@@ -138,8 +140,10 @@ def debug(
 ) -> Cost:
     """Run the program in this process as all parties at once; reads the data files of them all."""
     sources = {name: DataSource(program.schema, name, data_path(program, name, data.get(name))) for name in program.schema.parties}
-    for source in sources.values():
+    for name, source in sources.items():
         source.check()
+        for hint in source.hints():
+            print(f"[{name}] {hint}", flush=True)
     columns = {name: source.array for name, source in sources.items()}
     options = Options(eager, "reference" if kernel == "auto" else kernel, context=program.schema, revealed=revealed)
     try:

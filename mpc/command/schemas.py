@@ -33,7 +33,8 @@ def check(party: str, schema_path: Path, data: Path | None) -> int:
     file = data or (schema_path.parent / f"{party}.data.toml" if tables else None)
     screen = show.Screen()
     try:
-        errors = DataSource(schema, party, file, show.loading(screen)).problems()
+        source = DataSource(schema, party, file, show.loading(screen))
+        errors = source.problems()
     finally:
         screen.close()
     for error in errors:
@@ -41,6 +42,8 @@ def check(party: str, schema_path: Path, data: Path | None) -> int:
     if errors:
         return DataError.exit_code
     print(f"{party}: {_counted(len(tables), 'table fits', 'tables fit')} the schema{': ' if tables else ''}{_described(tables)}")
+    for hint in source.hints():
+        print(hint)
     print(f"Digest of the schema, the same at everyone: {schema.digest().hex()[:DIGITS]}")
     return 0
 

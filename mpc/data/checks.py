@@ -23,6 +23,8 @@ Fault = tuple[int, str]  # which cell, or WHOLE_COLUMN, and what is wrong
 
 WHOLE_COLUMN = -1
 EMPTY = "is empty"
+BOUNDED = ("real", "int")  # the types of which people choose a bound
+LOOSE = 128  # so many times the largest magnitude is too wide a bound: of the twenty bits below it, seven are idle
 _REAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]*(?:\.0*)?")
 _ZEROS = re.compile(r"(?<=[0-9])\.0*(?=,|$)")
@@ -49,6 +51,16 @@ def checked(column: Column, cells: Cells, out: Floats) -> list[Fault]:
         return found
     _spread(column, *found, out)
     return []
+
+
+def magnitude(values: Floats) -> float:
+    """The largest absolute value; 0 of nothing."""
+    return float(max(values.max(initial=0.0), -values.min(initial=0.0)))
+
+
+def loose(column: Column, largest: float) -> bool:
+    """Whether the column's bound costs digits: its numbers, of up to this magnitude, stay far below it."""
+    return column.type in BOUNDED and 0 < largest < column.bound / LOOSE
 
 
 def _spread(column: Column, values: Floats, gaps: Mask | None, out: Floats) -> None:

@@ -123,6 +123,8 @@ def _same_rows_where_keyed(at: Place, tables: list[Table]) -> None:
         if table.rows != keyed[0].rows:
             why = f"keys are compared row by row, and {keyed[0].name!r} of {keyed[0].owner!r} has {keyed[0].rows} rows"
             do = "leave out the key where parties hold rows of their own"
+            if table.name == keyed[0].name:
+                do = "tables of different people, which load_rows puts under one another, have no key: leave it out of each"
             raise replace(at, party=table.owner, table=table.name).error(
                 f"a table with a key has {table.rows} rows", why=why, do=do
             )

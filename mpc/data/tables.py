@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mpc.data.cells import Batch, Progress
-from mpc.data.checks import Floats, checked
+from mpc.data.checks import BOUNDED, Floats, checked, loose, magnitude
 from mpc.data.keys import Rows, agreed_list
 from mpc.data.place import suggestion
 from mpc.data.private import Source, sources
@@ -31,9 +31,9 @@ from mpc.errors import DataError
 class DataSource:
     """The tables that `party` owns. `data_toml_path` may be None for a party that owns none.
 
-    Each table is read once, by whichever method needs it first. All three raise DataError, naming file, column and row number but
-    never a value, if data.toml or a file does not fit the schema. A real is the float64 nearest to the decimal in the file.
-    `progress` is told, now and then, how many rows of a table have been read, and of how many.
+    Each table is read once, by whichever method needs it first. All but `problems` raise DataError, naming file, column and row
+    number but never a value, if data.toml or a file does not fit the schema. A real is the float64 nearest to the decimal in the
+    file. `progress` is told, now and then, how many rows of a table have been read, and of how many.
     """
 
     schema: Schema
@@ -79,6 +79,14 @@ class DataSource:
         found = found or _failures([partial(self._load, table) for table in self.schema.tables_of(self.party)])
         return found or _failures([self.row_keys])
 
+    def hints(self) -> list[str]:
+        """For the owner alone, as they tell something of the data: columns whose bounds are much wider than they need."""
+        return [
+            f"table {table.name!r}, column {name!r}: no value reaches 1/100 of its bound; a tighter bound gives more digits"
+            for table in self.schema.tables_of(self.party)
+            for name in self._load(table).loose
+        ]
+
     def _load(self, table: Table) -> _Loaded:
         if table.name not in self._loaded:
             self._loaded[table.name] = self._read(table)
@@ -101,6 +109,7 @@ class _Loaded:
     values: Floats | None  # None once they are handed out
     keys: list[bytes]
     place: Callable[[int], str]  # of a row of the table
+    loose: tuple[str, ...]  # columns
 
 
 def _failures(steps: Iterable[Callable[[], object]]) -> list[DataError]:
@@ -122,10 +131,10 @@ def _read_table(source: Source, headings: frozenset[str], progress: Progress | N
         wanted = _located(source, reader, problems)
         problems.raise_if_any()
         values = _empty(table, reader.most if agreed is None else None, source.where)
-        rows, seen = Rows(len(values), agreed), 0
+        rows, seen, largest = Rows(len(values), agreed), 0, [0.0] * len(table.columns)
         for batch in reader.batches(wanted):
             seen += len(batch.rows) + len(batch.broken)
-            _take(source, batch, rows, values, problems)
+            _take(source, batch, rows, values, largest, problems)
             if progress is not None:
                 progress(min(seen, table.rows), table.rows)
         _count(problems, table, values, seen if agreed is None else table.rows)
@@ -135,7 +144,8 @@ def _read_table(source: Source, headings: frozenset[str], progress: Progress | N
         origin = rows.origins()
         place = reader.place
     values.setflags(write=False)
-    return _Loaded(label, values.reshape(table.shape), keys, lambda row: place(origin[row]))
+    wide = tuple(column.name for column, most in zip(table.columns, largest, strict=True) if loose(column, most))
+    return _Loaded(label, values.reshape(table.shape), keys, lambda row: place(origin[row]), wide)
 
 
 def _agreed(source: Source, headings: frozenset[str]) -> dict[str, int]:
@@ -181,8 +191,8 @@ def _empty(table: Table, most: int | None, where: str) -> Floats:
     raise DataError("there is not enough memory for a table", where=where, why=f"it has {rows} rows of {table.width} columns")
 
 
-def _take(source: Source, batch: Batch, rows: Rows, values: Floats, problems: Problems) -> None:
-    """Check a batch and put its features into their rows; what is wrong becomes problems."""
+def _take(source: Source, batch: Batch, rows: Rows, values: Floats, largest: list[float], problems: Problems) -> None:
+    """Check a batch and put its features into their rows, columns' magnitudes into `largest`; what is wrong becomes problems."""
     table = source.table
     for row, text in batch.broken:
         problems.add(row, -1, text)
@@ -202,4 +212,6 @@ def _take(source: Source, batch: Batch, rows: Rows, values: Floats, problems: Pr
         found = checked(column, cells[number], block[:, start:stop])
         if found:
             problems.add_cells(numbers, number, source.label(column.name), found)
+        elif column.type in BOUNDED:
+            largest[number] = max(largest[number], magnitude(block[:, start]))
     values[at] = block

@@ -10,6 +10,7 @@ import numpy as np
 from mpc.ring import BIT
 from mpc.sharing.node import ShapeError, broadcast
 from mpc.sharing.share import concat
+from protocols.numbers.advice import MARKER
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.encoding import FRACTION, public, settled
 from protocols.numbers.secret import Secret, extent, refuse, truth
@@ -89,6 +90,12 @@ def dot(a: Any, b: Any) -> Any:
     return np.multiply(a, b) if 0 in (left, right) else np.matmul(a, b)
 
 
+def finite(x: Any) -> bool:
+    """Whether a public operand has neither NaN nor infinite numbers; what is no number is for others to refuse."""
+    plain = np.asarray(x)
+    return plain.dtype.kind != "f" or bool(np.isfinite(plain).all())
+
+
 def where(condition: Any, x: Any, y: Any) -> Any:
     """np.where with a secret condition: y + condition * (x - y)."""
     if not isinstance(condition, Bool):
@@ -96,6 +103,8 @@ def where(condition: Any, x: Any, y: Any) -> Any:
         do = "compare it first: condition > 0" if condition is secret else "choose in plain Python, or multiply by 0 and 1"
         refuse(secret, "np.where with a condition that is not a secret truth value", do)
     broadcast(condition.shape, broadcast(extent(x), extent(y)))
+    if not all(isinstance(v, Secret) or finite(v) for v in (x, y)):
+        refuse(condition, "np.where with NaN or an infinite number", MARKER)
     if truth(x) and truth(y):
         x, y = (v if isinstance(v, Bool) else np.asarray(v) for v in (x, y))
         differ = np.logical_xor(x, y)

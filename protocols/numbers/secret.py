@@ -12,6 +12,8 @@ from mpc.errors import UsageError
 from mpc.lines import script_line
 from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.unknown import Unknown
+from protocols.numbers.advice import CHOICE, NEAREST, REVEAL, REVEALED
+from protocols.numbers.advice import DIVIDE as DIVIDE  # for the modules above, too
 from protocols.numbers.structure import Structured, fitting, named
 from protocols.numbers.structure import refuse as refuse  # what the modules above refuse with
 
@@ -23,23 +25,8 @@ UFUNCS = {
     "bitwise_and": "both", "bitwise_or": "either", "bitwise_xor": "differ", "invert": "inverted",
     "logical_and": "both", "logical_or": "either", "logical_xor": "differ", "logical_not": "inverted",
 }  # fmt: skip
-DIVIDE = "use divide(a, b, low=smallest magnitude b can have), or sigmoid(x) for 1 / (1 + np.exp(-x)), both from protocols"
 LOGIC = frozenset({"both", "either", "differ"})
 FUNCTIONS = ("sum", "mean", "transpose", "reshape", "ravel", "squeeze", "broadcast_to", "expand_dims")
-NEAREST = {  # names that people reach for, and what does the same
-    "reciprocal": "use reciprocal(x, low=...), from protocols import reciprocal", "cbrt": "exp(log(x) / 3)",
-    "append": "use np.concatenate([x, y])",
-    "swapaxes": "use x.transpose(order)", "moveaxis": "use x.transpose(order)", "inner": "use x @ y", "tensordot": "use np.einsum",
-    "take": "use x[index]", "count_nonzero": "use (x != 0).sum()", "sort": "not yet supported", "median": "not yet supported",
-    "floor_divide": "use x / y; for classes, count the thresholds that are reached: (x[..., None] >= edges).sum(-1)",
-    "remainder": "use x / y and comparisons", "any": "use x.sum() > 0", "all": "use x.sum() == x.size", "prod": "multiply",
-    "round": "round what is revealed", "around": "round what is revealed", "rint": "round what is revealed",
-    "astype": "leave it out: secret arrays have no dtype", "dtype": "leave it out: secret arrays have no dtype",
-    "cumsum": "multiply by a triangle of ones: np.tri(len(x)) @ x", "norm": "use np.sqrt((x * x).sum())",
-    "cov": "use ((x - x.mean()) * (y - y.mean())).mean()", "zeros_like": "use np.zeros(x.shape)",
-    "ones_like": "use np.ones(x.shape)", "full_like": "use np.full(x.shape, value)",
-    "logaddexp": "use softplus(y - x) + x, from protocols import softplus", "fmax": "use np.maximum", "fmin": "use np.minimum",
-}  # fmt: skip
 
 
 class NoSuchAttribute(UsageError, AttributeError):
@@ -176,11 +163,16 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"<secret {type(self).__name__} {self.shape}>"
 
+    def __format__(self, form: str) -> str:
+        if form:  # digits are asked for
+            refuse(self, f"the format {form!r}", REVEAL)
+        return repr(self)
+
     def __bool__(self) -> bool:
-        refuse(self, "bool()", "reveal it, or choose with np.where(condition, a, b)")
+        refuse(self, "bool()", CHOICE)
 
     def __float__(self) -> float:
-        refuse(self, "float()", REVEAL)
+        refuse(self, "float()", f"use np.sqrt, np.log and so on in place of math.sqrt, math.log; {REVEAL}")
 
     def __int__(self) -> int:
         refuse(self, "int()", REVEAL)
@@ -191,14 +183,20 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
     def __index__(self) -> int:
         refuse(self, "use as an index", REVEAL)
 
+    def __round__(self, _: Any = None) -> NoReturn:
+        refuse(self, "round()", REVEALED)
+
+    def __trunc__(self) -> NoReturn:
+        refuse(self, "math.trunc()", REVEALED)
+
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        refuse(self, "conversion to a plain NumPy array", REVEAL)
+        refuse(self, "conversion to a plain NumPy array", f"np.stack([x, y]) puts secrets into one array; {REVEAL}")
 
     def __reduce_ex__(self, _: Any) -> NoReturn:
         refuse(self, "pickling or copying", "secret arrays are immutable and need no copy; to store one, reveal it")
 
     def __contains__(self, _: object) -> bool:
-        refuse(self, "`in`", REVEAL)
+        refuse(self, "`in`", "whether it occurs is a secret truth value: (x == value).sum() > 0")
 
     def item(self, *_: int) -> NoReturn:
         """Refused: it would reveal an element."""
@@ -214,7 +212,6 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
     __hash__ = None  # type: ignore[assignment]  # like an array, it compares elementwise
 
 
-REVEAL = 'if it may be known, write reveal(x, label="what it is")'
 REFLECTED = {
     "minus": "minus_from", "over": "over_into", "at": "at_from", "raised": "raised_from",
     "less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal",

@@ -19,6 +19,12 @@ from mpc.session import Session
 from mpc.sharing.node import ShapeError, axes
 from mpc.sharing.share import Share
 from mpc.unknown import Unknown
+from protocols.numbers.advice import GROUP, LOOKUP
+
+
+class Mistyped(UsageError, TypeError):
+    """What Python's own protocols report as a TypeError."""
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,7 +55,8 @@ class Structured:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of a secret number without axes")
+            what = "A secret number without axes has no length, and no elements to go through."
+            raise Mistyped(what, where=f"{self.s.name}, {script_line()}", do="use it as it is; x[None] gives it an axis")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Self]:
@@ -202,7 +209,7 @@ def whole(k: Any) -> int:
 def one_index(x: Structured, k: Any) -> Any:
     """One element of an index, checked: lists become arrays, arrays without axes numbers."""
     if isinstance(k, Structured):
-        refuse(x, "indexing by a secret", "use np.where(condition, a, b) and keep the shape")
+        refuse(x, "indexing by a secret", GROUP if hasattr(k, "both") else LOOKUP)
     if isinstance(k, Unknown):
         refuse(x, "indexing by a revealed value", "the dealer would see it: branch on a comparison of it, or weight the elements")
     if isinstance(k, list | np.ndarray):
@@ -214,6 +221,8 @@ def one_index(x: Structured, k: Any) -> Any:
         refuse(x, "a single truth value as an index", "x[None] adds an axis; np.where(condition, a, b) chooses")
     if k is None or k is Ellipsis or isinstance(k, slice | int | np.integer | np.ndarray):
         return k
+    if isinstance(k, str):
+        refuse(x, "a column's name as an index", "columns have positions, in the order of the schema: x[:, 0] is the first")
     refuse(x, f"an index of type {type(k).__name__}", "use whole numbers, slices, None, ..., or one list of positions")
 
 
