@@ -139,7 +139,6 @@ def check_assumptions(s: Session) -> None:
             flags = concat([flags, s.embed(s.constant(np.ones(lack, dtype=np.uint8), BIT))])
         (flags,) = bits.polynomials(s, flags.reshape((bits.GROUP, -1)), [((1 << bits.GROUP) - 1,)])
     held = s.reveal(flags, label=ASSUMED).astype(np.bool_)[0]
-    s.announce(ASSUMED, s.parties, held)
     if isinstance(held, np.bool_) and not held:
         raise s.failed(
             RangeError(
