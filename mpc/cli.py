@@ -8,17 +8,15 @@ import sys
 import traceback
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import mpc
+from mpc.command.keys import keygen, roster_app
 from mpc.errors import MpcError, UsageError
 
 # Everything else is imported by the command that needs it: `mpc --help` and the start of `mpc run` wait for nothing.
-if TYPE_CHECKING:
-    from mpc.roster import Roster
-
 TRACEBACK = "--traceback"
 
 app = typer.Typer(
@@ -28,7 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-roster_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put participants' entries together, and show them.")
 app.add_typer(roster_app, name="roster")
 schema_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft a schema from a file, and test files against it.")
 app.add_typer(schema_app, name="schema")
@@ -48,13 +45,6 @@ class Format(StrEnum):
     csv = "csv"
     parquet = "parquet"
     npz = "npz"
-
-
-class Role(StrEnum):
-    """What a participant can be."""
-
-    party = "party"
-    dealer = "dealer"
 
 
 Script = Annotated[Path, typer.Argument(metavar="SCRIPT", help="Python script that defines main(s).")]
@@ -84,6 +74,10 @@ Formats = Annotated[
     ),
 ]
 RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
+Listen = Annotated[
+    str,
+    typer.Option("--listen", metavar="HOST:PORT", help="Where to listen, if a gateway forwards my roster address to this machine."),
+]
 KeyFile = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="My key; NAME.key beside the roster by default.")]
 
 
@@ -102,10 +96,14 @@ EPILOG = """Examples:
   mpc schema infer clinic.csv            a draft of what the parties agree on about a file
   mpc schema check --as clinic           test my own files against the agreed schema
   mpc keygen clinic --address 10.0.0.5:7000
-  mpc roster join clinic.toml insurer.toml dealer.toml --out roster.toml
+  mpc roster add roster.toml clinic.toml insurer.toml dealer.toml
+  mpc doctor --roster roster.toml --as clinic
   mpc party --roster roster.toml --as clinic fit.py
   mpc dealer --roster roster.toml
 """
+
+
+app.command()(keygen)
 
 
 @app.callback(epilog=EPILOG)
@@ -171,62 +169,6 @@ def plan(
 
 
 @app.command()
-def keygen(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The participant's name, as in the schema.")],
-    address: Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="Where the others reach it.")],
-    role: Annotated[Role, typer.Option("--role", help="What it is.")] = Role.party,
-    organisation: Annotated[str, typer.Option("--organisation", metavar="ORG", help="Whom it belongs to.")] = "",
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write both files.")] = Path(),
-) -> None:
-    """Make a key, which stays here as NAME.key, and the public entry NAME.toml to send to the others."""
-    from mpc.command.entries import create
-
-    key, entry, mark = create(name, address, role.value, organisation, out)
-    print(f"{key}: your key. It must not leave this machine.\n{entry}: your public entry. Send it to the other participants.")
-    print(f"\nFingerprint, to be read to the others over the phone:\n\n    {mark}\n")
-
-
-@roster_app.command("join")
-def roster_join(
-    entries: Annotated[list[Path], typer.Argument(metavar="ENTRY...", help="The entries that keygen wrote.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The roster to write.")],
-) -> None:
-    """Put entries together into a roster; whatever their order, the roster is the same."""
-    from mpc.command.entries import join
-
-    made = join(entries)
-    if out.exists() and (out.resolve() in [entry.resolve() for entry in entries] or not _is_roster(out)):
-        raise UsageError("The roster would replace another file.", where=str(out), do="choose another path for --out")
-    out.write_text(made.dumps(), encoding="utf-8")
-    _show_roster(made)
-
-
-def _is_roster(path: Path) -> bool:
-    from mpc.roster import Roster
-
-    try:
-        return bool(Roster.load(path))
-    except MpcError:
-        return False
-
-
-@roster_app.command("show")
-def roster_show(file: Annotated[Path, typer.Argument(metavar="FILE", help="The roster.")]) -> None:
-    """Show who takes part, with the fingerprints to compare over the phone."""
-    from mpc.roster import Roster
-
-    _show_roster(Roster.load(file))
-
-
-def _show_roster(roster: Roster) -> None:
-    from mpc.command import show
-    from mpc.command.entries import listing
-    from mpc.command.program import roster_fact
-
-    show.table("", ("name", "role", "address", "organisation", "fingerprint", "days left"), listing(roster), 1)
-    print(f"Digest of the roster, the same at everyone: {roster_fact(roster)['roster']}")
-
-
 @schema_app.command("infer")
 def schema_infer(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet, Arrow or NumPy file.")],
@@ -260,6 +202,7 @@ def party(
     roster: RosterFile,
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who I am in roster and schema.")],
     key: KeyFile = None,
+    listen: Listen = "",
     data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="My data.toml; NAME.data.toml by default.")] = None,
     schema: SchemaFile = None,
     approve: Annotated[str | None, typer.Option("--approve", metavar="DIGEST", help="Agree to the plan with this digest.")] = None,
@@ -275,7 +218,7 @@ def party(
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, _formats(formats, out))
+    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, _formats(formats, out), listen)
     site.party(order, script, schema, data, out, approve, eager=eager)
 
 
@@ -284,6 +227,7 @@ def dealer(
     roster: RosterFile,
     name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who I am; the roster's dealer by default.")] = None,
     key: KeyFile = None,
+    listen: Listen = "",
     wait: Wait = 600.0,
     deadline: Deadline = 30.0,
     patience: Patience = None,
@@ -293,7 +237,34 @@ def dealer(
     """Hand out correlated randomness for one session; sees no data and no results."""
     from mpc.command import site
 
-    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads))
+    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, listen=listen))
+
+
+@app.command()
+def doctor(
+    roster: RosterFile,
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who I am in the roster.")],
+    key: KeyFile = None,
+    listen: Listen = "",
+    script: Annotated[Path | None, typer.Option("--script", metavar="SCRIPT", help="Compare script, plan and schema, too.")] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", metavar="FILE", help="Compare the schema, too.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are to be written.")] = Path(),
+    wait: Wait = 60.0,
+    idle: Annotated[
+        float, typer.Option("--idle", min=0, max=3600, metavar="SECONDS", help="Silence to test, the same at everybody; 0: none.")
+    ] = 5.0,
+    eager: Eager = False,
+    kernel: KernelOption = KernelName.auto,
+) -> None:
+    """Find out with everybody's doctors, before a session, what works between these machines and who must change what."""
+    from mpc.command.doctor import Examination, examine
+    from mpc.command.launch import terminable
+
+    with terminable():
+        order = Examination(roster, name, key, listen, script, schema, out, wait, idle, eager, kernel.value)
+        report = examine(order, lambda line: print(line, flush=True))
+        report.show()
+    raise typer.Exit(report.code)
 
 
 def _assignment(entry: str) -> tuple[str, Path]:

@@ -18,6 +18,7 @@ from mpc.party import check_name
 
 CLOCK_SKEW = timedelta(hours=1)
 LONGEST_DAYS = 3650
+WARNING_DAYS = 30
 
 
 def generate(name: str, *, days: int = 365, _now: datetime | None = None) -> tuple[bytes, bytes]:
@@ -106,6 +107,21 @@ def days_left(certificate_pem: str | bytes) -> int:
     return (parse_certificate(certificate_pem).not_valid_after_utc - datetime.now(UTC)).days
 
 
+def expiry_warning(certificate_pem: str | bytes) -> str:
+    """When the certificate expires, where that is within 30 days and has not happened yet; else an empty text."""
+    left = days_left(certificate_pem)
+    if not 0 <= left < WARNING_DAYS:
+        return ""
+    last = parse_certificate(certificate_pem).not_valid_after_utc
+    return f"it expires on {last:%Y-%m-%d}, in {left} days" if left > 1 else f"it expires on {last:%Y-%m-%d %H:%M} UTC"
+
+
+def named(certificate_pem: str | bytes) -> str:
+    """The name that the certificate's maker wrote into it; empty where there is not exactly one."""
+    found = parse_certificate(certificate_pem).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if len(found) == 1 else ""
+
+
 def date_problem(certificate_pem: str | bytes) -> str:
     """Why the certificate is not valid at this moment by this machine's clock, or an empty text if it is."""
     certificate, now = parse_certificate(certificate_pem), datetime.now(UTC)
@@ -140,7 +156,7 @@ def check_key(key_pem: bytes, certificate_pem: str | bytes, where: str) -> None:
             "Your own certificate is not valid now.",
             where=where,
             why=problem,
-            do="check the clock; otherwise make a new key and certificate and give the certificate to everyone for their rosters",
+            do="check the clock; otherwise run mpc keygen --replace and send the new entry to everyone for their rosters",
         )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import tomllib
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn, cast
@@ -21,6 +22,16 @@ FIELDS = ("name", "role", "address", "organisation", "certificate")
 OPTIONAL = ("organisation",)
 
 
+def same_organisation(one: str, other: str) -> bool:
+    """Whether two texts name one organisation, whatever their case, spacing, punctuation and Unicode form; empty ones do not."""
+    return bool(_letters(one)) and _letters(one) == _letters(other)
+
+
+def _letters(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(letter for letter in folded if unicodedata.category(letter)[0] not in "ZPC")
+
+
 def _refuse(what: str, why: str, do: str, where: str = "") -> NoReturn:
     raise UsageError(what, where=where, why=why, do=do)
 
@@ -31,7 +42,7 @@ class Participant:
 
     name: str
     role: Literal["party", "dealer"]
-    address: str  # host:port, an IPv6 host in square brackets
+    address: str  # host:port, an IPv6 host in square brackets; empty where no connection can come in: it dials all others
     certificate: str  # PEM
     organisation: str = ""
 
@@ -40,11 +51,11 @@ class Participant:
         if self.role not in ("party", "dealer"):
             _refuse("A role is not known.", f"{self.role[:32]!r} is neither party nor dealer", "write party or dealer", self.name)
         match = ADDRESS.fullmatch(self.address)
-        if not match or not 1 <= int(match[1]) <= 65535:
+        if self.listens and (not match or not 1 <= int(match[1]) <= 65535):
             _refuse(
                 "An address is not usable.",
                 f"{self.address[:80]!r} is not host:port",
-                'write for example "10.0.0.5:7000"',
+                'write for example "10.0.0.5:7000", or "" where no connection can come in',
                 self.name,
             )
         if len(self.organisation) > 200 or not self.organisation.isprintable():
@@ -55,8 +66,13 @@ class Participant:
             _refuse(error.what, error.why, error.do, self.name)
 
     @property
+    def listens(self) -> bool:
+        """Whether it has an address on which others can dial it."""
+        return bool(self.address)
+
+    @property
     def endpoint(self) -> tuple[str, int]:
-        """Host, without brackets, and port."""
+        """Host, without brackets, and port, of one that listens."""
         host, _, port = self.address.rpartition(":")
         return host.strip("[]"), int(port)
 
@@ -92,6 +108,17 @@ class Roster:
                     "let each make a key and certificate of its own",
                     f"{other} and {one.name}",
                 )
+        self._check_roles()
+        silent = [one.name for one in self.participants if not one.listens]
+        if len(silent) > 1:
+            _refuse(
+                "These participants cannot reach each other.",
+                "none of them has an address, so that neither can dial the other",
+                "let all but one open a port to the others, and write host:port as its address",
+                " and ".join(silent),
+            )
+
+    def _check_roles(self) -> None:
         dealers = [one for one in self.participants if one.role == "dealer"]
         if len(dealers) > 1:
             _refuse(
@@ -100,11 +127,12 @@ class Roster:
         if not self.parties:
             _refuse("The roster has no party.", "nobody would hold data", "add at least one participant with role party")
         for party in self.participants:
-            if dealers and party.role == "party" and party.organisation and party.organisation == dealers[0].organisation:
+            if dealers and party.role == "party" and same_organisation(party.organisation, dealers[0].organisation):
                 _refuse(
                     "The dealer and a party belong to one organisation.",
-                    "together they could read the other parties' data",
-                    "let somebody who holds no data run the dealer",
+                    f"{dealers[0].organisation!r} and {party.organisation!r} are the same, and together with a party the dealer "
+                    "could read the other parties' data",
+                    "let somebody who holds no data and receives no results run the dealer",
                     f"{dealers[0].name} and {party.name}",
                 )
 
@@ -148,8 +176,8 @@ class Roster:
         return "\n".join(one.dumps() for one in self.participants)
 
     @staticmethod
-    def loads(text: str, where: str = "the roster") -> Roster:
-        """The roster a TOML text spells; raises UsageError, naming `where` and the table, for anything unexpected."""
+    def participants_in(text: str, where: str) -> tuple[Participant, ...]:
+        """The participants that a TOML text spells, before they are looked at together; raises UsageError as `loads` does."""
         try:
             document = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -159,7 +187,12 @@ class Roster:
             extra = ", ".join(sorted(set(document) - {"participant"}))
             why = f"it also has {extra}" if extra else "there is none"
             _refuse("The roster must consist of [[participant]] tables.", why, "correct the file", where)
-        return Roster(tuple(_participant(table, f"{where}, participant {place}") for place, table in enumerate(tables, 1)))
+        return tuple(_participant(table, f"{where}, participant {place}") for place, table in enumerate(tables, 1))
+
+    @staticmethod
+    def loads(text: str, where: str = "the roster") -> Roster:
+        """The roster a TOML text spells; raises UsageError, naming `where` and the table, for anything unexpected."""
+        return Roster(Roster.participants_in(text, where))
 
     @staticmethod
     def load(path: str | Path) -> Roster:

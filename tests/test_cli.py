@@ -51,7 +51,7 @@ def network(job: Job, mpc: Command, *names: str) -> None:
     for number, name in enumerate(names):
         role = "dealer" if name == "dealer" else "party"
         assert mpc("keygen", name, "--address", f"127.0.0.1:{number + 1}", "--role", role).code == 0
-    assert mpc("roster", "join", *(f"{name}.toml" for name in names), "--out", "roster.toml").code == 0
+    assert mpc("roster", "add", "roster.toml", *(f"{name}.toml" for name in names)).code == 0
 
 
 def test_version_and_help(mpc: Command) -> None:
@@ -59,7 +59,7 @@ def test_version_and_help(mpc: Command) -> None:
     shown = mpc("--help")
     assert shown.code == 0
     assert "mpc run --debug fit.py" in shown.out
-    assert all(command in shown.out for command in ("run", "plan", "keygen", "roster", "party", "dealer"))
+    assert all(command in shown.out for command in ("run", "plan", "keygen", "roster", "party", "dealer", "doctor"))
 
 
 def test_the_command_starts_without_numpy_or_tables() -> None:
@@ -250,11 +250,13 @@ def test_keygen_leaves_nothing_behind_where_it_refuses(arguments: tuple[str, ...
     assert not (job.folder / "keys").exists()
 
 
-def test_a_roster_is_the_same_in_whatever_order_it_is_joined(job: Job, mpc: Command) -> None:
+def test_a_roster_is_the_same_in_whatever_order_it_is_put_together(job: Job, mpc: Command) -> None:
     network(job, mpc, "clinic", "insurer", "dealer")
     first = (job.folder / "roster.toml").read_bytes()
-    again = mpc("roster", "join", "dealer.toml", "insurer.toml", "clinic.toml", "--out", "roster.toml")
-    assert again.code == 0, again.err
+    (job.folder / "roster.toml").unlink()
+    for entries in (("insurer.toml",), ("dealer.toml", "insurer.toml"), ("clinic.toml",)):
+        again = mpc("roster", "add", "roster.toml", *entries)
+        assert again.code == 0, again.err
     assert (job.folder / "roster.toml").read_bytes() == first
     listed = mpc("roster", "show", "roster.toml")
     assert all(text in listed.out for text in ("clinic", "insurer", "dealer", "127.0.0.1:1", "364", digest_of(again.out)))
@@ -262,15 +264,18 @@ def test_a_roster_is_the_same_in_whatever_order_it_is_joined(job: Job, mpc: Comm
 
 def test_a_roster_takes_entries_only_and_replaces_only_rosters(job: Job, mpc: Command) -> None:
     network(job, mpc, "clinic", "insurer")
+    whole = (job.folder / "roster.toml").read_bytes()
     for entry in ("clinic.key", "nothing.toml", "roster.toml", "schema.toml"):
-        ended = mpc("roster", "join", "insurer.toml", entry, "--out", "new.toml")
-        assert ended.code == 2
-        assert entry in ended.err
-        assert "BEGIN" not in ended.err
-    for out in ("clinic.toml", "schema.toml"):
-        before = (job.folder / out).read_bytes()
-        assert mpc("roster", "join", "clinic.toml", "insurer.toml", "--out", out).code == 2
-        assert (job.folder / out).read_bytes() == before
+        for roster in ("new.toml", "roster.toml"):
+            ended = mpc("roster", "add", roster, "insurer.toml", entry)
+            assert ended.code == 2
+            assert entry in ended.err
+            assert "BEGIN" not in ended.err
+    assert not (job.folder / "new.toml").exists()
+    assert (job.folder / "roster.toml").read_bytes() == whole
+    before = (job.folder / "schema.toml").read_bytes()
+    assert mpc("roster", "add", "schema.toml", "clinic.toml", "insurer.toml").code == 2
+    assert (job.folder / "schema.toml").read_bytes() == before
 
 
 # -- consent -----------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ from mpc.identity import (
     date_problem,
     days_left,
     der,
+    expiry_warning,
     fingerprint,
     generate,
+    named,
     parse_certificate,
     write_key,
 )
@@ -96,6 +98,19 @@ def test_dates(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=words):
             check_key_file(path, certificate)
     assert days_left(generate("clinic", days=30, _now=now - timedelta(days=40))[1]) < 0
+
+
+def test_the_end_of_a_certificate_is_announced_thirty_days_before() -> None:
+    now = datetime.now(UTC)
+    for days, words in ((31, ""), (30, "in 29 days"), (2, "expires on"), (1, "UTC")):
+        warning = expiry_warning(generate("clinic", days=days)[1])
+        assert words in warning
+        assert bool(warning) == bool(words)
+    assert expiry_warning(generate("clinic", days=1, _now=now - timedelta(days=2))[1]) == "", "it is over, which is no warning"
+
+
+def test_a_certificate_says_whom_it_was_made_for() -> None:
+    assert named(generate("clinic")[1]) == "clinic"
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651])

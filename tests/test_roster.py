@@ -9,7 +9,7 @@ import pytest
 
 from mpc.errors import UsageError
 from mpc.identity import generate
-from mpc.roster import Participant, Roster
+from mpc.roster import Participant, Roster, same_organisation
 
 CERTIFICATES = {name: generate(name)[1].decode() for name in ("alice", "bob", "dealer")}
 
@@ -89,7 +89,43 @@ def test_together_they_must_make_a_session() -> None:
             Roster(participants)
 
 
-ADDRESSES = ["", "host", "host:", ":7000", "host:0", "host:65536", "host:-1", "ho st:7000", "::1:7000", "http://host:70", "a:7\n"]
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("City Clinic", "city  clinic ", True),
+        ("City Clinic", "CITY-CLINIC.", True),
+        ("Café Nord", "Cafe\u0301 nord", True),
+        ("Ｃｉｔｙ Clinic", "City\u00a0Clinic", True),
+        ("Straße 7", "STRASSE 7", True),
+        ("St. Mary's", "St Marys", True),
+        ("City Clinic", "City Clinic II", False),
+        ("Nord", "Süd", False),
+        ("", "", False),
+        (" - ", "...", False),
+    ],
+)
+def test_an_organisation_is_the_same_however_it_is_spelt(one: str, other: str, same: bool) -> None:
+    assert same_organisation(one, other) == same_organisation(other, one) == same
+    if one.isprintable() and other.isprintable():
+        if same:
+            with pytest.raises(UsageError, match="one organisation") as caught:
+                Roster((entry("alice", organisation=one), entry("dealer", organisation=other), entry("bob", organisation="else")))
+            assert "dealer and alice" in str(caught.value)
+        else:
+            Roster((entry("alice", organisation=one), entry("dealer", organisation=other)))
+    Roster((entry("alice", organisation="Nord"), entry("bob", organisation="Nord"), entry("dealer", organisation="else")))
+
+
+def test_one_participant_may_have_no_address_and_no_two() -> None:
+    alone = Roster((entry("alice", address=""), entry("bob"), entry("dealer")))
+    assert [one.listens for one in alone.participants] == [False, True, True]
+    assert Roster.loads(alone.dumps()).digest() == alone.digest()
+    with pytest.raises(UsageError, match="cannot reach each other") as caught:
+        Roster((entry("alice", address=""), entry("bob"), entry("dealer", address="")))
+    assert "where: alice and dealer" in str(caught.value)
+
+
+ADDRESSES = [" ", "host", "host:", ":7000", "host:0", "host:65536", "host:-1", "ho st:7000", "::1:7000", "http://host:70", "a:7\n"]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -197,11 +197,16 @@ def facts(program: Program, plan: Plan) -> dict[str, str]:
     code = library()
     return {
         "library": code,
-        "schema": _short(program.schema.digest()),
+        "schema": schema_fact(program.schema),
         "setting": f"{SETTING}, {'eager' if plan.eager else 'deferred'}",
         "program": digest(program, code),
         "plan": plan.digest()[:DIGITS],
     }
+
+
+def schema_fact(schema: Schema) -> str:
+    """What a party states of the schema."""
+    return _short(schema.digest())
 
 
 def roster_fact(roster: Roster) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mpc.command import participant, show
+from mpc.command.entries import expiring
 from mpc.command.launch import terminable
 from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
 from mpc.command.program import Program, agreement, facts, library, loaded, planned, roster_fact
@@ -36,13 +37,17 @@ class Order:
     kernel: str
     threads: int
     formats: tuple[str, ...] = ()
+    listen: str = ""
 
     def connect(self, roster: Roster, name: str) -> Transport:
         """Connect with everyone in the roster."""
         others = ", ".join(other for other in roster.names if other != name)
-        print(f"{name} at {roster.get(name).address}: waiting up to {self.wait:g} s for {others}", flush=True)
+        for line in expiring(roster):
+            print(f"warning: {line}", file=sys.stderr)
+        place = roster.get(name).address or "no address"
+        print(f"{name} at {place}: waiting up to {self.wait:g} s for {others}", flush=True)
         key = self.key or self.roster.parent / f"{name}.key"
-        return connect(roster, name, key, wait=self.wait, deadline=self.deadline, patience=self.patience)
+        return connect(roster, name, key, at=self.listen, wait=self.wait, deadline=self.deadline, patience=self.patience)
 
 
 def party(

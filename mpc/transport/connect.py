@@ -10,19 +10,17 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ
 from time import monotonic
 
 from mpc.errors import AvailabilityError, IntegrityError, UsageError
 from mpc.identity import check_key, check_key_file, date_problem, fingerprint, fingerprint_der
 from mpc.roster import Participant, Roster
-from mpc.transport.greet import accept, context, dial
-from mpc.transport.pending import HANDSHAKE_SECONDS, SAFE_SECONDS, Attempt, Dialling, rivals, source_of
+from mpc.transport.gather import Gathering, listen
+from mpc.transport.greet import LINK, WrongPeer
+from mpc.transport.pending import Attempt
 from mpc.transport.tls import TlsTransport, patience_for
 
-TURN = 64  # connections accepted before those that are pending get their turn
-WARNING_LIMIT = 50
-LAST_RETRY = 1.0  # seconds between two attempts to dial, at most
 REFUSALS = (
     "ALERT_BAD_CERTIFICATE",
     "ALERT_CERTIFICATE",
@@ -38,6 +36,7 @@ def connect(
     key: str | Path | bytes,
     *,
     listener: socket.socket | None = None,
+    at: str = "",
     wait: float = 600,
     deadline: float = 30,
     patience: float | None = None,
@@ -45,29 +44,22 @@ def connect(
 ) -> TlsTransport:
     """Connect participant `name` with every other one of the roster; `key` is a path, or the PEM itself as bytes.
 
-    The later in the roster dials the earlier; the earlier listens on its roster address, or on `listener`, a bound socket that is
-    taken over and closed. `wait` is how long, in seconds, to wait for all; `deadline` is how long a connected peer may be silent,
-    `patience` how long it may be alive without getting to where it is awaited, 20 times the deadline by default. `warn` gets one
-    line for each refused connection; standard error by default.
+    Whoever has an address in the roster listens on it, or on `at`, host:port, or on `listener`, a bound socket that is taken over
+    and closed; and is dialled by all others. `wait` is how long, in seconds, to wait for all; `deadline` is how long a connected
+    peer may be silent, `patience` how long it may be alive without getting to where it is awaited, 20 times the deadline by
+    default. `warn` gets one line for each refused connection; standard error by default.
 
-    Raises UsageError for what is wrong here (key, own certificate, address in use), IntegrityError where a dialled participant
-    has not the certificate of its roster entry or refuses mine, AvailabilityError naming who is missing after `wait` seconds.
+    Raises UsageError for what is wrong here (key, own certificate, address in use), IntegrityError where the certificate of a
+    roster entry is not valid now, a dialled participant has not the certificate of its entry, or refuses mine, AvailabilityError
+    naming who is missing after `wait` seconds.
     """
     try:
-        if "SSLKEYLOGFILE" in os.environ:
-            raise UsageError(
-                "The environment variable SSLKEYLOGFILE is set.",
-                where=name,
-                why="it asks TLS libraries to write down session keys, with which all traffic can be read",
-                do="unset it and start again",
-            )
+        refuse_key_log(name)
         me, patience = roster.get(name), patience_for(name, deadline, patience)
-        if isinstance(key, bytes):
-            check_key(key, me.certificate, name)
-        else:
-            key = check_key_file(key, me.certificate)
-        listener = listener or _listen(roster, me)
-        setup = _Setup(roster, me, key, listener, wait, warn or _to_stderr)
+        proof = key_of(me, key)
+        check_dates(roster, name)
+        listener = listener or listen(me, at)
+        setup = _Setup(roster, me, proof, listener, wait, warn or to_stderr)
     except BaseException:
         if listener is not None:
             listener.close()
@@ -80,195 +72,101 @@ def connect(
         links = {}
         raise
     finally:
-        setup.close(keep_links=bool(links))
+        setup.end(keep_links=bool(links))
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """One line on standard error."""
     print(line, file=sys.stderr)
 
 
-def _listen(roster: Roster, me: Participant) -> socket.socket | None:
-    if me.name == roster.names[-1]:
-        return None  # the last dials everyone
-    host, port = me.endpoint
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
+def refuse_key_log(name: str) -> None:
+    """Raises UsageError where the environment asks TLS libraries to write down session keys."""
+    if "SSLKEYLOGFILE" in os.environ:
         raise UsageError(
-            "Cannot listen on my roster address.",
-            where=f"{me.name}, {me.address}",
-            why=str(error.strerror),
-            do="stop the other program that uses the port, or correct the address in everyone's roster",
-        ) from None
+            "The environment variable SSLKEYLOGFILE is set.",
+            where=name,
+            why="it asks TLS libraries to write down session keys, with which all traffic can be read",
+            do="unset it and start again",
+        )
 
 
-class _Setup:
-    """One loop over all connections: no threads, no blocking, so that a slow or silent stranger holds up nobody."""
+def key_of(me: Participant, key: str | Path | bytes) -> bytes:
+    """My key in PEM; raises UsageError unless it is that of my roster entry, private to me, and my certificate valid now."""
+    if not isinstance(key, bytes):
+        return check_key_file(key, me.certificate)
+    check_key(key, me.certificate, me.name)
+    return key
+
+
+def check_dates(roster: Roster, name: str) -> None:
+    """Raises IntegrityError where the certificate of another participant is not valid now."""
+    for one in roster.participants:
+        if one.name != name and (problem := date_problem(one.certificate)):
+            raise IntegrityError(
+                f"The certificate of {one.name} is not valid now.",
+                where=f"roster entry of {one.name}, fingerprint {fingerprint(one.certificate)}",
+                why=problem,
+                do=f"check the clock; otherwise let {one.name} run mpc keygen --replace, and everybody mpc roster replace",
+            )
+
+
+class _Setup(Gathering):
+    """The connections of a session: complete once there is a link to everybody; whoever is not who it should be ends it."""
+
+    mark = LINK
+    marks = (LINK,)
 
     def __init__(
         self, roster: Roster, me: Participant, key: bytes, listener: socket.socket | None, wait: float, tell: Callable[[str], None]
     ) -> None:
-        self._roster, self._me, self._listener, self._wait, self._tell = roster, me, listener, wait, tell
-        self._warnings = 0
+        self._wait = wait
         self._links: dict[str, ssl.SSLSocket] = {}
         self._seen: set[str] = set()
-        self._attempts: dict[Attempt, None] = {}  # an ordered set, oldest first
-        self._holders = {one.der: one.name for one in roster.participants}
-        place = roster.names.index(me.name)
-        self._dialling = {peer: Dialling() for peer in roster.names[:place]}
-        self._diallers = roster.names[place + 1 :]
-        self._check_dates()
-        trusted = [one.certificate for one in roster.participants if one.name != me.name]
-        if trusted:
-            self._server = context(ssl.PROTOCOL_TLS_SERVER, me, key, trusted)
-            self._client = context(ssl.PROTOCOL_TLS_CLIENT, me, key, trusted)
-        self._selector = DefaultSelector()
-        if listener is not None:
-            listener.setblocking(False)
-            self._selector.register(listener, EVENT_READ, partial(self._accept_waiting, listener))
+        super().__init__(roster, me, key, listener, tell)
 
     def run(self) -> dict[str, ssl.SSLSocket]:
         """A link to every other participant; raises AvailabilityError naming who is missing when the time is up."""
         until = monotonic() + self._wait
         while missing := [peer for peer in self._roster.names if peer != self._me.name and peer not in self._links]:
-            now = monotonic()
-            if now >= until:
+            if monotonic() >= until:
                 raise self._missing(missing)
-            self._dial_due(now)
-            self._drop_late(now)
-            idle = [plan.again for peer, plan in self._dialling.items() if self._is_idle(peer)]
-            wake = min([until, *idle, *(attempt.until for attempt in self._attempts)])
-            for key, _ in self._selector.select(max(0.0, wake - monotonic())):
-                key.data()
+            self._turn(until)
         return self._links
 
-    def close(self, keep_links: bool) -> None:
-        """Close the listener and whatever has not become a link."""
-        for attempt in list(self._attempts):
-            self._forget(attempt)
-        if self._listener is not None:
-            self._listener.close()
+    def end(self, keep_links: bool) -> None:
+        """Close everything, or everything but the links."""
         if not keep_links:
             for sock in self._links.values():
                 sock.close()
-        self._selector.close()
+        self.close()
 
-    def _check_dates(self) -> None:
-        for one in self._roster.participants:
-            problem = date_problem(one.certificate)
-            if problem and one.name in self._dialling:
-                raise IntegrityError(
-                    f"The certificate of {one.name} is not valid now.",
-                    where=f"roster entry of {one.name}, fingerprint {fingerprint(one.certificate)}",
-                    why=problem,
-                    do=f"check the clock; otherwise ask {one.name} for a new certificate and put it into everyone's roster",
-                )
-            if problem:
-                self._warn(f"the certificate of {one.name} in the roster is not valid now: {problem}")
-
-    def _warn(self, line: str) -> None:
-        self._warnings += 1
-        if self._warnings <= WARNING_LIMIT:
-            last = " (no further warnings follow)" if self._warnings == WARNING_LIMIT else ""
-            self._tell(f"{self._me.name}: {line}{last}")
+    def _wanted(self, peer: str) -> bool:
+        return peer not in self._links
 
     def _missing(self, missing: list[str]) -> AvailabilityError:
         never = [peer for peer in missing if peer not in self._seen]
-        reasons = [
-            f"{peer} at {self._roster.get(peer).address}: {plan.why}" for peer, plan in self._dialling.items() if peer in never
-        ]
-        reasons += [f"{peer} did not connect to {self._me.address}" for peer in self._diallers if peer in never]
+        reasons = [self._absence(peer) for peer in never]
         reasons += [f"{peer} connected and left again" for peer in missing if peer in self._seen]
         return AvailabilityError(
             f"Missing after {self._wait:g} s: {', '.join(never or missing)}.",
             where=self._me.name,
             why="; ".join(reasons),
-            do="make sure that they have started with the same roster, and that the addresses can be reached",
+            do="make sure that they have started with the same roster; mpc doctor, run at everybody, says what is in the way",
         )
 
-    def _is_idle(self, peer: str) -> bool:
-        return peer not in self._links and all(attempt.dialled != peer for attempt in self._attempts)
+    def _absence(self, peer: str) -> str:
+        plan = self._dialling.get(peer)
+        dialled = f"{peer} at {self._roster.get(peer).address}: {plan.why}" if plan else ""
+        came = f"{peer} did not connect to {self._me.address}" if self._me.listens else ""
+        return ", and ".join(filter(None, (dialled, came)))
 
-    def _dial_due(self, now: float) -> None:
-        for peer, plan in self._dialling.items():
-            if plan.again > now or not self._is_idle(peer):
-                continue
-            one = self._roster.get(peer)
-            plan.tries += 1
-            try:
-                found = socket.getaddrinfo(*one.endpoint, type=socket.SOCK_STREAM)
-                family, kind, protocol, _, address = found[plan.tries % len(found)]
-                raw = socket.socket(family, kind, protocol)
-            except OSError as error:
-                self._later(plan, _reason(error))
-                continue
-            raw.setblocking(False)
-            steps = dial(raw, address, self._client, partial(self._expect, one))
-            self._start(Attempt(raw.fileno(), steps, monotonic(), one.address, dialled=peer))
-
-    def _later(self, plan: Dialling, why: str) -> None:
-        plan.why, plan.again = why, monotonic() + plan.pause
-        plan.pause = min(plan.pause * 2, LAST_RETRY)
-
-    def _accept_waiting(self, listener: socket.socket) -> None:
-        for _ in range(TURN):
-            try:
-                raw, address = listener.accept()
-            except OSError:  # nobody is left, or they hung up while they queued
-                return
-            raw.setblocking(False)
-            shown, source, now = f"{address[0]}:{address[1]}", source_of(address[0]), monotonic()
-            if others := rivals(self._attempts, source):
-                # An honest handshake takes moments, a stranger who fills the places takes as long as he can: so the oldest goes.
-                # But however fast strangers come, whoever has got in keeps the time that a handshake takes.
-                oldest = others[0]
-                if now - oldest.began < SAFE_SECONDS:
-                    raw.close()
-                    self._warn(f"refused a connection from {shown}: too many are pending")
-                    continue
-                self._forget(oldest)
-                self._warn(f"dropped a connection from {oldest.address}: too many are pending")
-            self._start(Attempt(raw.fileno(), accept(raw, self._server, self._recognise), now, shown, source))
-
-    def _start(self, attempt: Attempt) -> None:
-        self._attempts[attempt] = None
-        self._advance(attempt)
-
-    def _advance(self, attempt: Attempt) -> None:
-        if attempt not in self._attempts:
-            return  # dropped a moment ago, in the same round of events
-        try:
-            events = next(attempt.steps)
-        except StopIteration as done:
-            self._forget(attempt)
-            self._establish(*done.value)
-        except OSError as error:
-            self._forget(attempt)
-            self._failed(attempt, error)
-        else:
-            if not attempt.watched:
-                self._selector.register(attempt.descriptor, events, partial(self._advance, attempt))
-            elif events != attempt.watched:
-                self._selector.modify(attempt.descriptor, events, partial(self._advance, attempt))
-            attempt.watched = events
-
-    def _forget(self, attempt: Attempt) -> None:
-        del self._attempts[attempt]
-        if attempt.watched:
-            self._selector.unregister(attempt.descriptor)
-        attempt.steps.close()  # closes the socket unless it has become a link
-
-    def _drop_late(self, now: float) -> None:
-        for attempt in [attempt for attempt in self._attempts if attempt.until <= now]:
-            self._forget(attempt)
-            self._failed(attempt, TimeoutError(errno.ETIMEDOUT, f"no handshake within {HANDSHAKE_SECONDS:g} s"))
-
-    def _establish(self, peer: str, sock: ssl.SSLSocket) -> None:
+    def _established(self, attempt: Attempt, peer: str, sock: ssl.SSLSocket) -> None:
         if old := self._links.pop(peer, None):
-            self._let_go(old)  # the peer dials again only if it lost the old one
+            self._let_go(old)  # whoever chooses takes another only where the old one has ended, or its peer has started again
         self._links[peer] = sock
         self._seen.add(peer)
+        self._drop_spares(peer)
         self._selector.register(sock, EVENT_READ, partial(self._peek, peer, sock))
 
     def _peek(self, peer: str, sock: ssl.SSLSocket) -> None:
@@ -284,8 +182,8 @@ class _Setup:
         if left:
             del self._links[peer]
             self._let_go(sock)
-            if plan := self._dialling.get(peer):
-                self._later(plan, "")
+            self._lost(peer)
+            self._later(peer, "")
         else:
             self._selector.unregister(sock)
 
@@ -294,38 +192,42 @@ class _Setup:
             self._selector.unregister(sock)
         sock.close()
 
-    def _recognise(self, presented: bytes) -> str:
-        """Who dialled me, by the exact certificate; nothing else a peer says counts."""
-        peer = self._holders.get(presented, "")
-        if peer in self._diallers:
-            return peer
-        who = f"it holds the certificate of {peer}, whom I dial myself" if peer else "its certificate is nobody's in the roster"
-        raise ConnectionRefusedError(errno.ECONNREFUSED, who)
-
-    def _expect(self, one: Participant, presented: bytes) -> str:
-        if presented == one.der:
-            return one.name
-        holder = self._holders.get(presented, "nobody in the roster")
-        raise _wrong_peer(one, f"it presented fingerprint {fingerprint_der(presented)}, which belongs to {holder}")
-
     def _failed(self, attempt: Attempt, error: OSError) -> None:
-        why = _reason(error)
+        why = reason(error)
         if not attempt.dialled:
-            self._warn(f"refused a connection from {attempt.address}: {why}")
+            if has_left(error):
+                return  # a passer-by, or a peer that has got its link on another connection
+            who = f"{attempt.peer} at {attempt.address}" if attempt.peer else attempt.address
+            self._warn(f"refused a connection from {who}: {why}")
             return
+        one = self._roster.get(attempt.dialled)
+        if isinstance(error, WrongPeer):
+            holder = self._holders.get(error.presented, "nobody in the roster")
+            raise _wrong_peer(one, f"it presented fingerprint {fingerprint_der(error.presented)}, which belongs to {holder}")
         if isinstance(error, ssl.SSLCertVerificationError):
-            raise _wrong_peer(self._roster.get(attempt.dialled), f"its certificate is not the one in the roster ({why})")
-        if isinstance(error, ssl.SSLError) and any(refusal in (error.reason or "") for refusal in REFUSALS):
+            raise _wrong_peer(one, f"its certificate is not the one in the roster ({why})")
+        if is_refusal(error):
             raise IntegrityError(
                 f"{attempt.dialled} refused my certificate.",
                 where=f"{self._me.name}, certificate with fingerprint {fingerprint(self._me.certificate)}",
                 why=why,
                 do=f"compare this fingerprint with the one of {self._me.name} in the roster of {attempt.dialled}",
             )
-        self._later(self._dialling[attempt.dialled], why)
+        self._later(attempt.dialled, why)
 
 
-def _reason(error: OSError) -> str:
+def has_left(error: OSError) -> bool:
+    """Whether the other side just closed the connection."""
+    return isinstance(error, ssl.SSLEOFError) or error.errno in (errno.ECONNRESET, errno.EPIPE)
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether the other side refused my certificate."""
+    return isinstance(error, ssl.SSLError) and any(refusal in (error.reason or "") for refusal in REFUSALS)
+
+
+def reason(error: OSError) -> str:
+    """Why a connection came to nothing, in a few words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message)
     if isinstance(error, ssl.SSLError) and error.reason:
@@ -338,5 +240,6 @@ def _wrong_peer(one: Participant, why: str) -> IntegrityError:
         f"Whoever answered is not {one.name}.",
         where=f"roster entry of {one.name}, address {one.address}, fingerprint {fingerprint(one.certificate)}",
         why=why,
-        do=f"let {one.name} read its fingerprint aloud over the phone and compare it with this roster",
+        do=f"let {one.name} read its fingerprint aloud over the phone and compare it with this roster; "
+        "mpc doctor shows which certificate was presented instead",
     )

@@ -9,6 +9,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TypeVar
@@ -17,11 +18,34 @@ from cryptography.hazmat.primitives import serialization
 
 from mpc.roster import Participant
 
-# A TLS 1.3 client is told that it is connected before the server has judged its certificate; only this, read back, says accepted.
-CONFIRM = b"MPC\x01link"
+# What a connection is for; whoever dials says it first. A TLS 1.3 client is told that it is connected before the server has judged
+# its certificate; only this, read back, says accepted.
+LINK = b"MPC\x01link"
+LOOK = b"MPC\x01look"  # between two doctors
+IDLE = b"MPC\x01idle"  # between two doctors, to stay silent for a while
+CHOSEN = b"\x01"  # of two connections that cross, this one
+TOKEN_BYTES = 16
 
 Result = TypeVar("Result")
 Steps = Generator[int, None, tuple[str, ssl.SSLSocket]]
+Settle = Callable[[str, ssl.SSLSocket], Generator[int, None, None]]
+
+
+class WrongPeer(ConnectionError):
+    """Whoever answered holds a certificate of the roster, but not the one of the participant that was dialled."""
+
+    def __init__(self, presented: bytes) -> None:
+        super().__init__(errno.ECONNREFUSED, "it presented another participant's certificate")
+        self.presented = presented  # DER
+
+
+class OtherPurpose(ConnectionError):
+    """The other side is who it should be, but wants another kind of connection, or speaks another version."""
+
+    def __init__(self, mark: bytes) -> None:
+        doing = {LINK: "it is starting a session", LOOK: "it runs its doctor", IDLE: "it runs its doctor"}
+        super().__init__(errno.ECONNREFUSED, doing.get(mark, "it speaks another version of this protocol"))
+        self.mark = mark
 
 
 def context(side: int, me: Participant, key: bytes, trusted: Iterable[str]) -> ssl.SSLContext:
@@ -57,23 +81,51 @@ def step(action: Callable[[], Result]) -> Generator[int, None, Result]:
         yield wanted
 
 
-def greet(sock: ssl.SSLSocket, identify: Callable[[bytes], str]) -> Steps:
-    """Handshake, find out by the certificate who it is, and confirm to each other that the link is accepted."""
+def read(sock: ssl.SSLSocket, count: int) -> Generator[int, None, bytes]:
+    """Exactly `count` bytes; raises ConnectionError where the stream ends before."""
+    data = bytearray()
+    while len(data) < count:
+        if not (more := (yield from step(partial(sock.recv, count - len(data))))):
+            raise ConnectionError(errno.ECONNRESET, "closed before it confirmed the link")
+        data += more
+    return bytes(data)
+
+
+def propose(sock: ssl.SSLSocket, mark: bytes, token: bytes = b"") -> Generator[int, None, None]:
+    """The dialling side's first word, and the other side's answer to it. Raises OtherPurpose where that is another."""
+    with suppress(OSError):  # if the other side has closed, why it did is still to be read
+        yield from step(lambda: sock.send(mark + token))
+    if (answer := (yield from read(sock, len(mark)))) != mark:
+        raise OtherPurpose(answer)
+
+
+def answer(sock: ssl.SSLSocket, marks: tuple[bytes, ...], token: bytes = b"") -> Generator[int, None, bytes]:
+    """The accepting side's answer: which of `marks` the connection is for. Raises OtherPurpose, having said what it is for here.
+
+    The token belongs to the first of them alone.
+    """
+    mark = yield from read(sock, len(marks[0]))
+    yield from step(lambda: sock.send(mark if mark in marks[1:] else marks[0] + token * (mark == marks[0])))
+    if mark not in marks:
+        raise OtherPurpose(mark)
+    return mark
+
+
+def greet(sock: ssl.SSLSocket, identify: Callable[[bytes], str], settle: Settle) -> Steps:
+    """Handshake, find out by the certificate who it is, and settle what the connection is for."""
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield from step(sock.do_handshake)
         name = identify(sock.getpeercert(binary_form=True) or b"")
-        with suppress(OSError):  # if the other side has closed, why it did is still to be read
-            yield from step(lambda: sock.send(CONFIRM))
-        if (yield from step(lambda: sock.recv(len(CONFIRM)))) != CONFIRM:
-            raise ConnectionError(errno.ECONNRESET, "closed before it confirmed the link")
+        yield from settle(name, sock)
     except BaseException:
         sock.close()
         raise
     return name, sock
 
 
-def dial(raw: socket.socket, address: object, context: ssl.SSLContext, identify: Callable[[bytes], str]) -> Steps:
+def dial(raw: socket.socket, address: object, context: ssl.SSLContext, identify: Callable[[bytes], str], settle: Settle) -> Steps:
+    """Connect a non-blocking socket and greet."""
     try:
         if (code := raw.connect_ex(address)) not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):  # type: ignore[arg-type]
             raise OSError(code, os.strerror(code))
@@ -84,13 +136,14 @@ def dial(raw: socket.socket, address: object, context: ssl.SSLContext, identify:
     except BaseException:
         raw.close()
         raise
-    return (yield from greet(sock, identify))
+    return (yield from greet(sock, identify, settle))
 
 
-def accept(raw: socket.socket, context: ssl.SSLContext, identify: Callable[[bytes], str]) -> Steps:
+def accept(raw: socket.socket, context: ssl.SSLContext, identify: Callable[[bytes], str], settle: Settle) -> Steps:
+    """Greet somebody who dialled."""
     try:
         sock = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False)
     except BaseException:
         raw.close()
         raise
-    return (yield from greet(sock, identify))
+    return (yield from greet(sock, identify, settle))

@@ -27,11 +27,14 @@ class Attempt:
     source: str = ""  # whose share of the places it takes; empty where I dialled
     dialled: str = ""  # whom I dialled; empty where somebody dialled me
     watched: int = 0
+    peer: str = ""  # who it is, once the certificate has told
+    spare: bool = False  # it is proven, and another connection to the same peer has been chosen
+    limit: float = HANDSHAKE_SECONDS
 
     @property
     def until(self) -> float:
         """When it has taken too long."""
-        return self.began + HANDSHAKE_SECONDS
+        return self.began + self.limit
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""A rehearsal of a session's connections: what works between these machines, and who must change what."""
