@@ -163,9 +163,9 @@ def plan(
         stated = facts(program, made)
     show.plan(made, stated, agreement(stated))
     if json is not None:
-        from mpc.command.site import plan_document
+        from mpc.command.site import write_plan
 
-        json.write_bytes(plan_document(made, stated))
+        write_plan(json, made, stated)
 
 
 @app.command()

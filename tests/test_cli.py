@@ -90,6 +90,14 @@ def test_a_plan_shows_costs_reveals_and_what_the_dealer_learns(job: Job, mpc: Co
         assert text in ended.out
 
 
+def test_a_plan_replaces_an_earlier_one_and_nothing_else(job: Job, mpc: Command) -> None:
+    assert mpc("plan", "fit.py", "--json", "plan.json").code == 0
+    assert mpc("plan", "fit.py", "--json", "plan.json").code == 0
+    ended = mpc("plan", "fit.py", "--json", "clinic.csv")
+    assert ended.code == 2
+    assert "would replace another file" in ended.err
+
+
 def test_a_plan_lists_what_is_opened_without_a_mask(job: Job, mpc: Command) -> None:
     job.write("fit.py", 'def main(s):\n    s.declassify(s.input("clinic", "features", (3, 2), None), "public by law")\n')
     ended = mpc("plan", "fit.py")

@@ -98,6 +98,26 @@ def test_columns_with_very_different_bounds_keep_their_precision(tmp_path):
     np.testing.assert_allclose(total, plain.sum(axis=1), rtol=2**-14)
 
 
+def test_whole_numbers_beside_reals_stay_exact(tmp_path):
+    (tmp_path / "schema.toml").write_text("""rows = 3
+[party.a.t]
+columns = [{name = "amount", type = "int", bound = 100000000}, {name = "rate", type = "real", bound = 2.0}]
+[party.b]
+""")
+    (tmp_path / "a.data.toml").write_text('[t]\nfile = "t.csv"\n')
+    (tmp_path / "t.csv").write_text("amount,rate\n1234599,0.5\n50,1.25\n7,-1\n")
+
+    def main(s):
+        amount, rate = load(s, "a", "t")[:, 0], load(s, "a", "t")[:, 1]
+        counts = (amount > 0).sum(), (amount >= 50).sum(), (amount == 1234599).sum()
+        return reveal(*counts, amount.sum(), (amount * rate).sum(), label="all")
+
+    *counts, total, product = mpc.run_local(main, schema=tmp_path / "schema.toml").results["a"]
+    assert counts == [3, 2, 1]
+    assert total == 1234656
+    assert product == pytest.approx(617355, abs=20)
+
+
 def test_whole_numbers_stay_whole():
     def main(s):
         x, y = load(s, "a", "x"), load(s, "b", "y")

@@ -330,6 +330,24 @@ def test_a_folder_is_complete_or_not_there(tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "out").exists()
 
 
+def test_arrays_of_nothing_are_results_too(tmp_path: Path) -> None:
+    results_of(nothing=np.zeros((0, 3)), none=np.zeros(0), wide=np.zeros((3, 0))).write(tmp_path / "out", ("csv", "parquet"))
+    with np.load(tmp_path / "out" / "results.npz") as kept:
+        assert {name: kept[name].shape for name in kept} == {"nothing": (0, 3), "none": (0,), "wide": (3, 0)}
+
+
+def test_whatever_a_library_meets_names_where_the_results_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mpc.command.results.write_csv", broken)
+    with pytest.raises(UsageError, match="could not be put") as raised:
+        results_of(x=np.arange(2.0)).write(tmp_path / "out")
+    kept = next(tmp_path.iterdir())
+    assert str(kept) in raised.value.do
+    assert (kept / "results.npz").exists()
+
+
 def test_formats_need_a_folder_to_write_to(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mpc.cli", "run", "nothing.py", "--format", "csv"]
     ended = subprocess.run(

@@ -107,9 +107,10 @@ def test_arrays_are_read_only_and_not_kept_once_they_are_handed_out(tmp_path: Pa
     assert kept() is None
     (tmp_path / "clinic.csv").write_text(text)
     assert source.array("features").tolist() == whole
-    (tmp_path / "clinic.csv").write_text(text.replace("P1", "P9", 1))
-    with pytest.raises(DataError, match="has changed since the run began"):
-        source.array("features")
+    for changed in (text.replace("P1", "P9", 1), text.replace("-2.25", "-2.5", 1)):
+        (tmp_path / "clinic.csv").write_text(changed)
+        with pytest.raises(DataError, match="has changed since the run began"):
+            source.array("features")
 
 
 def test_a_single_column_gives_a_vector_without_keys(tmp_path: Path) -> None:

@@ -112,9 +112,10 @@ def test_an_abort_wakes_everyone_whomever_they_wait_for() -> None:
     with ThreadPoolExecutor() as pool:
         waits = [pool.submit(wait, "alice", "bob"), pool.submit(wait, "bob", "alice")]
         started.wait(10)
-        t["carol"].abort(DataError("Row 7 is empty.", where="visits.csv", do="\x1b[31mlook"))
+        t["carol"].abort(DataError("Row 7 is empty.\x1b", where="visits.csv", why="line 8, column 'hiv'", do="\x1b[31mlook"))
         errors = [done.result(10) for done in waits]
-    assert any("carol ended the session; visits.csv" in str(error) for error in errors)
+    assert any("carol ended the session" in str(error) for error in errors)
+    assert all(private not in str(error) for error in errors for private in ("visits.csv", "hiv", "look"))  # carol's own affair
     assert all("\x1b" not in str(error) for error in errors)
     assert any(entry[0] == "alice" for entry in t["bob"]._boxes["carol"].aborts)  # it is passed on
 

@@ -67,10 +67,11 @@ class Results:
             _settle(made)
             made.rename(folder)  # refused by the system where a folder with anything in it has come there meanwhile
             _settle(folder.parent)
-        except OSError as error:
+        except Exception as error:  # whatever a library meets: the values have been revealed and must not be lost
             what = "The results could not be put in their place."
             do = f"look for what was written in {made}"
-            raise UsageError(what, where=str(folder), why=error.strerror or type(error).__name__, do=do) from error
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise UsageError(what, where=str(folder), why=why, do=do) from error
 
     def _write_all(self, folder: Path, formats: Collection[str]) -> None:
         arrays: dict[str, Any] = dict(zip(self._names(), [result.value for result in self.received], strict=True))

@@ -32,7 +32,7 @@ def sheet_of(value: npt.NDArray[Any]) -> Sheet:
     """The columns of a table (a structured array), a vector or a matrix."""
     if value.dtype.names:
         return Sheet(value.dtype.names, tuple(value[name] for name in value.dtype.names))
-    return Sheet((), tuple(value.reshape(len(value), -1).T) if value.ndim == 2 else (value,))
+    return Sheet((), tuple(value.T) if value.ndim == 2 else (value,))
 
 
 def write_csv(file: IO[str], sheet: Sheet) -> None:

@@ -179,6 +179,18 @@ def _refused(program: Program, *, eager: bool) -> str:
     return ""
 
 
+def write_plan(path: Path, plan: Plan, stated: Mapping[str, str]) -> None:
+    """Write a plan as JSON, over an earlier one or where there is no file."""
+    if path.exists():
+        try:
+            earlier = "agreement" in msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            earlier = False
+        if not earlier:
+            raise UsageError("The plan would replace another file.", where=str(path), do="choose another path for --json")
+    path.write_bytes(plan_document(plan, stated))
+
+
 def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
     """A plan as JSON."""
     cost = plan.cost

@@ -6,6 +6,7 @@ what is wrong instead of raising it, and a caught exception is left behind befor
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -41,6 +42,7 @@ class DataSource:
     data_toml_path: Path | None
     progress: Progress | None = field(default=None, repr=False)
     _loaded: dict[str, _Loaded] = field(default_factory=dict, init=False, repr=False)
+    _marks: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)  # digests of values that were handed out
 
     def check(self) -> None:
         """Read and check data.toml and every table of this party, and that those with a key list the same rows in order."""
@@ -52,12 +54,13 @@ class DataSource:
     def array(self, table_name: str) -> Floats:
         """The values, read-only, in schema shape and units: |v| <= bound, ints and bools exact. UsageError if no such table.
 
-        They are handed out and not kept: asked for again, the table is read again, and must list the same rows.
+        They are handed out and not kept: asked for again, the table is read again, and must be the same.
         """
         table = self.schema.table(self.party, table_name)
         loaded = self._load(table)
         read = self._read(table) if loaded.values is None else loaded
-        if read.values is None or read.keys != loaded.keys:
+        mark = b"" if read.values is None else hashlib.blake2b(np.ascontiguousarray(read.values).data, digest_size=32).digest()
+        if read.values is None or read.keys != loaded.keys or self._marks.setdefault(table_name, mark) != mark:
             where = f"table {table_name!r} of {self.party!r}"
             raise DataError("the file behind a table has changed since the run began", where=where, do="run again")
         self._loaded[table_name] = replace(loaded, values=None)

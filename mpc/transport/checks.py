@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mpc.errors import FAMILIES, AvailabilityError, IntegrityError, MpcError, UsageError, printable
+from mpc.errors import FAMILIES, AvailabilityError, DataError, IntegrityError, MpcError, UsageError, printable
 from mpc.frame import LOCKSTEP, NO_SESSION, Abort, Goodbye, Header, Kind, decode, encode
 from mpc.transport import Buffer, Received
 
@@ -55,7 +55,9 @@ def header_for(kind: Kind, session: bytes, sequence: int, length: int, digest: b
 def abort_message(error: MpcError) -> bytes:
     """The Abort that tells peers about `error`."""
     family = next((one.__name__ for one in type(error).__mro__ if one.__name__ in FAMILIES), IntegrityError.__name__)
-    what, where, why, do = (printable(text, TEXT_LIMIT) for text in (error.what, error.where, error.why, error.do))
+    own = isinstance(error, DataError) and not error.peer  # rows, columns and paths of a party's data are for that party alone
+    texts = (error.what, "", "", "ask that party") if own else (error.what, error.where, error.why, error.do)
+    what, where, why, do = (printable(text, TEXT_LIMIT) for text in texts)
     return encode(Abort(family, what, where, why, do, printable(error.peer, NAME_LIMIT)))
 
 

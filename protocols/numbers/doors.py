@@ -52,15 +52,19 @@ def loaded(s: Session, table: Table, order: npt.NDArray[np.int64] | None = None)
 
     owner, name = table.owner, table.name
     if table.type == "real":
+        reals = np.array([feature.type == "real" for feature in table.features])
         frac = np.array([INPUT - ceil_log2(bound) for bound in table.bounds], dtype=np.int64)
+        frac = np.where(reals, frac, np.maximum(frac, 0))  # whole numbers stay exact beside reals
         if np.abs(frac).max() > 256:
             raise UsageError(
                 f"A bound of table {name!r} is not of a usable size.", where=owner, do="choose another unit for the column"
             )
+        limit = max(1 << INPUT, *(int(bound) for bound, real in zip(table.bounds, reals, strict=True) if not real), 1)
+        extra = int(np.min(frac[~reals], initial=INPUT - FRACTION))
         if table.vector:
             frac = frac[0]
         share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), frac))
-        return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, 1 << INPUT, INPUT - FRACTION)
+        return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, limit, extra)
     if table.type == "bool":
         return Bool(s, s.input(owner, name, table.shape, lambda x: rows(x).astype(np.uint8), BIT))
     share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), 0))
