@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from enum import StrEnum
@@ -73,6 +72,13 @@ Formats = Annotated[
         "--format", help="With --out: how to write tables, csv by default; repeatable. results.npz always holds everything."
     ),
 ]
+StateFolder = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="DIR", help="Where the record of this run is kept, for mpc status; ~/.local/state/mpc/runs."),
+]
+LogFile = Annotated[
+    Path | None, typer.Option("--log", metavar="FILE", help="Append what happens, one JSON object a line; never a value.")
+]
 RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
 Listen = Annotated[
     str,
@@ -100,6 +106,7 @@ EPILOG = """Examples:
   mpc doctor --roster roster.toml --as clinic
   mpc party --roster roster.toml --as clinic fit.py
   mpc dealer --roster roster.toml
+  mpc status                             the latest runs here, and why the last failure was one
 """
 
 
@@ -128,6 +135,8 @@ def run(
     formats: Formats = None,
     deadline: Deadline = 30.0,
     patience: Patience = None,
+    state: StateFolder = None,
+    log: LogFile = None,
 ) -> None:
     """Run a script here: a process for each party and the dealer, keys for this run alone, all data read from this machine."""
     from mpc.command.launch import Run
@@ -142,9 +151,8 @@ def run(
             raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
         debug_here(script, schema, files, eager=eager, kernel=kernel.value)
     else:
-        launch(
-            Run(script, schema, files, out, wanted, eager, kernel.value, threads, deadline, patience, traceback=bool(context.obj))
-        )
+        calls = bool(context.obj)
+        launch(Run(script, schema, files, out, wanted, eager, kernel.value, threads, deadline, patience, calls, state, log))
 
 
 @app.command()
@@ -214,11 +222,14 @@ def party(
     eager: Eager = False,
     kernel: KernelOption = KernelName.auto,
     threads: Threads = 1,
+    state: StateFolder = None,
+    log: LogFile = None,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, _formats(formats, out), listen)
+    options = _formats(formats, out), listen, state, log
+    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
     site.party(order, script, schema, data, out, approve, eager=eager)
 
 
@@ -233,11 +244,13 @@ def dealer(
     patience: Patience = None,
     kernel: KernelOption = KernelName.auto,
     threads: Threads = 1,
+    state: StateFolder = None,
+    log: LogFile = None,
 ) -> None:
     """Hand out correlated randomness for one session; sees no data and no results."""
     from mpc.command import site
 
-    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, listen=listen))
+    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, listen=listen, state=state, log=log))
 
 
 @app.command()
@@ -258,13 +271,24 @@ def doctor(
 ) -> None:
     """Find out with everybody's doctors, before a session, what works between these machines and who must change what."""
     from mpc.command.doctor import Examination, examine
-    from mpc.command.launch import terminable
+    from mpc.command.ending import terminable
 
     with terminable():
         order = Examination(roster, name, key, listen, script, schema, out, wait, idle, eager, kernel.value)
         report = examine(order, lambda line: print(line, flush=True))
         report.show()
     raise typer.Exit(report.code)
+
+
+@app.command()
+def status(
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="The folder that --state named, if any.")] = None,
+    count: Annotated[int, typer.Option("--last", min=1, max=500, metavar="N", help="How many runs to show.")] = 15,
+) -> None:
+    """Show the latest runs at this site: where they stand or how they ended, and why."""
+    from mpc.command.status import status as show_status
+
+    show_status(folder, count)
 
 
 def _assignment(entry: str) -> tuple[str, Path]:
@@ -308,15 +332,25 @@ def main() -> None:
         if show_calls and not isinstance(error, RunFailed):  # the process that failed has shown its own
             traceback.print_exc()
         print(one_screen(f"error: {error}"), file=sys.stderr)
+        print(f"  then: {error.then} (exit code {error.exit_code}: docs/errors.md)", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     except BaseException as error:
-        from mpc.command.launch import Terminated
+        from mpc.command.ending import Terminated, exit_code
 
-        if isinstance(error, Terminated):
-            sys.exit(128 + signal.SIGTERM)
-        raise
+        if isinstance(error, SystemExit):
+            raise
+        if not isinstance(error, KeyboardInterrupt | Terminated):  # something nobody has thought of; its text may hold data
+            _show_unexpected(error, show_calls)
+        sys.exit(exit_code(error))
+
+
+def _show_unexpected(error: BaseException, show_calls: bool) -> None:
+    from mpc.command.reports import failure
+
+    if show_calls:
+        traceback.print_exc()
+    told = failure(error)
+    print(f"error: {told.what}\n  do: {told.do}\n  then: {MpcError.then} (exit code 1: docs/errors.md)", file=sys.stderr)
 
 
 if __name__ == "__main__":

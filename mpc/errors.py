@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LIBRARY = ("mpc", "protocols")  # the packages whose texts are ours
+
 
 def printable(text: str, limit: int = 200) -> str:
     """What somebody else wrote, fit for a terminal: at most `limit` characters, and none that steers what shows them."""
@@ -14,14 +16,22 @@ class MpcError(Exception):
 
     `what` says what happened in one sentence; `where` names party, operation, script line, file, column or row number; `why`
     gives the cause; `do` says what the reader can do about it. None of the four ever contains a data value. `peer` names the
-    participant that ended the session, where it was another.
+    participant that ended the session, where it was another; `told` says that this peer sent an abort message itself. `then` is
+    what the family means for the job, which docs/errors.md explains by exit code.
     """
 
     exit_code = 1
+    then = "Correct the cause and start again; a session that had begun is over."
 
     def __init__(self, what: str, *, where: str = "", why: str = "", do: str = "", peer: str = "") -> None:
         super().__init__(what)
         self.what, self.where, self.why, self.do, self.peer = what, where, why, do, peer
+        self.told = False
+
+    @property
+    def family(self) -> str:
+        """The key of FAMILIES under which it is reported; empty where it has none."""
+        return next((kind.__name__ for kind in type(self).__mro__ if kind.__name__ in FAMILIES), "")
 
     def __str__(self) -> str:
         parts = [self.what]
@@ -57,12 +67,14 @@ class IntegrityError(MpcError):
     """Parties fell out of step or a message is not what it must be. Ends the session for good and burns its randomness."""
 
     exit_code = 6
+    then = "This is final: the session's randomness is burnt. Find the cause before anybody starts again."
 
 
 class AvailabilityError(MpcError):
     """Somebody is missing, slow or gone. Nothing was revealed half; the job may be run again as a new session."""
 
     exit_code = 7
+    then = "The job may be run again, as a new session with fresh randomness."
 
 
 class PrecisionWarning(UserWarning):
@@ -72,3 +84,12 @@ class PrecisionWarning(UserWarning):
 FAMILIES: dict[str, type[MpcError]] = {
     kind.__name__: kind for kind in (UsageError, DataError, RangeError, ConsentError, IntegrityError, AvailabilityError)
 }
+
+
+def ours(error: BaseException) -> bool:
+    """Whether an error's text is this library's. A script may raise our classes too, with whatever it likes in the text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "mpc" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return isinstance(error, MpcError) and module.partition(".")[0] in LIBRARY

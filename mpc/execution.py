@@ -29,6 +29,7 @@ from mpc.sources.remote import Disagreement
 from mpc.transport import Buffer, Received, Transport
 
 LARGE = 1 << 20  # bytes from which words are taken over where they lie; less is copied, and does not keep its frame alive
+Announced = Sequence[tuple[str, tuple[str, ...]]]  # label and receivers of what a segment will reveal
 
 
 class ZeroSharing:
@@ -64,6 +65,7 @@ class Execution:
         probe: Probe | None = None,
         plays: frozenset[str] = frozenset(),
         progress: Callable[[int], None] | None = None,
+        segment: Callable[[int, Announced], None] | None = None,
         orders: frozenset[bytes] | None = None,
     ) -> None:
         self._parties, self._index, self.kernel = parties, index, kernel
@@ -74,8 +76,8 @@ class Execution:
         self._audit = source if isinstance(source, DebugSource) else None
         self._peers = [name for name in parties if name != self._name]
         self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
-        self._probe, self._progress = probe, progress
-        self._rounds = 0
+        self._probe, self._progress, self._begun = probe, progress, segment
+        self._rounds = self._segments = 0
         self._orders, self._ordered = orders, b""  # states the plan allows what the dealer is asked for to be in; the one it is in
         self._recent: deque[Step] = deque(maxlen=1000)  # eager mode: a difference may show only some operations later
         self._plays = plays or {self._name}  # the names this process stands for; more than its own only in a one-party run
@@ -83,6 +85,9 @@ class Execution:
 
     def run(self, segment: Segment) -> list[Any]:
         """Execute a segment; the words of its reveals, Hidden where this party does not receive them."""
+        self._segments += 1
+        if self._begun is not None:
+            self._begun(self._segments, [(reveal.label, reveal.receivers) for reveal in segment.reveals])
         plan = schedule.levels(segment)
         if len(segment.nodes) == 1:
             self._recent.extend(trail(segment))

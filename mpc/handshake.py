@@ -48,8 +48,9 @@ def handshake(
     facts: Mapping[str, str],
     rows: list[bytes] | None = None,
 ) -> Agreed:
-    """Run by every participant. Two parties must state the same facts, and every party whatever the dealer states, which
-    may be less. Nothing has been shared before this returns.
+    """Run by every participant. All parties must state the same facts, and all of them whatever the dealer states, which
+    may be less. The session is a digest of everybody's nonce and of the parties' facts. Nothing has been shared before this
+    returns.
 
     Raises IntegrityError naming the fact, both values and both participants, or that rows do not line up.
     """
@@ -61,11 +62,10 @@ def handshake(
         hello = Hello(nonce, secrets[peer], dict(facts), salt if between else b"")
         transport.send(peer, Kind.HELLO, [frame.encode(hello)])
     hellos = {peer: frame.decode(transport.receive(peer, Kind.HELLO).payload, Hello, peer) for peer in transport.peers}
-    for peer, hello in hellos.items():
-        _compare(me, peer, dict(facts), hello, dealer)
+    manifest = _manifest(me, parties, dealer, facts, hellos)
     nonces = {me: nonce} | {peer: hello.nonce for peer, hello in hellos.items()}
     order = [*parties, *([dealer] if dealer else [])]
-    session = hashlib.sha256(msgspec.msgpack.encode([(name, nonces[name]) for name in order])).digest()
+    session = _session([(name, nonces[name]) for name in order], manifest)
     transport.session = session[:16]
     salts = {me: salt} | {peer: hello.salt for peer, hello in hellos.items()}
     _ready(transport, dealer, session, _rows_digest(rows, [salts[p] for p in parties]) if me != dealer else b"")
@@ -73,6 +73,25 @@ def handshake(
         return Agreed(session, b"", {party: hellos[party].secret for party in parties})
     pairs = {p: hashlib.sha256(b"".join(sorted((secrets[p], hellos[p].secret)))).digest() for p in parties if p != me}
     return Agreed(session, seed, pairs)
+
+
+def _manifest(
+    me: str, parties: tuple[str, ...], dealer: str | None, facts: Mapping[str, str], hellos: Mapping[str, Hello]
+) -> Mapping[str, str]:
+    """What all parties state. The dealer, which knows little of it, has been told by each of them."""
+    for peer, hello in hellos.items():
+        _compare(me, peer, dict(facts), hello, dealer)
+    if me != dealer:
+        return facts
+    manifest = hellos[parties[0]].facts
+    for party in parties:
+        _compare(parties[0], party, manifest, hellos[party])
+    return manifest
+
+
+def _session(nonces: list[tuple[str, bytes]], manifest: Mapping[str, str]) -> bytes:
+    """Another set of participants, another program or other nonces make another session."""
+    return hashlib.sha256(msgspec.msgpack.encode(("session", 1, nonces, sorted(manifest.items())))).digest()
 
 
 def _compare(me: str, peer: str, facts: dict[str, str], hello: Hello, dealer: str | None = None) -> None:

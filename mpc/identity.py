@@ -81,7 +81,7 @@ def parse_certificate(certificate_pem: str | bytes) -> x509.Certificate:
     else:
         try:
             return x509.load_pem_x509_certificate(data)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             why = "it is not a well-formed X.509 certificate in PEM"
     raise UsageError("A certificate cannot be read.", why=why, do="paste the certificate that was made together with the key")
 

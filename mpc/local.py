@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mpc import kernel as kernels
-from mpc.errors import AvailabilityError, MpcError
-from mpc.execution import Execution, Probe, ZeroSharing
+from mpc.errors import AvailabilityError, MpcError, ours
+from mpc.execution import Announced, Execution, Probe, ZeroSharing
 from mpc.handshake import handshake
 from mpc.prg import fresh
 from mpc.ring import Array
@@ -56,7 +56,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: eagerly or deferred, on which kernel and threads, with which deadline in seconds, plan, schema and test probe."""
+    """How to run: eagerly or deferred, on which kernel and threads, with which deadline in seconds, plan, schema and test probe,
+    and who is told of results, of rounds that are done, and of segments that begin with what they will reveal."""
 
     eager: bool = False
     kernel: str = "auto"
@@ -68,6 +69,7 @@ class Options:
     probe: Probe | None = None
     revealed: Watch | None = None
     progress: Callable[[int], None] | None = None
+    segment: Callable[[int, Announced], None] | None = None
 
 
 def run_party(
@@ -89,6 +91,7 @@ def run_party(
             transport,
             probe=options.probe,
             progress=options.progress,
+            segment=options.segment,
             orders=options.orders,
         )
         contract = None if options.contract is None else dict(options.contract)
@@ -101,25 +104,32 @@ def run_party(
         session.close()
         return result, engine.cost
     except BaseException as error:
-        transport.abort(error if isinstance(error, MpcError) else unexpected(error, transport.name))
+        transport.abort(told(error, transport.name))
         raise
 
 
-def run_dealer(transport: Transport, parties: tuple[str, ...], kernel: kernels.Kernel, facts: Mapping[str, str]) -> int:
-    """The dealer's whole session over a connected transport; the number of bytes dealt."""
+def run_dealer(
+    transport: Transport, parties: tuple[str, ...], kernel: kernels.Kernel, facts: Mapping[str, str],
+    running: Callable[[], None] = lambda: None, segment: Callable[[int], None] = lambda number: None,
+) -> int:  # fmt: skip
+    """The dealer's whole session over a connected transport; the number of bytes dealt. It says when the handshake is over, and
+    which segment of the program it is asked to serve next."""
     try:
         agreed = handshake(transport, parties, transport.name, facts)
         keystreams = [Keystreams(agreed.seeds[party], agreed.session) for party in parties]
-        dealt = serve(transport, parties, keystreams, kernel)
+        running()
+        dealt = serve(transport, parties, keystreams, kernel, segment)
         transport.close()
         return dealt
     except BaseException as error:
-        transport.abort(error if isinstance(error, MpcError) else unexpected(error, transport.name))
+        transport.abort(told(error, transport.name))
         raise
 
 
-def unexpected(error: BaseException, name: str) -> MpcError:
-    """What peers are told of an error that is not one of ours: its kind, never its text."""
+def told(error: BaseException, name: str) -> MpcError:
+    """What peers are told of an error: all of it where the text is ours, else its kind alone."""
+    if isinstance(error, MpcError) and ours(error):
+        return error
     return AvailabilityError(f"{name} stopped: {type(error).__name__}.", do=f"ask {name} what its own message says")
 
 

@@ -10,7 +10,7 @@ from itertools import zip_longest
 import msgspec
 
 from mpc.errors import IntegrityError, MpcError, printable
-from mpc.frame import Kind
+from mpc.frame import NO_DIGEST, Kind
 from mpc.schedule import Segment
 from mpc.sharing.node import Node
 from mpc.transport import Received, Transport
@@ -51,11 +51,13 @@ def diverged(
         for peer in peers:
             transport.send(peer, Kind.TRAIL, [msgspec.msgpack.encode(mine)], segment.digest)
         for peer in peers:
-            theirs = _theirs(transport, peer, segment, frames.get(peer))
+            theirs = _theirs(transport, peer, frames.get(peer))
             if theirs is not None and not (found := difference(transport.name, mine, peer, theirs)):
                 same.append(peer)
             elif theirs is not None:
                 where = where or found
+        # Nobody ends the session before everybody has read all trails: an Abort would overtake those that are still on their way.
+        transport.exchange(Kind.TRAIL, {peer: [b""] for peer in peers}, dict.fromkeys(peers, 0))
     if same and not where:
         where = f"{transport.name} and {', '.join(same)}: a constant or a parameter differs somewhere in this part, {_lines(mine)}"
     return IntegrityError(
@@ -66,12 +68,12 @@ def diverged(
     )
 
 
-def _theirs(transport: Transport, peer: str, segment: Segment, early: Received | None) -> Trail | None:
+def _theirs(transport: Transport, peer: str, early: Received | None) -> Trail | None:
     """A peer's trail; None where it sends no end of other things, or nothing that can be read."""
     for _ in range(AHEAD):  # what the peer sent before it noticed comes first
         if early is not None and early.kind is Kind.TRAIL:
             return _read(early.payload)
-        early = transport.exchange(Kind.TRAIL, {}, {peer: 0}, segment.digest)[peer]
+        early = transport.exchange(Kind.TRAIL, {}, {peer: 0}, NO_DIGEST)[peer]  # so that openings of any digest may come before it
     return None
 
 

@@ -14,7 +14,7 @@ from harness import NAMES, wire
 from mpc import frame
 from mpc.errors import IntegrityError, printable
 from mpc.frame import Kind
-from mpc.handshake import Agreed, Hello, Ready, _compare, handshake
+from mpc.handshake import Agreed, Hello, Ready, _compare, _session, handshake
 from mpc.local import DEALER
 from mpc.prg import SEED_BYTES
 from mpc.transport import Transport
@@ -71,6 +71,28 @@ def test_everybody_arrives_at_the_same_session(n: int) -> None:
         assert set(agreed[party].seeds) == set(NAMES[:n]) - {party}, "pairwise seeds are none of the dealer's"
     for a, b in itertools.combinations(NAMES[:n], 2):
         assert agreed[a].seeds[b] == agreed[b].seeds[a]
+
+
+def test_a_session_is_named_after_nonces_and_manifest() -> None:
+    agreed = agree(facts={DEALER: {"version": "1"}})
+    nonces = [(name, bytes([k]) * 32) for k, name in enumerate((*NAMES[:3], DEALER))]
+    sessions = [_session(nonces, FACTS | {name: "another"}) for name in (*FACTS, "plan", "roster")]
+    sessions += [_session([*nonces[:k], (nonces[k][0], bytes(32)), *nonces[k + 1 :]], FACTS) for k in range(1, 4)]
+    sessions += [_session(nonces[::-1], FACTS), _session(nonces[:3], FACTS), _session(nonces, FACTS), _session(nonces, {})]
+    assert len(set(sessions)) == len(sessions)
+    assert agreed[DEALER].session not in sessions
+
+
+def test_a_dealer_told_of_another_program_than_the_parties_refuses() -> None:
+    def change(data: bytes, to: str) -> bytes:
+        hello = frame.decode(data, Hello, "")
+        return data if to != DEALER else frame.encode(msgspec.structs.replace(hello, facts=FACTS | {"script": "another"}))
+
+    for liar in NAMES[:2]:
+        agreed, errors = meet(2, facts={DEALER: {"version": "1"}}, tamper={liar: lambda t: Altering(t, Kind.HELLO, change)})
+        assert not agreed
+        assert "same script" in str(errors[DEALER])
+        assert "another" in str(errors[DEALER])
 
 
 def test_sessions_and_seeds_are_never_the_same_twice() -> None:

@@ -32,7 +32,9 @@ def parted(main: Callable[[Session, bool], Any], **options: Any) -> tuple[Integr
 
     with pytest.raises(IntegrityError) as caught, wire() as frames:
         run(work, 2, {"x": np.arange(4)}, **options)
-    return caught.value, [msgspec.msgpack.decode(one.payload, type=Trail) for one in frames if one.kind is Kind.TRAIL]
+    return caught.value, [
+        msgspec.msgpack.decode(one.payload, type=Trail) for one in frames if one.kind is Kind.TRAIL and one.payload
+    ]
 
 
 def born(s: Session) -> Any:
@@ -80,7 +82,7 @@ def test_the_words_of_a_trail_cannot_steer_a_terminal() -> None:
 
 def answered(*frames: tuple[Kind, bytes]) -> str:
     """Where ada says the programs parted, if bob answers with these frames."""
-    transports = memory_transports(NAMES[:2], deadline=10)
+    transports = memory_transports(NAMES[:2], deadline=0.2)
     for kind, payload in frames:
         transports["bob"].send("ada", kind, [payload], DIGEST if kind is Kind.TRAIL else b"another digest!!")
     segment = Segment((), (), (), (), DIGEST)
@@ -106,7 +108,7 @@ def test_a_peer_that_never_sends_its_trail_is_not_listened_to_for_ever() -> None
 
 
 def test_a_trail_that_came_in_place_of_a_frame_is_used() -> None:
-    transports = memory_transports(NAMES[:2], deadline=10)
+    transports = memory_transports(NAMES[:2], deadline=0.2)
     early = {"bob": Received(bytearray(msgspec.msgpack.encode([(b"9", "mul", "fit.py:9")])), DIGEST, Kind.TRAIL)}
     error = diverged(transports["ada"], ["bob"], Segment((), (), (), (), DIGEST), early, [(b"1", "add", "fit.py:3")])
     assert error.where == "ada: add at fit.py:3; bob: mul at fit.py:9"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
-from typing import Any
 
 from mpc.command import show
 from mpc.command.children import Child, spawn
+from mpc.command.diary import Diary, kept
+from mpc.command.ending import terminable
 from mpc.command.program import schema_path
 from mpc.command.reports import Done, Entry, Failed, Go, Job, Loading, Progress, Ready, Report, Revealed, Running
 from mpc.data.schema import Schema
-from mpc.errors import MpcError, UsageError
+from mpc.errors import FAMILIES, MpcError, UsageError
 
+LOCAL = "everybody"  # whose run it is, in records and logs
 TICK, SHORT_TICK = 0.05, 0.002  # seconds between looks at processes whose end no pipe announces, and that a pipe has announced
 GRACE = 3.0  # seconds beyond the deadline that the survivors of a failure get to end by themselves
 
@@ -37,6 +37,8 @@ class Run:
     deadline: float = 30.0
     patience: float | None = None
     traceback: bool = False
+    state: Path | None = None
+    log: Path | None = None
 
 
 class RunFailed(MpcError):
@@ -44,7 +46,13 @@ class RunFailed(MpcError):
 
     def __init__(self, name: str, error: Failed, others: list[str]) -> None:
         super().__init__(f"{name}: {error.what}", where=error.where, why=error.why, do=error.do)
-        self.exit_code, self._others = error.exit_code, others
+        self.exit_code, self._family, self._others = error.exit_code, error.family, others
+        self.then = FAMILIES.get(error.family, MpcError).then
+
+    @property
+    def family(self) -> str:
+        """That of the error that came first."""
+        return self._family
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *(f"  also: {line}" for line in self._others)])
@@ -58,14 +66,14 @@ def run(order: Run) -> None:
     schema = Schema.load(schema_path(order.script, order.schema))
     for name in order.data:
         schema.tables_of(name, where="--data")
-    with terminable():
-        launch = _Launch(order.deadline)
+    with terminable(), kept(LOCAL, order.script.name, order.state, order.log) as diary:
+        launch = _Launch(order.deadline, diary)
         try:
             launch.start(_jobs(order, schema.parties))
             launch.follow()
         finally:
             launch.close()
-    launch.conclude()
+        launch.conclude()
 
 
 def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
@@ -80,6 +88,7 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
             schema=str(schema_path(order.script, order.schema).absolute()),
             data=str(data.absolute()) if data else "",
             out=str((order.out / name).absolute()) if order.out else "",
+            log=str(order.log.absolute()) if order.log else "",
             formats=list(order.formats),
             eager=order.eager,
             kernel=order.kernel,
@@ -94,29 +103,11 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
     return jobs
 
 
-class Terminated(BaseException):
-    """SIGTERM came. Like Ctrl-C it passes every handler on its way out, and whoever depends on this process is told."""
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Turn SIGTERM into an orderly end, so that no process of a run is left behind and no peer is left waiting."""
-
-    def leave(*_: Any) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 class _Launch:
     """The loop of the parent: it passes on what its children say, and notices how they end."""
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+    def __init__(self, deadline: float, diary: Diary) -> None:
+        self._deadline, self._diary = deadline, diary
         self._screen = show.Screen()
         self._selector = DefaultSelector()
         self._children: dict[str, Child] = {}
@@ -194,9 +185,11 @@ class _Launch:
             case Ready():
                 child.ready = message
                 self._go_if_ready()
-            case Running():
+            case Running(session):
                 self._running = monotonic()
+                self._diary.running(session)
             case Progress(rounds):
+                self._diary.rounds(rounds)
                 self._screen.progress(rounds, child.ready.rounds if child.ready else 0)
             case Loading(done, rows):
                 self._screen.progress(done, rows, "rows read")
@@ -204,6 +197,7 @@ class _Launch:
                 self._reveal(message)
             case Done():
                 child.done = message
+                self._diary.rounds(message.figures.rounds)
                 child.has_reported()
             case Failed():
                 child.failed = message
@@ -220,6 +214,7 @@ class _Launch:
         if len(entries) == len(self._children):
             self._sent_go, self._ready = True, monotonic()
             self._screen.close()
+            self._diary.start({})
             for child in self._children.values():
                 child.tell(Go(entries))
 

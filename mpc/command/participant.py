@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mpc import kernel as kernels
+from mpc.command.diary import Diary
 from mpc.command.memory import keep_freed
 from mpc.command.program import Program, explained, planned
 from mpc.command.reports import Figures
@@ -37,9 +38,9 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told of a running session: that the handshake is over, how many rounds are done, and every reveal."""
+    """Who is told of a running session: its id once the handshake is over, how many rounds are done, and every reveal."""
 
-    running: Callable[[], None]
+    running: Callable[[str], None]
     revealed: Callable[[str, tuple[str, ...], Any], None]
     progress: Callable[[int], None] | None = None
 
@@ -69,6 +70,7 @@ def take_part(
     dealer: str,
     stated: Mapping[str, str],
     watch: Watch,
+    diary: Diary,
     *,
     kernel: str,
     threads: int,
@@ -82,14 +84,21 @@ def take_part(
     def main(session: Any) -> Any:
         nonlocal begun
         begun = time.monotonic()
-        watch.running()
+        for told in (diary.running, watch.running):
+            told(transport.session.hex())
         return program.main(session)
 
     def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
         results.add(label, receivers, value)
         watch.revealed(label, receivers, value)
 
+    def progress(done: int) -> None:
+        diary.rounds(done)
+        if watch.progress is not None:
+            watch.progress(done)
+
     plan, source = prepared.plan, prepared.source
+    segments = max(len(path.orders) for path in plan.paths)
     options = Options(
         plan.eager,
         kernel,
@@ -98,7 +107,8 @@ def take_part(
         orders=plan.orders,
         context=program.schema,
         revealed=revealed,
-        progress=watch.progress,
+        progress=progress,
+        segment=lambda number, reveals: diary.segment(number, segments, reveals),
     )
     try:
         _, cost = run_party(transport, plan.parties, dealer, main, source.array, options, stated, source.row_keys())
@@ -110,11 +120,18 @@ def take_part(
     return _figures(transport, seconds, kernel, rounds=cost.rounds)
 
 
-def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], *, kernel: str, threads: int) -> Figures:
+def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], diary: Diary, *, kernel: str, threads: int) -> Figures:
     """The dealer's session."""
     keep_freed()
     begun = time.monotonic()
-    dealt = run_dealer(transport, parties_of(roster), kernels.load(kernel, threads), stated)
+    dealt = run_dealer(
+        transport,
+        parties_of(roster),
+        kernels.load(kernel, threads),
+        stated,
+        lambda: diary.running(transport.session.hex()),
+        diary.segment,
+    )
     return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)
 
 

@@ -18,7 +18,7 @@ import msgspec
 import mpc
 from mpc import __version__
 from mpc.data.schema import Schema
-from mpc.errors import MpcError, UsageError
+from mpc.errors import MpcError, UsageError, ours
 
 if TYPE_CHECKING:
     from mpc.plan import Plan
@@ -107,9 +107,9 @@ def _execute(path: Path, source: bytes) -> Callable[[Any], Any]:
 
 
 def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
-    """What `error` says to a reader, with the script's line. Where data were about, a foreign error's text is left out."""
+    """What `error` says to a reader, with the script's line. Where data were about, a text that is not ours is left out."""
     place = _place(error, script.parent)
-    if isinstance(error, MpcError):
+    if isinstance(error, MpcError) and (not data or ours(error)):
         if place and place not in error.where:
             error.where = f"{place}, {error.where}" if error.where else place
         return error

@@ -6,19 +6,20 @@ from typing import Literal
 
 import msgspec
 
-from mpc.errors import FAMILIES, MpcError
+from mpc.errors import MpcError
 
 LENGTH_BYTES = 4
 
 
 class Job(msgspec.Struct, frozen=True, tag=True):
-    """First message to a child: who it is and what to do. The dealer has no script; `out` and `data` may be empty, too."""
+    """First message to a child: who it is and what to do. The dealer has no script; `data`, `out` and `log` may be empty, too."""
 
     name: str
     script: str
     schema: str
     data: str
     out: str
+    log: str
     formats: list[str]
     eager: bool
     kernel: str
@@ -56,7 +57,9 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Running(msgspec.Struct, frozen=True, tag=True):
-    """The handshake is over."""
+    """The handshake is over, and this is the session."""
+
+    session: str
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):
@@ -124,5 +127,4 @@ def failure(error: BaseException) -> Failed:
     """What is reported of an error."""
     if not isinstance(error, MpcError):
         error = MpcError(f"Stopped by {type(error).__name__}.", do="run again with --traceback to see where")
-    family = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in FAMILIES), "")
-    return Failed(family, error.what, error.where, error.why, error.do, error.exit_code, error.peer)
+    return Failed(error.family, error.what, error.where, error.why, error.do, error.exit_code, error.peer)

@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from mpc.command import participant, show
+from mpc.command.diary import kept
+from mpc.command.ending import terminable
 from mpc.command.entries import expiring
-from mpc.command.launch import terminable
 from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
 from mpc.command.program import Program, agreement, facts, library, loaded, planned, roster_fact
 from mpc.command.results import check_folder, shown
 from mpc.errors import ConsentError, MpcError, UsageError
+from mpc.party import check_name
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.transport import Transport
@@ -26,7 +28,7 @@ from mpc.transport.connect import connect
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who takes part, how long it waits, and in which formats it wants its results."""
+    """Who takes part, how long it waits, in which formats it wants its results, and where it keeps its record and its log."""
 
     roster: Path
     name: str | None
@@ -38,6 +40,8 @@ class Order:
     threads: int
     formats: tuple[str, ...] = ()
     listen: str = ""
+    state: Path | None = None
+    log: Path | None = None
 
     def connect(self, roster: Roster, name: str) -> Transport:
         """Connect with everyone in the roster."""
@@ -54,17 +58,20 @@ def party(
     order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, eager: bool
 ) -> None:
     """Plan, ask, connect and take part; print what this party receives."""
-    roster, name = Roster.load(order.roster), order.name or ""
+    name = check_name(order.name or "")
     folder = out / name if out is not None else None
-    if folder is not None:
-        check_folder(folder, order.formats)
-    with loaded(script, schema) as program, terminable():
+    with terminable(), kept(name, script.name, order.state, order.log) as diary, loaded(script, schema) as program:
+        roster = Roster.load(order.roster)
+        if folder is not None:
+            check_folder(folder, order.formats)
         _same_participants(roster, program.schema.parties, name)
         prepared = _prepared(program, name, data, eager=eager)
         stated = facts(program, prepared.plan)
         _consent(prepared, agreement(stated), approved)
+        diary.start(stated | roster_fact(roster))
         began = time.monotonic()
         transport = order.connect(roster, name)
+        diary.connected()
         print(f"Connected after {time.monotonic() - began:.3f} s.", flush=True)
         screen = show.Screen()
         rounds = prepared.plan.cost.rounds
@@ -72,7 +79,7 @@ def party(
         def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
             screen.line(show.revealed(label, receivers, shown(value)))
 
-        watch = Watch(lambda: None, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
+        watch = Watch(lambda session: None, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
         try:
             measured = take_part(
                 prepared,
@@ -80,6 +87,7 @@ def party(
                 roster.dealer or "",
                 stated | roster_fact(roster),
                 watch,
+                diary,
                 kernel=order.kernel,
                 threads=order.threads,
                 out=folder,
@@ -142,10 +150,12 @@ def dealer(order: Order) -> None:
     if name is None or roster.get(name).role != "dealer":
         raise UsageError("This is not a dealer.", where=name or str(order.roster), do="use a roster with an entry of role dealer")
     stated = {"library": library()} | roster_fact(roster)
-    with terminable():
+    with terminable(), kept(name, "", order.state, order.log) as diary:
+        diary.start(stated)
         transport = order.connect(roster, name)
+        diary.connected()
         print("Connected.", flush=True)
-        measured = deal(transport, roster, stated, kernel=order.kernel, threads=order.threads)
+        measured = deal(transport, roster, stated, diary, kernel=order.kernel, threads=order.threads)
     memory = f"{measured.peak / 1e6:,.0f} MB"
     print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
 

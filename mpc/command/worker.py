@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from mpc.command.diary import Diary, logged
 from mpc.command.reports import (
     LENGTH_BYTES,
     Done,
@@ -79,9 +80,9 @@ class _Teller:
     again: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
-    def running(self) -> None:
+    def running(self, session: str) -> None:
         """Report that the handshake is over."""
-        self.parent.tell(Running())
+        self.parent.tell(Running(session))
 
     def revealed(self, label: str, receivers: tuple[str, ...], value: Any) -> None:
         """Report a reveal under its number, and its value if it is for this party."""
@@ -108,10 +109,11 @@ class _Teller:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """This process: its job, its parent, the key that never leaves it, and the socket it listens on."""
+    """This process: its job, its parent, its log, the key that never leaves it, and the socket it listens on."""
 
     job: Job
     parent: _Parent
+    diary: Diary
     key: bytes
     certificate: str
     listener: socket.socket
@@ -129,6 +131,7 @@ class _Member:
         transport = connect(
             roster, job.name, self.key, listener=self.listener, wait=job.deadline, deadline=job.deadline, patience=job.patience
         )
+        self.diary.connected()
         return roster, transport
 
 
@@ -146,6 +149,7 @@ def _party(member: _Member) -> Figures:
         loading = teller.loading if job.lead else None
         prepared = prepare(program, job.name, Path(job.data) if job.data else None, eager=job.eager, loading=loading)
         stated, cost = facts(program, prepared.plan), prepared.plan.cost
+        member.diary.start(stated)
         roster, transport = member.connected(cost.rounds, dict(cost.sent), cost.dealt)
         watch = Watch(teller.running, teller.revealed, teller.progress if job.lead else None)
         return take_part(
@@ -154,6 +158,7 @@ def _party(member: _Member) -> Figures:
             roster.dealer or "",
             stated | roster_fact(roster),
             watch,
+            member.diary,
             kernel=job.kernel,
             threads=job.threads,
             out=out,
@@ -165,9 +170,10 @@ def _dealer(member: _Member) -> Figures:
     from mpc.command.participant import deal
     from mpc.command.program import library, roster_fact
 
-    stated = {"library": library()}
+    stated, job = {"library": library()}, member.job
+    member.diary.start(stated)
     roster, transport = member.connected()
-    return deal(transport, roster, stated | roster_fact(roster), kernel=member.job.kernel, threads=member.job.threads)
+    return deal(transport, roster, stated | roster_fact(roster), member.diary, kernel=job.kernel, threads=job.threads)
 
 
 def _work(parent: _Parent) -> int:
@@ -177,8 +183,9 @@ def _work(parent: _Parent) -> int:
     job = parent.hear(Job)
     try:
         key, certificate = generate(job.name, days=1)
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-            member = _Member(job, parent, key, certificate.decode(), listener)
+        server = socket.create_server(("127.0.0.1", 0), backlog=128)
+        with logged(job.name, Path(job.script).name, Path(job.log) if job.log else None) as diary, server as listener:
+            member = _Member(job, parent, diary, key, certificate.decode(), listener)
             figures = _party(member) if job.script else _dealer(member)
     except BaseException as error:
         report = failure(error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -89,14 +90,20 @@ def _digest(data: bytes | bytearray) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def serve(transport: Transport, parties: tuple[str, ...], keystreams: Sequence[Keystreams], kernel: Kernel) -> int:
-    """Answer orders until the parties say there are no more; the number of bytes dealt.
+def serve(
+    transport: Transport,
+    parties: tuple[str, ...],
+    keystreams: Sequence[Keystreams],
+    kernel: Kernel,
+    begun: Callable[[int], None] = lambda number: None,
+) -> int:
+    """Answer orders until the parties say there are no more; the number of bytes dealt. `begun` is told the number of each batch.
 
     Every batch must reach the dealer with the same digest from every party before anything of it is served.
     """
     dealer = Dealer(keystreams, kernel)
     dealt = 0
-    while True:
+    for batch in itertools.count(1):
         orders = transport.receive(parties[0], Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
         votes = {party: transport.receive(party, Kind.DESCRIPTORS, length=0).digest for party in parties[1:]}
         ended = not orders.payload and orders.digest == NO_DIGEST
@@ -105,8 +112,10 @@ def serve(transport: Transport, parties: tuple[str, ...], keystreams: Sequence[K
         if differing:
             _disagreed(transport, parties, differing)
         if ended:
-            return dealt
+            break
+        begun(batch)
         dealt += _deal(transport, parties, dealer, orders.payload)
+    return dealt
 
 
 def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[str]) -> NoReturn:

@@ -243,6 +243,8 @@ class Link:
             return
         self.partial = frame.view = None
         if frame.header.kind is Kind.ABORT:
-            raise aborted(self.name, frame.payload)
+            error = aborted(self.name, frame.payload)
+            error.told = True
+            raise error
         if frame.header.kind is Kind.GOODBYE:
             self.goodbye = True

@@ -104,10 +104,16 @@ class MemoryTransport:
     def _look(self, to: str, kind: Kind) -> None:
         box = self._boxes[self.name]
         with box.arrived:
-            if box.aborts:
-                raise aborted(*box.aborts[0])
+            self._raise_if_told(box)
             if to in box.left:
                 raise gone([to], f"{self.name}, sending {kind.name}", "it left without a goodbye")
+
+    @staticmethod
+    def _raise_if_told(box: _Mailbox) -> None:
+        if box.aborts:
+            error = aborted(*box.aborts[0])
+            error.told = True
+            raise error
 
     def _post(self, to: str, kind: Kind, parts: Sequence[Buffer], digest: bytes) -> None:
         payload = bytearray().join(parts)
@@ -131,8 +137,7 @@ class MemoryTransport:
                     raise gone(box.left[:1], during, "it left without a goodbye")
                 if not box.arrived.wait(max(0.0, until - monotonic())) and monotonic() >= until:
                     raise gone([peer], during, f"nothing came for {self._deadline:g} s")
-            if box.aborts:
-                raise aborted(*box.aborts[0])
+            self._raise_if_told(box)
             header, payload = box.frames[peer].popleft()
         if header.sequence != self._in[peer]:
             raise IntegrityError(

@@ -19,7 +19,7 @@ from mpc.transport.link import RECORD, Link, records
 SPINS = 4  # fruitless looks before sleeping; a look costs about 2 us, waking up costs about 10
 ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
 LINGER_SECONDS = 0.5  # for the peers to read it before the connection is closed under them
-BEATS = 6  # heartbeats in one deadline
+BEATS = 3  # heartbeats in one deadline: a peer that misses as many is gone
 PATIENCE = 20  # deadlines that a peer may be alive without getting to where it is awaited
 
 
@@ -50,7 +50,7 @@ class TlsTransport:
         self._patience = patience_for(name, deadline, patience)
         self.name, self.peers, self.session, self.sent = name, tuple(sockets), NO_SESSION, Traffic()
         self._deadline = deadline
-        self._links = {peer: Link(peer, sock) for peer, sock in sockets.items()}
+        self._links = {peer: Link(peer, sock, heard=monotonic()) for peer, sock in sockets.items()}
         self._scratch = memoryview(bytearray(RECORD))
         for sock in sockets.values():
             sock.setblocking(False)
@@ -94,11 +94,14 @@ class TlsTransport:
                 )
                 for peer, frame in frames.items():
                     check_goodbye(frame, peer, self._links[peer].next_in - 1)
-        except MpcError as error:
-            self.abort(error)
+        except BaseException as error:
+            self.abort(error if isinstance(error, MpcError) else self._interrupted())
             raise
         finally:
             self._shut()
+
+    def _interrupted(self) -> AvailabilityError:
+        return AvailabilityError("The session was interrupted.", where=self.name)
 
     def _run(
         self, kind: Kind, outgoing: Mapping[str, Sequence[Buffer]], wants: Mapping[str, Want], digest: bytes
@@ -122,8 +125,7 @@ class TlsTransport:
                 self._pump(sending, awaited, kind)
                 return {link.name: link.take() for link in awaited}
             except BaseException as error:
-                interrupted = AvailabilityError("The session was interrupted.", where=self.name)
-                self._ended = error if isinstance(error, MpcError) else interrupted
+                self._ended = error if isinstance(error, MpcError) else self._interrupted()
                 self._keep_unsent()
                 raise
 
@@ -169,8 +171,7 @@ class TlsTransport:
         """Sleep until a link can move, a heartbeat is due or a deadline has passed; queue what unawaited links bring."""
         for link in self._links.values():
             self._watch(link)
-        waiting = {link.name: link for link in (*sending, *awaited)}
-        until = min(self._next_beat, min(link.heard for link in waiting.values()) + self._deadline)
+        until = min(self._next_beat, min(link.heard for link in (*sending, *awaited)) + self._deadline)
         for key, events in self._selector.select(max(0.0, until - monotonic())):
             link = key.data
             if events & EVENT_READ:
@@ -181,6 +182,14 @@ class TlsTransport:
                 link.push()
         self._beat_if_due()
         self._raise_if_late(sending, awaited, kind)
+        self._raise_if_half_open(sending, awaited, kind)
+
+    def _raise_if_half_open(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
+        """Notice a peer that is not awaited and sends no heartbeats. It has just been looked at: nothing of its lies unread."""
+        last = monotonic() - self._deadline
+        read = [link for link in self._links.values() if link.watched & EVENT_READ and not link.goodbye]
+        if late := [link.name for link in read if link.heard <= last and link not in awaited]:
+            raise gone(late, self._during(sending, awaited, kind), f"silent for {self._deadline:g} s")
 
     def _raise_if_late(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
         now, waiting = monotonic(), {link.name: link for link in (*sending, *awaited)}.values()
@@ -228,11 +237,10 @@ class TlsTransport:
 
     def _beat_alone(self) -> None:
         """Heartbeats while the main thread computes: a held lock means that it is in here and sends them itself."""
-        while not self._stop.wait(self._deadline / BEATS):
+        while not self._stop.wait(self._deadline / BEATS / 2):
             if self._lock.acquire(blocking=False):
                 try:
                     if not self._stop.is_set() and self._ended is None:
-                        self._next_beat = 0.0
                         self._beat_if_due()
                 finally:
                     self._lock.release()

@@ -1,0 +1,387 @@
+"""Participants that die, stop or raise at a named point, as real processes forked from a server that has imported everything.
+
+The command line runs unchanged in each; what makes a participant fail is installed here, by the tests, never by the library. Run as
+a program, this file is the server: a JSON object a line says whom to start, and one comes back whenever somebody has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from jobs import free_ports
+
+PARTIES = ("clinic", "insurer", "registry")
+DEALER = "dealer"
+ROWS, SECRETS = 100, 200
+TICK = 0.005
+TOKEN = "marked-4711-secret"  # what exceptions say
+
+SCRIPT = """
+from protocols import load, reveal
+
+
+def main(s):
+    x, y = load(s, "clinic", "values"), load(s, "insurer", "values")
+    s.flush()
+    product = x * y
+    product = product * product
+    s.flush()
+    large = product > 100
+    s.flush()
+    reveal(large.sum(), label="large ones")
+"""
+
+# The first call of the transport, by kind of frame, that belongs to a phase; the dealer's are counted for so many parties.
+AT_PARTY = {"handshake": ("HELLO", 1), "manifest": ("READY", 1), "dealing": ("DESCRIPTORS", 1), "input": ("OPEN", 1)}
+AT_PARTY |= {"multiply": ("OPEN", 2), "compare": ("OPEN", 5), "reveal": ("REVEAL", 1), "teardown": ("GOODBYE", 1)}
+AT_DEALER = AT_PARTY | {f"{phase}": ("CORRECTIONS", k) for k, phase in enumerate(("input", "multiply", "compare"), 1)}
+PHASES = ("connect", *AT_PARTY)
+HOW = ("kill", "stop", "raise")
+
+
+def point(phase: str, victim: str, parties: int) -> tuple[str, int]:
+    """Where a phase begins at somebody."""
+    if phase == "connect":
+        return "connect", 1
+    if victim == DEALER and phase == "reveal":
+        return "DESCRIPTORS", 4 * parties + 1  # it waits for more orders while the parties reveal
+    return (AT_DEALER if victim == DEALER else AT_PARTY)[phase]
+
+
+# -- a folder with everything that a session needs ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fault: how, in which phase, at whom."""
+
+    how: str
+    phase: str
+    victim: str
+
+
+@dataclass
+class Ended:
+    """How a participant ended, and what it left."""
+
+    code: int
+    at: float
+    out: str
+    err: str
+
+
+@dataclass
+class Lane:
+    """The folders of all participants of one session after another, on ports of their own."""
+
+    folder: Path
+    names: tuple[str, ...]
+    ports: list[int]
+    approved: str
+    marks: list[bytes]
+    number: int = 0
+
+    def path(self, name: str, *parts: str) -> Path:
+        """A file of a participant, or in its folder for this run."""
+        return self.folder.joinpath(name, *parts)
+
+    def arguments(self, name: str, deadline: float, wait: float) -> list[str]:
+        """The command of a participant."""
+        common = ["--roster", "roster.toml", "--wait", str(wait), "--deadline", str(deadline)]
+        common += ["--state", f"state{self.number}", "--log", f"log{self.number}"]
+        if name == DEALER:
+            return ["dealer", *common]
+        return ["party", *common, "--as", name, "fit.py", "--approve", self.approved, "--out", f"out{self.number}"]
+
+
+def values(owner: int) -> list[str]:
+    """The secrets of a party: numbers whose digits occur nowhere else."""
+    return [f"{row % 9 + 1}.{3141593 + 7723 * (2 * row + owner)}" for row in range(ROWS)]
+
+
+def expected() -> int:
+    """What the script reveals."""
+    return sum((float(a) * float(b)) ** 2 > 100 for a, b in zip(values(0), values(1), strict=True))
+
+
+def marks() -> list[bytes]:
+    """Every secret as text, as a double and as the word it is encoded to; and what exceptions say."""
+    import numpy as np
+
+    texts = [value for owner in (0, 1) for value in values(owner)]
+    assert len(set(texts)) == SECRETS
+    doubles = [np.float64(text).tobytes() for text in texts]
+    words = [np.int64(round(float(text) * 2**20)).tobytes() for text in texts]
+    return [text.rstrip("0").encode() for text in texts] + doubles + words + [TOKEN.encode()]
+
+
+def make_lane(folder: Path, parties: int) -> Lane:
+    """A session of so many parties and a dealer, ready to be started."""
+    from mpc.command import program
+    from mpc.command.entries import create, join
+
+    names = (*PARTIES[:parties], DEALER)
+    schema = f"rows = {ROWS}\n" + "".join(
+        f'[party.{name}.values]\nkey = "id"\ncolumn = {{ name = "v", type = "real", bound = 100.0 }}\n' for name in PARTIES[:2]
+    )
+    schema += "".join(f"[party.{name}]\n" for name in PARTIES[2:parties])
+    ports = free_ports(len(names))
+    for name, port in zip(names, ports, strict=True):
+        home = folder / name
+        home.mkdir(parents=True)
+        (home / "fit.py").write_text(SCRIPT)
+        (home / "schema.toml").write_text(schema)
+        if name in PARTIES[:2]:
+            lines = [f"{row},{value}" for row, value in enumerate(values(PARTIES.index(name)))]
+            (home / "values.csv").write_text("\n".join(["id,v", *lines, ""]))
+            (home / f"{name}.data.toml").write_text('[values]\nfile = "values.csv"\n')
+        create(name, f"127.0.0.1:{port}", "dealer" if name == DEALER else "party", "", home)
+    roster = join(folder / name / f"{name}.toml" for name in names).dumps()
+    for name in names:
+        (folder / name / "roster.toml").write_text(roster)
+    with program.loaded(folder / names[0] / "fit.py") as loaded:
+        approved = program.agreement(program.facts(loaded, program.planned(loaded, names[0], eager=False)))
+    return Lane(folder, names, ports, approved, marks())
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Session:
+    """One run on a lane."""
+
+    lane: Lane
+    cell: Cell | None
+    pids: dict[int, str] = field(default_factory=dict)
+    ends: dict[str, Ended] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> Path:
+        """Written at the moment of the fault."""
+        return self.lane.folder / f"fault{self.lane.number}"
+
+    def survivors(self) -> list[str]:
+        """Everybody to whom nothing was done."""
+        return [name for name in self.lane.names if self.cell is None or name != self.cell.victim]
+
+    def over(self) -> bool:
+        """Whether everybody has ended who can."""
+        stopped = self.cell is not None and self.cell.how == "stop"
+        return all(name in self.ends for name in (self.survivors() if stopped else self.lane.names))
+
+
+class Server:
+    """The process that forks participants."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, process_group=0
+        )
+        self._sessions: dict[int, Session] = {}
+        self._buffer = b""
+
+    def close(self) -> None:
+        """End it, and whoever it has started."""
+        for pid in list(self._sessions):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def run(self, sessions: list[Session], deadline: float, wait: float, seconds: float = 15) -> None:
+        """Run several sessions at once until everybody has ended who can; whoever was stopped is killed then."""
+        until = monotonic() + seconds
+        for session in sessions:
+            session.lane.number += 1
+            for name in session.lane.names:
+                self._start(session, name, session.lane.arguments(name, deadline, wait))
+        while not all(session.over() for session in sessions):
+            self._hear(until)
+        for pid in [pid for pid, session in self._sessions.items() if not session.ends.get(session.pids[pid])]:
+            os.kill(pid, signal.SIGKILL)
+        while self._sessions:
+            self._hear(until)
+
+    def _start(self, session: Session, name: str, arguments: list[str]) -> None:
+        lane, cell = session.lane, session.cell
+        lane.path(name, f"tmp{lane.number}").mkdir()
+        order: dict[str, Any] = {"cwd": str(lane.path(name)), "argv": arguments, "run": lane.number}
+        if cell is not None and cell.victim == name:
+            kind, number = point(cell.phase, name, len(lane.names) - 1)
+            order["fault"] = {"kind": kind, "number": number, "how": cell.how, "mark": str(session.fault)}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        pid = self._read()["pid"]
+        self._sessions[pid], session.pids[pid] = session, name
+
+    def _read(self) -> dict[str, Any]:
+        """The answer to an order; ends that come before it are noted."""
+        while "pid" not in (message := self._message(monotonic() + 15)):
+            self._note(message)
+        return message
+
+    def _hear(self, until: float) -> None:
+        self._note(self._message(until))
+
+    def _message(self, until: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, until - monotonic()))
+            if not ready or not (data := os.read(pipe, 1 << 16)):
+                hanging = {session.pids[pid]: session.cell for pid, session in self._sessions.items()}
+                raise AssertionError(f"still there: {hanging}")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return dict(json.loads(line))
+
+    def _note(self, message: dict[str, Any]) -> None:
+        session = self._sessions.pop(message["ended"])
+        name, lane = session.pids[message["ended"]], session.lane
+        texts = [lane.path(name, f"{kind}{lane.number}").read_text() for kind in ("stdout", "stderr")]
+        session.ends[name] = Ended(message["code"], message["at"], *texts)
+
+
+# -- the server's side -----------------------------------------------------------------------------------------------------------
+
+
+def install(fault: dict[str, Any]) -> None:
+    """Let this process fail at the given call."""
+    import ssl
+
+    from mpc.transport.tls import TlsTransport
+
+    left = fault["number"]
+
+    def strike() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            Path(fault["mark"]).write_text(repr(monotonic()))
+            if fault["how"] == "raise":
+                raise RuntimeError(f"{TOKEN} {values(0)[0]}")
+            os.kill(os.getpid(), signal.SIGKILL if fault["how"] == "kill" else signal.SIGSTOP)
+
+    handshake, run = ssl.SSLSocket.do_handshake, TlsTransport._run
+
+    def shaking(self: Any, *arguments: Any) -> Any:
+        strike()
+        return handshake(self, *arguments)
+
+    def running(self: Any, kind: Any, *arguments: Any) -> Any:
+        if kind.name == fault["kind"]:
+            strike()
+        return run(self, kind, *arguments)
+
+    if fault["kind"] == "connect":
+        ssl.SSLSocket.do_handshake = shaking  # type: ignore[assignment]
+    else:
+        TlsTransport._run = running  # type: ignore[method-assign]
+
+
+def play(order: dict[str, Any]) -> None:
+    """Be the participant; never returns."""
+    from mpc import cli
+
+    number, code = order["run"], 99
+    try:
+        os.setsid()
+        os.chdir(order["cwd"])
+        os.environ["TMPDIR"] = str(Path(f"tmp{number}").absolute())
+        opened = [os.open(os.devnull, os.O_RDONLY)]
+        opened += [os.open(f"{name}{number}", os.O_WRONLY | os.O_CREAT, 0o600) for name in ("stdout", "stderr")]
+        for target, descriptor in enumerate(opened):
+            os.dup2(descriptor, target)
+        sys.argv = ["mpc", *order["argv"]]
+        if "fault" in order:
+            install(order["fault"])
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve() -> None:
+    """Fork a participant for each order, and say when one has ended."""
+    import mpc.command.site  # noqa: F401
+    import protocols.numbers  # noqa: F401  # what the participants would import
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    lines = _lines(sys.stdin.fileno())
+    while (line := next(lines)) is not None:
+        if line and not (pid := os.fork()):
+            play(json.loads(line))
+        if line:
+            print(json.dumps({"pid": pid}), file=answers, flush=True)
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                code = os.waitstatus_to_exitcode(ended[1])
+                print(json.dumps({"ended": ended[0], "code": code, "at": monotonic()}), file=answers, flush=True)
+
+
+def _lines(source: int) -> Iterator[bytes | None]:
+    """Lines as they come, empty ones in between so that somebody can look elsewhere, None at the end."""
+    buffer = b""
+    while True:
+        if select.select([source], [], [], TICK)[0]:
+            data = os.read(source, 1 << 16)
+            if not data:
+                yield None
+            buffer += data
+        *whole, buffer = buffer.split(b"\n")
+        yield from whole
+        yield b""
+
+
+# -- what is left ----------------------------------------------------------------------------------------------------------------
+
+
+def found(lane: Lane, where: Callable[[Path], bool]) -> list[str]:
+    """Files of a lane in which a secret stands."""
+    hits = []
+    for path in filter(where, lane.folder.rglob("*")):
+        data = path.read_bytes() if path.is_file() else b""
+        hits += [f"{path.name}: {mark!r}" for mark in lane.marks if mark in data]
+    return hits
+
+
+@contextmanager
+def bound(ports: list[int]) -> Iterator[None]:
+    """All these ports, taken: nobody else listens there."""
+    sockets = [socket.create_server(("127.0.0.1", port)) for port in ports]
+    try:
+        yield
+    finally:
+        for one in sockets:
+            one.close()
+
+
+if __name__ == "__main__":
+    serve()
