@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,22 @@ import numpy.typing as npt
 
 from mpc.data.schema import Column, Schema, Table
 from mpc.data.tables import DataSource
-from mpc.errors import DataError, UsageError
+from mpc.errors import DataError, PrecisionWarning, UsageError
 from mpc.local import Columns, Options, Outcome, run_debug, run_threads
 from mpc.plan import plan
 from mpc.ring import Array
 from mpc.session import Session
 
 Arrays = Mapping[str, Mapping[str, npt.ArrayLike]]
+Bound = float | Sequence[float]
+LOOSE = 1 << 10  # so many times the largest magnitude of a column, a bound costs half of its digits
 
 
 def run_local(
     main: Callable[[Session], Any],
     *,
     data: Arrays | None = None,
-    bound: float | None = None,
+    bound: Bound | Mapping[str, Bound] | None = None,
     schema: Path | str | None = None,
     debug: bool = False,
     eager: bool = False,
@@ -34,7 +37,8 @@ def run_local(
 ) -> Outcome:
     """Run `main(s)` at every party, each a thread of this process, with a dealer thread.
 
-    Give either `data`, arrays by party and name with one public `bound` on the magnitude of all of them, or the path of a
+    Give either `data`, arrays by party and name with a public `bound` on the magnitude of all of them (or one for each name, each
+    a number or a list with one for each column; columns of different sizes need their own for their digits), or the path of a
     `schema` whose parties' `NAME.data.toml` files lie beside it. `debug` runs one party alone, where a share is its value.
     The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
     rounds and bytes. Reveals outside the plan are refused.
@@ -65,31 +69,50 @@ def _beside(path: Path, party: str) -> Path | None:
     return file if file.exists() else None
 
 
-def _from_arrays(data: Arrays, bound: float | None) -> tuple[Schema, Columns]:
-    if bound is None or not 0 < bound < float("inf"):
-        raise UsageError("Arrays need a public bound on their magnitude.", do="run_local(main, data=..., bound=100)")
+def _from_arrays(data: Arrays, bound: Bound | Mapping[str, Bound] | None) -> tuple[Schema, Columns]:
     tables, columns = [], {}
     for owner, named in data.items():
         arrays = {name: np.asarray(values) for name, values in named.items()}
-        tables += [_table(owner, name, array, bound) for name, array in arrays.items()]
+        tables += [_table(owner, name, array, _bounds(bound, name, array)) for name, array in arrays.items()]
         columns[owner] = partial(_column, {name: array.astype(np.float64) for name, array in arrays.items()})
     return Schema(tuple(tables), tuple(data)), columns
 
 
-def _table(owner: str, name: str, array: Array, bound: float) -> Table:
+def _bounds(bound: Bound | Mapping[str, Bound] | None, name: str, array: Array) -> tuple[float, ...]:
+    """One bound for each column of an array."""
+    given = np.asarray(bound.get(name) if isinstance(bound, Mapping) else bound)
+    width = array.shape[1] if array.ndim == 2 else 1
+    if given.dtype.kind not in "iuf" or given.ndim > 1 or not (np.isfinite(given) & (given > 0)).all():
+        raise UsageError(
+            "Arrays need a public bound on their magnitude.", where=repr(name), do="run_local(main, data=..., bound=100)"
+        )
+    if given.ndim == 1 and len(given) != width:
+        raise UsageError(f"There are {len(given)} bounds for {width} columns.", where=repr(name))
+    return tuple(float(one) for one in np.broadcast_to(given, width))
+
+
+def _table(owner: str, name: str, array: Array, bounds: tuple[float, ...]) -> Table:
     where = f"data[{owner!r}][{name!r}]"
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
         raise UsageError(
             "Arrays are numbers in one or two dimensions.", where=where, why=f"{array.ndim} dimensions of {array.dtype}"
         )
     whole = array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > 1 << 53
-    if whole or (array.size and not (np.abs(array.astype(np.float64)) <= bound).all()):
-        raise DataError("A value is outside the stated bound, or not a number.", where=where, why=f"the bound is {bound:g}")
+    sizes = np.abs(array.astype(np.float64)).reshape(len(array), len(bounds))
+    if whole or (array.size and not (sizes <= bounds).all()):
+        stated = ", ".join(f"{one:g}" for one in dict.fromkeys(bounds))
+        raise DataError("A value is outside the stated bound, or not a number.", where=where, why=f"the bound is {stated}")
+    loose = (sizes.max(axis=0, initial=0) * LOOSE < bounds) & (sizes.max(axis=0, initial=0) > 0)
+    if array.dtype.kind == "f" and loose.any():
+        text = f"{where}: {int(loose.sum())} columns stay far below their bound, and lose digits: give each its own bound"
+        warnings.warn(PrecisionWarning(text), stacklevel=4)
+    return Table(owner, name, len(array), tuple(_column_of(array, one) for one in bounds), vector=array.ndim == 1)
+
+
+def _column_of(array: Array, bound: float) -> Column:
     if array.dtype.kind == "b":
-        column = Column("", "bool", 1.0)
-    else:
-        column = Column("", "real", bound) if array.dtype.kind == "f" else Column("", "int", float(int(bound)))
-    return Table(owner, name, len(array), (column,) * (1 if array.ndim == 1 else array.shape[1]), vector=array.ndim == 1)
+        return Column("", "bool", 1.0)
+    return Column("", "real", bound) if array.dtype.kind == "f" else Column("", "int", float(int(bound)))
 
 
 def _column(arrays: Mapping[str, Array], name: str) -> Array:

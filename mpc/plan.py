@@ -14,10 +14,10 @@ import numpy as np
 from mpc import schedule
 from mpc.errors import UsageError
 from mpc.kernel import load
-from mpc.schedule import Cost, Segment
+from mpc.schedule import Cost, Reveal, Segment
 from mpc.session import Session, declassified, published
 from mpc.sharing.node import Shape
-from mpc.unknown import Branches, Unknown
+from mpc.unknown import Branches, Unknown, Unshared
 
 PATHS = 64  # ways through a script steered by revealed values that a plan explores before it gives up
 
@@ -49,7 +49,11 @@ class Counting:
             key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
             self.reveals[key] += 1
             self.notes[key] = reveal.note
-        return [Unknown(reveal.node.shape, np.uint64, self._branches) for reveal in segment.reveals]
+        return [Unknown(reveal.node.shape, np.uint64, self._steering(reveal)) for reveal in segment.reveals]
+
+    def _steering(self, reveal: Reveal) -> Branches:
+        """What answers a script's questions: a value that only some parties receive cannot steer what all of them do."""
+        return self._branches if len(reveal.receivers) == len(self._parties) else Unshared(reveal.label, reveal.receivers)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -60,6 +60,25 @@ class Branches:
         return [*prefix[:-1], False] if prefix else None
 
 
+class Unshared(Branches):
+    """No answers: the value goes to some parties only."""
+
+    __slots__ = ("_label", "_receivers")
+
+    def __init__(self, label: str, receivers: tuple[str, ...]) -> None:
+        super().__init__([])
+        self._label, self._receivers = label, receivers
+
+    def answer(self) -> bool:
+        """Refused."""
+        raise UsageError(
+            f"The script branches on {self._label!r}, which only {' and '.join(self._receivers)} receives.",
+            where=script_line(),
+            why="all parties run the same script, and the others could not follow",
+            do="leave out to= so that all receive it, or reveal the comparison to all",
+        )
+
+
 class Unknown(np.lib.mixins.NDArrayOperatorsMixin):
     """An array of known shape and type whose values will be known only in the run.
 

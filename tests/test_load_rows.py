@@ -18,6 +18,8 @@ from protocols import load_rows, reveal
 from protocols.numbers import horizontal
 from protocols.numbers.arrays import Bool, Fixed, Int
 
+pytestmark = pytest.mark.filterwarnings("ignore:data.*lose digits")  # wide bounds are what is tested
+
 P, Q = '{name = "p", type = "real", bound = 1}', '{name = "q", type = "real", bound = 1}'  # columns of a schema
 A, B, C = np.arange(24.0).reshape(12, 2), 100 + np.arange(14.0).reshape(7, 2), -np.arange(8.0).reshape(4, 2)
 

@@ -18,6 +18,8 @@ from mpc.session import Hidden
 from protocols import assume_bound, load, peek, public, reveal
 from protocols.numbers import Fixed, Int
 
+pytestmark = pytest.mark.filterwarnings("ignore:data.*lose digits")  # wide bounds are what is tested
+
 BOUND = 8.0
 PRODUCT = 600  # what the longest product of bounds comes to; results have 16 bits below that
 UNIT = 2.0**-17  # twenty bits below a bound of 2^3

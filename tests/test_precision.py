@@ -13,6 +13,8 @@ from protocols import load, reveal
 from protocols.learn import LogisticRegression, StandardScaler
 from protocols.numbers import Bool, divide, reciprocal, relu, rsqrt, sigmoid
 
+pytestmark = pytest.mark.filterwarnings("ignore:data.*lose digits")  # wide bounds are what is tested
+
 RNG = np.random.default_rng(11)
 COLUMNS = {
     "small integers": (RNG.integers(-10, 11, 60), 10),

@@ -11,7 +11,10 @@ from sheets import WRITERS, source
 from mpc.data.schema import Schema
 from mpc.errors import UsageError
 
-AGE = "table 't', column 'age': no value reaches 1/100 of its bound; a tighter bound gives more digits"
+AGE = (
+    "table 't', column 'age': no value reaches 1/100 of its bound, so results have two digits fewer than they could, "
+    "variances and products four; declare a bound near the largest value that can occur"
+)
 COLUMN = '{{ name = "age", type = "{}", bound = 1280 }}'
 
 

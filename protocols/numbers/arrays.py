@@ -14,7 +14,18 @@ from mpc.session import Session
 from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits, order
 from protocols.numbers import scaling
-from protocols.numbers.encoding import FARTHEST, FRACTION, MEAN_DIGITS, RING_BITS, encoded, overflow, public, settled, spare
+from protocols.numbers.encoding import (
+    FARTHEST,
+    FEWEST_MEAN_DIGITS,
+    FRACTION,
+    MEAN_DIGITS,
+    RING_BITS,
+    encoded,
+    overflow,
+    public,
+    settled,
+    spare,
+)
 from protocols.numbers.secret import DIVIDE, Secret, refuse
 
 
@@ -186,7 +197,9 @@ class Number(Secret):
         count = math.prod(self.shape[k] for k in gone)
         if not count:
             refuse(self, "the mean of nothing", "check the shape")
-        return self.sum(gone, keepdims=keepdims).times(1.0 / count, digits=MEAN_DIGITS)
+        total = self.sum(gone, keepdims=keepdims)
+        lack = max(0, total.limit.bit_length() + MEAN_DIGITS - RING_BITS)  # shared between the sum and its divisor
+        return total.times(1.0 / count, digits=max(MEAN_DIGITS - lack // 2, FEWEST_MEAN_DIGITS))
 
     # -- products --------------------------------------------------------------------------------------------------------------
 

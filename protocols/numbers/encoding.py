@@ -15,7 +15,7 @@ from protocols.numbers.secret import Secret, refuse
 
 FRACTION = 16  # nominal fraction bits of a number of size 1, and of public factors
 INPUT = 20  # those of a column scaled into [-1, 1]: bounds are often declared generously
-MEAN_DIGITS = 26  # of 1/n: a mean is the first step of much else
+MEAN_DIGITS, FEWEST_MEAN_DIGITS = 26, 21  # of 1/n: a mean is the first step of much else; the fewest where the ring is full
 WHOLE = 24  # bits that are enough for a number made from whole ones
 FARTHEST = 900  # fraction bits, either way, that floating point and the kernels still scale by
 RING_BITS = 62  # magnitudes stay below 2^62, the range of exact truncation

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.elementary import sqrt
-from protocols.numbers.encoding import MEAN_DIGITS
 from protocols.numbers.ordering import larger
 from protocols.numbers.secret import refuse
+
+VARIANCE_DIGITS = 19  # of 1/n: nothing is taken from a variance that such a relative error could matter to
 
 
 def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
@@ -20,8 +23,13 @@ def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
     if count <= ddof:
         refuse(x, f"the variance of {count} numbers with ddof={ddof}", "check shape and ddof")
     centred = x.minus(x.mean(gone, keepdims=True))
-    # One division: to multiply the mean by count / (count - ddof) afterwards would cost it all bits that do not fit the ring then.
-    return centred.squared().sum(gone, keepdims=keepdims).times(1.0 / (count - ddof), digits=MEAN_DIGITS)
+    total = centred.squared().sum(gone, keepdims=keepdims)
+    # What is taken from the mean only lessens a sum of squares; and a divisor of few digits leaves more to the sum.
+    most = max(1, x.limit**2 * count)
+    raised = 2 * int(np.max(x.frac)) - int(np.max(total.frac)) if isinstance(x.frac, int) and isinstance(total.frac, int) else None
+    if raised is not None:
+        total = total.assume((most >> raised if raised >= 0 else most << -raised) + count + 1)
+    return total.times(1.0 / (count - ddof), digits=VARIANCE_DIGITS)
 
 
 def std(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
