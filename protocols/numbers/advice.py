@@ -20,7 +20,8 @@ NEAREST = {
     "tan": "use divide(np.sin(x), np.cos(x), low=...), from protocols import divide", "hypot": "use np.sqrt(x * x + y * y)",
     "logaddexp": "use softplus(y - x) + x, from protocols import softplus", "fmax": "use np.maximum", "fmin": "use np.minimum",
     "isclose": "use abs(x - y) <= 0.001", "allclose": "use (abs(x - y) > 0.001).sum() == 0",
-    "array_equal": "use (x != y).sum() == 0", "floor_divide": f"use x / y; {CLASSES}", "remainder": "use x / y and comparisons",
+    "array_equal": "use (x != y).sum() == 0", "floor_divide": f"use x / y; {CLASSES}",
+    "remainder": "not yet supported: keep remainders as columns of their own",
     "floor": f"{ABSENT}; {CLASSES}", "ceil": f"{ABSENT}; {CLASSES}", "trunc": f"{ABSENT}; {CLASSES}",
     "digitize": "use (x[..., None] >= edges).sum(-1)", "round": REVEALED, "around": REVEALED, "rint": REVEALED,
     # Logic and gaps.
@@ -61,7 +62,8 @@ CHOICE = (
     " write x.max(), x.min(), x.sum() > 0; there is no sorted(x) yet"
 )
 GROUP = (
-    "sum a group by (x * group).sum(); its mean is divide((x * group).sum(), group.sum(), low=1), from protocols import divide;"
+    "sum a group by (x * group).sum(), in a table by (x * group[:, None]).sum(axis=0); its mean is"
+    " divide((x * group).sum(), group.sum(), low=1), from protocols import divide;"
     " np.where(condition, a, b) keeps the shape"
 )
 LOOKUP = "compare it with all positions: (index[:, None] == np.arange(len(x))) @ x"
