@@ -1,11 +1,11 @@
 """Participants that die, stop or raise at a named point, as real processes forked from a server that has imported everything.
 
-The command line runs unchanged in each; what makes a participant fail is installed here, by the tests, never by the library. Run as
-a program, this file is the server: a JSON object a line says whom to start, and one comes back whenever somebody has ended.
+The command line runs unchanged in each; what makes a participant fail is installed by faultserver.py, never by the library.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -20,12 +20,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from jobs import free_ports
-
 PARTIES = ("clinic", "insurer", "registry")
 DEALER = "dealer"
 ROWS, SECRETS = 100, 200
-TICK = 0.005
 TOKEN = "marked-4711-secret"  # what exceptions say
 
 SCRIPT = """
@@ -106,6 +103,18 @@ class Lane:
         return ["party", *common, "--as", name, "fit.py", "--approve", self.approved, "--out", f"out{self.number}"]
 
 
+PORTS = itertools.count(10_000 + os.getpid() * 7 % 15_000)
+
+
+def quiet_ports(count: int) -> list[int]:
+    """Ports that nobody uses now, below those that systems give to whoever dials: they must stay free from run to run."""
+    found: list[int] = []
+    while len(found) < count:
+        with suppress(OSError), bound([port := next(PORTS)]):
+            found.append(port)
+    return found
+
+
 def values(owner: int) -> list[str]:
     """The secrets of a party: numbers whose digits occur nowhere else."""
     return [f"{row % 9 + 1}.{3141593 + 7723 * (2 * row + owner)}" for row in range(ROWS)]
@@ -137,7 +146,7 @@ def make_lane(folder: Path, parties: int) -> Lane:
         f'[party.{name}.values]\nkey = "id"\ncolumn = {{ name = "v", type = "real", bound = 100.0 }}\n' for name in PARTIES[:2]
     )
     schema += "".join(f"[party.{name}]\n" for name in PARTIES[2:parties])
-    ports = free_ports(len(names))
+    ports = quiet_ports(len(names))
     for name, port in zip(names, ports, strict=True):
         home = folder / name
         home.mkdir(parents=True)
@@ -188,9 +197,8 @@ class Server:
 
     def __init__(self) -> None:
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, process_group=0
-        )
+        command = [sys.executable, str(Path(__file__).with_name("faultserver.py"))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, process_group=0)
         self._sessions: dict[int, Session] = {}
         self._buffer = b""
 
@@ -260,106 +268,6 @@ class Server:
         session.ends[name] = Ended(message["code"], message["at"], *texts)
 
 
-# -- the server's side -----------------------------------------------------------------------------------------------------------
-
-
-def install(fault: dict[str, Any]) -> None:
-    """Let this process fail at the given call."""
-    import ssl
-
-    from mpc.transport.tls import TlsTransport
-
-    left = fault["number"]
-
-    def strike() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            Path(fault["mark"]).write_text(repr(monotonic()))
-            if fault["how"] == "raise":
-                raise RuntimeError(f"{TOKEN} {values(0)[0]}")
-            os.kill(os.getpid(), signal.SIGKILL if fault["how"] == "kill" else signal.SIGSTOP)
-
-    handshake, run = ssl.SSLSocket.do_handshake, TlsTransport._run
-
-    def shaking(self: Any, *arguments: Any) -> Any:
-        strike()
-        return handshake(self, *arguments)
-
-    def running(self: Any, kind: Any, *arguments: Any) -> Any:
-        if kind.name == fault["kind"]:
-            strike()
-        return run(self, kind, *arguments)
-
-    if fault["kind"] == "connect":
-        ssl.SSLSocket.do_handshake = shaking  # type: ignore[assignment]
-    else:
-        TlsTransport._run = running  # type: ignore[method-assign]
-
-
-def play(order: dict[str, Any]) -> None:
-    """Be the participant; never returns."""
-    from mpc import cli
-
-    number, code = order["run"], 99
-    try:
-        os.setsid()
-        os.chdir(order["cwd"])
-        os.environ["TMPDIR"] = str(Path(f"tmp{number}").absolute())
-        opened = [os.open(os.devnull, os.O_RDONLY)]
-        opened += [os.open(f"{name}{number}", os.O_WRONLY | os.O_CREAT, 0o600) for name in ("stdout", "stderr")]
-        for target, descriptor in enumerate(opened):
-            os.dup2(descriptor, target)
-        sys.argv = ["mpc", *order["argv"]]
-        if "fault" in order:
-            install(order["fault"])
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def serve() -> None:
-    """Fork a participant for each order, and say when one has ended."""
-    import mpc.command.site  # noqa: F401
-    import protocols.numbers  # noqa: F401  # what the participants would import
-
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    lines = _lines(sys.stdin.fileno())
-    while (line := next(lines)) is not None:
-        if line and not (pid := os.fork()):
-            play(json.loads(line))
-        if line:
-            print(json.dumps({"pid": pid}), file=answers, flush=True)
-        with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                code = os.waitstatus_to_exitcode(ended[1])
-                print(json.dumps({"ended": ended[0], "code": code, "at": monotonic()}), file=answers, flush=True)
-
-
-def _lines(source: int) -> Iterator[bytes | None]:
-    """Lines as they come, empty ones in between so that somebody can look elsewhere, None at the end."""
-    buffer = b""
-    while True:
-        if select.select([source], [], [], TICK)[0]:
-            data = os.read(source, 1 << 16)
-            if not data:
-                yield None
-            buffer += data
-        *whole, buffer = buffer.split(b"\n")
-        yield from whole
-        yield b""
-
-
 # -- what is left ----------------------------------------------------------------------------------------------------------------
 
 
@@ -381,7 +289,3 @@ def bound(ports: list[int]) -> Iterator[None]:
     finally:
         for one in sockets:
             one.close()
-
-
-if __name__ == "__main__":
-    serve()

@@ -14,6 +14,9 @@ import pyarrow as pa
 import pytest
 from sheets import ARROW, MARK, NUMBER, NUMPY, TYPED, WRITERS, refused, source, write_csv
 
+from mpc.data.cells import Texts
+from mpc.data.readers.database import cells_of
+
 COLUMNS = """
   { name = "x", type = "real", bound = 10.0, missing = "indicator" },
   { name = "n", type = "int", bound = 100, missing = { fill = 7 } },
@@ -77,6 +80,18 @@ def test_an_agreed_list_that_does_not_fit(case: str, tmp_path: Path) -> None:
     error = refused(source(tmp_path, section, '{ name = "n", type = "int", bound = 9 }', top='keys = "agreed.csv"'))
     for part in naming:
         assert part in str(error)
+
+
+@pytest.mark.parametrize("name", [*ARROW, "sql"])
+def test_decimals_are_whole_whatever_their_scale(name: str, tmp_path: Path) -> None:
+    for texts in (("0E-10", "45.0000000000", "-7.0000000000"), ("0.00", "45.00", "-7.00"), ("0", "45", "-7")):
+        numbers = [decimal.Decimal(text) for text in texts]
+        if name == "sql":
+            assert cells_of(numbers) == Texts(["0", "45", "-7"])
+            continue
+        section = TYPED[name](tmp_path, {"id": ["A", "B", "C"], "n": numbers})
+        data = source(tmp_path, section, '{ name = "n", type = "int", bound = 99 }')
+        np.testing.assert_array_equal(data.array("t"), [[0], [45], [-7]])
 
 
 # -- bad columns ----------------------------------------------------------------------------------------------------------------

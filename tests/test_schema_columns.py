@@ -82,6 +82,7 @@ BAD = {
     "values not texts": ('name = "sex", type = "category", values = [1, 2]', ["value 1 of 'values'"]),
     "empty value": ('name = "sex", type = "category", values = ["f", ""]', ["value 2 of 'values'"]),
     "value with space": ('name = "sex", type = "category", values = ["f "]', ["value 1 of 'values'"]),
+    "too many values": (f'name = "sex", type = "category", values = {list(map(str, range(10_001)))}', ["at most 10000"]),
     "value twice": ('name = "sex", type = "category", values = ["f", "m", "f"]', ["twice"]),
     "bound of a category": (f"{SEX}, bound = 1", ["unknown key 'bound'"]),
     "values of an int": (f'{AGE}, values = ["a"]', ["unknown key 'values'"]),

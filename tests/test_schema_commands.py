@@ -39,13 +39,13 @@ def mpc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return call
 
 
-DAYS = [datetime.date(2001, 1, n) for n in (1, 2, 3)]
+DAYS = [datetime.date(2001, 1, n) for n in (1, 2, 3, 4, 5)]
 COLUMNS = {
-    "patient": ["SECRET1", "SECRET2", "SECRET3"],
-    "radius": [31337.5, None, 31337.25],
-    "age": [31337, None, 31338],
-    "smoker": [0, None, 1],
-    "ward": ["north", None, "south"],
+    "patient": ["SECRET1", "SECRET2", "SECRET3", "SECRET4", "SECRET5"],
+    "radius": [31337.5, None, 31337.25, 31337.5, 31337.0],
+    "age": [31337, None, 31338, 31339, 31340],
+    "smoker": [0, None, 1, 1, 0],
+    "ward": ["north", None, "south", "south", "north"],
     "admitted": DAYS,
 }
 DRAFT = """\
@@ -82,10 +82,10 @@ def test_nobody_can_read_a_draft_before_it_is_filled_in(mpc: Command, tmp_path: 
         with pytest.raises(UsageError, match="a draft says"):
             Schema.loads(draft)
         name = draft.split(" = ?")[0].rsplit(maxsplit=1)[-1]
-        draft = draft.replace("= ?", {"rows": "= 3", "bound": "= 40000", "from": '= "2001-01-01"', "to": '= "2002-01-01"'}[name], 1)
+        draft = draft.replace("= ?", {"rows": "= 5", "bound": "= 40000", "from": '= "2001-01-01"', "to": '= "2002-01-01"'}[name], 1)
     draft = draft.replace(" },", ', missing = "indicator" },')
     (tmp_path / "clinic.data.toml").write_text('[t]\nfile = "t.csv"\n')
-    assert DataSource(Schema.loads(draft), "clinic", tmp_path / "clinic.data.toml").array("t").shape == (3, 11)
+    assert DataSource(Schema.loads(draft), "clinic", tmp_path / "clinic.data.toml").array("t").shape == (5, 11)
 
 
 def test_what_is_neither_number_nor_category_is_left_out(mpc: Command, tmp_path: Path) -> None:
@@ -114,6 +114,16 @@ def test_what_is_neither_number_nor_category_is_left_out(mpc: Command, tmp_path:
     ("text", "naming"),
     [
         (f"{MARK},1.31337\nx,2\n", "looks like data"),
+        (f"{MARK},2000-01-31\nx,2000-02-01\n", "looks like data"),
+        (f'{MARK},"31,337"\nx,"1,5"\n', "looks like data"),
+        (f"{MARK},31 337\nx,2\n", "looks like data"),
+        (f"{MARK},3.1337%\nx,2%\n", "looks like data"),
+        (f"31;{MARK};f\n32;x;m\n", "not separated by commas"),
+        (f"31\t{MARK}\n32\tx\n", "not separated by commas"),
+        (f"{MARK}|f\nx|m\n", "not separated by commas"),
+        (f"{MARK},f\nx,m\ny, f\n", "looks like data"),
+        (f"AB-4711-08,{MARK}\nAB-12-3,x\n", "looks like data"),
+        ("\n".join(["first", *(f"x{n}" for n in range(20_000)), "first"]), "looks like data"),
         ("", "empty"),
         (f"a,b\n1\n{MARK},2\n", "line 2 (data row 1)"),
         (f"a,b\n{MARK},\0\n", "NUL"),
@@ -127,6 +137,32 @@ def test_what_is_no_table_has_no_draft(text: str, naming: str, mpc: Command, tmp
     assert "SECRET" not in told.err
     assert mpc("schema", "infer", "none.csv").code == 3
     assert mpc("schema", "infer", "t.csv", "--party", "A B").code == 2
+
+
+def test_names_with_digits_and_cells_like_other_names_are_names(mpc: Command, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("week 1,hba1c,code 2,,sex\nweek,5.5,A1,,hba1c\nday,6.5,B1,,sex 1\n")
+    told = mpc("schema", "infer", "t.csv")
+    assert (told.code, told.err) == (0, "")
+    assert "They become public" in told.out
+
+
+def test_texts_that_tell_of_single_rows_are_not_written_out(mpc: Command, tmp_path: Path) -> None:
+    rows = [f"p{n},Name{MARK if n % 10 == 0 else n},{'fm'[n % 2]},{n // 2}x,{'' if n > 19 else n // 2}y\n" for n in range(60)]
+    (tmp_path / "t.csv").write_text("patient,name,sex,pair,near\n" + "".join(rows))
+    draft = mpc("schema", "infer", "t.csv", "--categories").out
+    assert MARK not in draft
+    assert '{ name = "name", type = "category", values = ? }' in draft
+    assert '# not written out, as most texts occur only once: "name"\n' in draft
+    for line in (
+        'name = "sex", type = "category", values = ["f", "m"]',
+        'name = "pair", type = "category", values = ["0x", "10x", ',
+    ):
+        assert line in draft
+    (tmp_path / "u.csv").write_text("n,sex\n1,f\n2,m\n3,f\n,\n")  # two texts in three cells
+    draft = mpc("schema", "infer", "u.csv", "--categories").out
+    assert 'name = "sex", type = "category", values = ? }' in draft
+    assert draft.endswith('only once: "sex"\n')
+    assert "not written out" not in mpc("schema", "infer", "u.csv").out
 
 
 def test_an_array_without_names_is_drafted_by_number(mpc: Command, tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
-from sheets import ARROW, MARK, NUMPY, TYPED, WRITERS, refused, source, write_sql
+from sheets import ARROW, MARK, NUMBER, NUMPY, TYPED, WRITERS, refused, source, write_sql
 from test_readers import BAD_KEYS, cases
 
+from mpc.data import tables
 from mpc.data.tables import DataSource
 from mpc.errors import DataError
 
@@ -118,7 +119,7 @@ def test_a_spoilt_file_is_refused(case: str, name: str, tmp_path: Path) -> None:
 def test_a_table_of_another_shape_is_refused(case: str, name: str, tmp_path: Path) -> None:
     error = str(refused(source(tmp_path, WRITERS[name](tmp_path, ROWS[case]), X)))
     if "absent" in case:
-        assert "there is no such header; did you mean" in error
+        assert "there is no such header; cell " in error
     else:
         found = len(ROWS[case]["id"])
         assert f"3 data rows expected, {found} found" in error
@@ -204,6 +205,44 @@ def test_arrays_without_names_have_the_columns_of_the_schema(tmp_path: Path) -> 
         source(tmp_path, 'file = "t.npy"', columns, key="").check()
 
 
+def test_arrays_without_names_may_be_mapped_by_number(tmp_path: Path) -> None:
+    columns = f'{X}, {{ name = "n", type = "int", bound = 9 }}'
+    numbers = np.array([[1, 20, 3], [4, 30, 6], [5, 25, 7]])
+    np.save(tmp_path / "t.npy", numbers)
+    np.savez(tmp_path / "t.npz", table=numbers)
+    for file in ('file = "t.npy"', 'file = "t.npz"\narray = "table"'):
+        mapped = f'{file}\ncolumns = {{ x = "column 2", n = "column 1" }}'
+        np.testing.assert_array_equal(source(tmp_path, mapped, columns, key="").array("t"), numbers[:, [1, 0]])
+        keyed = source(tmp_path, f'{file}\ncolumns = {{ x = "column 2", n = "column 1", id = "column 3" }}', columns)
+        np.testing.assert_array_equal(keyed.array("t"), numbers[:, [1, 0]])
+        assert keyed.row_keys() == [b"3", b"6", b"7"]
+        for mapping, wrong in (
+            ('n = "column 1"', "'x'"),
+            ('x = "column 2"', "'n'"),
+            ('x = "n", n = "x"', "'x'"),
+            ('x = "column 2", n = "column 4"', "'n'"),
+            ('x = "column 2", n = "column 0"', "'n'"),
+            ('x = "column 2", n = "Column 1"', "'n'"),
+        ):
+            error = str(refused(source(tmp_path, f"{file}\ncolumns = {{ {mapping} }}", columns, key="")))
+            assert f"column {wrong} has no place in an array without names" in error
+            assert "called 'column 1' to 'column 3'; do: map every column" in error.replace("\n  ", "; ")
+        assert "key column" in str(refused(source(tmp_path, file, columns)))  # of as many columns as with the key
+
+
+def test_the_names_that_a_draft_gives_are_positions(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.array([[1, 20], [4, 30], [5, 25]]))
+    columns = '{ name = "column 2", type = "int", bound = 99 }, { name = "column 1", type = "int", bound = 99 }'
+    assert source(tmp_path, 'file = "t.npy"', columns, key="").array("t").tolist() == [[20, 1], [30, 4], [25, 5]]
+
+
+def test_a_field_of_several_numbers_is_no_column(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.zeros(3, dtype=[("id", "U2"), ("x", "f8", (2,))]))
+    error = str(refused(source(tmp_path, 'file = "t.npy"', X)))
+    assert "the field 'x' is not one column" in error
+    assert "(2,)" in error
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_two_hundred_marked_cells_leave_no_trace(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -270,6 +309,41 @@ def test_a_wrong_row_count_does_not_cost_the_memory_of_a_right_one(tmp_path: Pat
     for name in ("csv", "parquet", "npy"):
         error = refused(source(tmp_path, WRITERS[name](tmp_path, FINE), X, rows=2**32))
         assert "4294967296 data rows expected, 3 found" in str(error)
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet", "npy"])
+def test_a_wide_batch_is_taken_in_pieces(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, codes = 1000, [f"c{n}" for n in range(40)]
+    columns = {"id": [f"P{n}" for n in range(count)], "sex": [codes[n % 40] for n in range(count)], "x": np.arange(count) / 100}
+    sizes: list[int] = []
+    real = tables._room
+    monkeypatch.setattr(tables, "_room", lambda rows, width, where: sizes.append(rows) or real(rows, width, where))
+    monkeypatch.setattr(tables, "PIECE_CELLS", 410)
+    declared = f'{{ name = "sex", type = "category", values = {codes} }}, {X}'.replace("'", '"')
+    section = WRITERS[name](tmp_path, columns)
+    expected = np.hstack([np.eye(40)[np.arange(count) % 40], np.arange(count)[:, None] / 100])
+    np.testing.assert_array_equal(source(tmp_path, section, declared, count).array("t"), expected)
+    assert max(sizes[1:]) == 10
+    (tmp_path / "agreed.csv").write_text("".join(f"P{n}\n" for n in range(999, 0, -2)))
+    listed = source(tmp_path, section, declared, 500, top='keys = "agreed.csv"')
+    np.testing.assert_array_equal(listed.array("t"), expected[::-2])
+    columns["x"][777] = NUMBER
+    error = str(refused(source(tmp_path, WRITERS[name](tmp_path, columns), declared, count)))
+    assert "data row 778" in error
+    assert error.count("column 'x'") == 1
+
+
+def test_too_little_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> Any:
+        raise MemoryError
+
+    real = np.empty
+    section = WRITERS["csv"](tmp_path, FINE)
+    monkeypatch.setattr(tables, "PIECE_CELLS", 2)
+    for rows in (3, 2):  # of the table, of a piece of it
+        with monkeypatch.context() as patch:
+            patch.setattr(tables.np, "empty", lambda shape, rows=rows: none() if shape[0] == rows else real(shape))
+            assert "not enough memory" in str(refused(source(tmp_path, section, X)))
 
 
 def test_a_hundred_thousand_columns(tmp_path: Path) -> None:

@@ -110,6 +110,19 @@ def test_two_tables_of_a_party_follow_the_same_list(tmp_path: Path) -> None:
     assert (data.array("one").tolist(), data.array("two").tolist()) == ([2.0, 1.0], [3.0, 4.0])
 
 
+def test_a_list_and_a_table_that_it_would_leave_in_another_order(tmp_path: Path) -> None:
+    (tmp_path / "agreed.csv").write_text("B\nA\n")
+    (tmp_path / "t.csv").write_text("id,n\nA,1\nB,2\n")
+    (tmp_path / "p.data.toml").write_text('keys = "agreed.csv"\n[one]\nfile = "t.csv"\n[two]\nfile = "t.csv"\n')
+    column = 'column = { name = "n", type = "int", bound = 9 }\n'
+    schema = Schema.loads(f'rows = 2\n[party.p.one]\nkey = "id"\n{column}[party.p.two]\n{column}')
+    data = DataSource(schema, "p", tmp_path / "p.data.toml")
+    for refuse in (data.check, data.row_keys, lambda: data.array("one"), lambda: data.array("two")):
+        with pytest.raises(DataError, match="a table has no key: 'two'") as caught:
+            refuse()
+    assert "give this table the key as well" in caught.value.do
+
+
 def test_a_list_for_tables_without_a_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.data.toml").write_text('keys = "agreed.csv"\n[t]\nfile = "t.csv"\n')
     schema = Schema.loads('rows = 1\n[party.p.t]\ncolumn = { name = "n", type = "bool" }')

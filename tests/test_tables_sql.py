@@ -108,6 +108,27 @@ def test_a_password_in_a_broken_data_toml_is_not_shown(broken: str, tmp_path: Pa
     assert "p.data.toml" in str(refused(source(tmp_path, broken, X)))
 
 
+@pytest.mark.parametrize("given", [MARK.lower(), f"{MARK} ", f"{MARK}!", f"x{MARK}", f"{MARK}=1"])
+def test_a_password_in_place_of_a_variable_is_not_shown(given: str, tmp_path: Path) -> None:
+    error = refused(source(tmp_path, _section("select 1", "sqlite://", f'password = "{given}"'), X))
+    assert given not in str(error)
+    assert "'password' is the name of an environment variable" in str(error)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [f"u:{MARK[:3]}@{MARK[3:]}@db.example/visits", f"u:s3@t/{MARK}@db.example/visits", f"u:t/{MARK}/@db.example/visits"]
+    + [f"db.example/visits;{word}={MARK}" for word in ("password", "PWD")]
+    + [f"db.example;PWD={MARK}/visits", f"u:a@b@{MARK}", f"u:a@{MARK}?b@db.example/visits"],
+)
+def test_pieces_of_a_password_in_a_url_are_not_shown(rest: str, tmp_path: Path) -> None:
+    registry.register("locked", __name__, "Locked")
+    error = str(refused(source(tmp_path, _section("select 1", f"locked://{rest}"), X)))
+    assert "p.data.toml, [t]" in error
+    for section in (f"sqlite://{rest}", f"sqlite:///t.db;password={MARK}", f"sqlite:///u:{MARK}@t.db"):
+        assert "p.data.toml, [t]" in str(refused(source(tmp_path, _section("select 1", section), X)))
+
+
 def test_a_password_that_the_environment_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLINIC_PASSWORD", raising=False)
     section = _section("select 1", "sqlite://", 'password = "CLINIC_PASSWORD"')
@@ -121,6 +142,48 @@ def test_a_database_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: p
     error = refused(source(tmp_path, _section("select 1", more="seconds = 0.01"), X))
     assert "nothing came for 0.01 s" in str(error)
     assert asked[0].is_set()
+
+
+WRITES = (
+    "attach 'made.db' as made",
+    "vacuum into 'made.db'",
+    "create table made (x)",
+    "create temp table made (x)",
+    "insert into t values ('P4', 4)",
+    "insert into t values ('P4', 4) returning id, x",
+    "pragma query_only = 0",
+    "pragma user_version = 7",
+    "begin immediate",
+)
+
+
+RECURSIVE = """
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 3)
+select 'P' || i as id, max(x) as x from n, t group by i order by i
+"""
+
+
+@pytest.mark.parametrize("options", ["", "?timeout=30", "?mode=rwc&uri=true", "?cache=shared&mode=rw", "?timeout=1&mode=memory"])
+def test_sqlite_writes_nothing(options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_sql(tmp_path, FINE)
+    before = (tmp_path / "t.db").read_bytes()
+    for query in WRITES:
+        refused(source(tmp_path, _section(query, f"sqlite:///t.db{options}"), X))
+    for url in (f"sqlite://{options}", f"sqlite:///:memory:{options}"):
+        refused(source(tmp_path, _section(WRITES[0], url), X))
+    for missing in ("none.db", "file:none.db", "file:t.db"):
+        assert "No such file" in str(refused(source(tmp_path, _section("select 1", f"sqlite:///{missing}{options}"), X)))
+    assert (tmp_path / "t.db").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.data.toml", "t.db"]
+    assert source(tmp_path, _section(RECURSIVE, f"sqlite:///t.db{options}"), X).array("t").tolist() == [[3.0]] * 3
+
+
+def test_an_option_cannot_bring_others_in(tmp_path: Path) -> None:
+    write_sql(tmp_path, FINE)
+    for options in ("?a=b%26mode%3Drwc", "?timeout=1&timeout=2", "?a=b%23"):
+        error = refused(source(tmp_path, _section("select * from t", f"sqlite:///t.db{options}"), X))
+        assert "not a plain word" in str(error)
 
 
 def test_a_query_is_left_when_nobody_reads_its_rows_any_more(tmp_path: Path) -> None:

@@ -26,9 +26,11 @@ EMPTY = "is empty"
 BOUNDED = ("real", "int")  # the types of which people choose a bound
 LOOSE = 128  # so many times the largest magnitude is too wide a bound: of the twenty bits below it, seven are idle
 _REAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(r"[+-]?[0-9]*(?:\.0*)?")
-_ZEROS = re.compile(r"(?<=[0-9])\.0*(?=,|$)")
+_WHOLE = re.compile(r"[+-]?[0-9]*(?:\.0?)?")
+_THOUSANDS = re.compile(r"[+-]?[0-9]*\.0{2,}")
+_ZERO = re.compile(r"(?<=[0-9])\.0?(?=,|$)")
 _REAL_SIGNS, _WHOLE_SIGNS = b"0123456789+-.eE ,\t", b"0123456789+-. ,\t"
+_FRACTION = "has more than one 0 after its point: a whole number is written as 45 or 45.0; is the point a thousands separator?"
 GAP_WORDS = frozenset({"na", "n/a", "nan", "null", "none", "-", "--", "."})
 _TRUTH = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
 _TAKES = {"real": "iuf", "int": "iuf", "bool": "iufb", "category": "iu", "date": "M"}
@@ -98,7 +100,7 @@ def _numbers_at_once(column: Column, texts: Texts) -> tuple[Floats, Mask | None]
         if column.type == "real":
             values = np.array(list(map(float, cells)))
         else:
-            plain = _ZEROS.sub("", joined).split(",") if "." in joined else cells
+            plain = _ZERO.sub("", joined).split(",") if "." in joined else cells
             if len(plain) != len(cells):  # a cell has a comma inside
                 return None
             whole = np.array(list(map(int, plain)), dtype=np.int64)
@@ -152,7 +154,7 @@ def _number(text: str, column: Column, hint: str) -> float | str:
     if not _REAL.fullmatch(text):
         return f"is not a finite number, written as in -1234.5 or 1.2345e3{hint}"
     if column.type == "int" and not _WHOLE.fullmatch(text):
-        return "is not a whole number, written without exponent"
+        return _FRACTION if _THOUSANDS.fullmatch(text) else "is not a whole number, written without exponent"
     # float() rounds whole numbers above 2^53, perhaps back to the bound: they are compared exactly.
     size = Decimal(text).copy_abs() if column.type == "int" else abs(float(text))
     return float(text) if size <= column.bound else _outside(column)

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from mpc.data.columns import MAX_INT, Column
 from mpc.data.place import Place, listed
 
+MAX_VALUES = 10_000  # of a category: each is a column of the loaded table
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KEYS = {
     "real": ("bound", "unit"),
@@ -67,6 +68,9 @@ def _bound(at: Place, value: object, most: float) -> float:
 def _code_list(at: Place, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise at.error("bad or missing 'values'", why='it is the public list of all that may occur, as in ["f", "m"]')
+    if len(value) > MAX_VALUES:
+        why = f"there are {len(value)}, at most {MAX_VALUES} can be: each becomes a column"
+        raise at.error("too many 'values'", why=why, do="put rare ones together, under a value such as other")
     values = tuple(at.text(one, f"value {number} of 'values'") for number, one in enumerate(value, start=1))
     if len(set(values)) < len(values):
         raise at.error("a value stands twice in 'values'")

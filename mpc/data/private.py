@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +59,13 @@ class Source:
 
     def open(self) -> Reader:
         """The file or query, opened; DataError if it cannot be, or is not what it must be."""
-        return opened(self.section, self.data_toml, self.where, list(self.headers.values()))
+        return opened(self.section, self.data_toml, self.where, self.headers, self.table.key)
 
 
-def opened(section: Section, data_toml: Path, where: str, in_order: Sequence[str] | None) -> Reader:
-    """The file or query of a section; `in_order` are the columns of an array that has no names, None to number them."""
+def opened(
+    section: Section, data_toml: Path, where: str, headers: Mapping[str, str] | None = None, key: str | None = None
+) -> Reader:
+    """The file or query of a section. `headers` says what is wanted of it, None if nothing is known; one is that of the `key`."""
     if section.sql:
         query = Query(section.sql, section.query, section.password, data_toml.parent, section.seconds, where)
         return Database(query)
@@ -73,7 +75,7 @@ def opened(section: Section, data_toml: Path, where: str, in_order: Sequence[str
         raise DataError("only an .npz file holds several arrays", where=where, do="leave out 'array'")
     if ending in _COLUMNAR:
         return Columnar(path)
-    return NumpyFile(path, section.array, in_order) if ending in _NUMPY else Delimited(path)
+    return NumpyFile(path, section.array, headers, key) if ending in _NUMPY else Delimited(path)
 
 
 def sources(path: Path | None, party: str, tables: Mapping[str, Table]) -> dict[str, Source]:
@@ -81,12 +83,24 @@ def sources(path: Path | None, party: str, tables: Mapping[str, Table]) -> dict[
     file = Path(path or "data.toml")
     sections, keys = ({}, None) if path is None else _read(file)
     all_known(file, "a table", sections, tables)
-    if keys is not None and all(table.key is None for table in tables.values()):
-        raise DataError("'keys' names a list, but no table of this party has a key", where=str(file), do="leave out 'keys'")
+    if keys is not None:
+        _all_keyed(file, tables)
     for name in tables:
         if name not in sections:
             raise DataError(f"the section [{name}] is missing", where=str(file), why=f"{party!r} holds this table")
     return {name: _source(file, table, sections[name], keys) for name, table in tables.items()}
+
+
+def _all_keyed(file: Path, tables: Mapping[str, Table]) -> None:
+    """An agreed list would reorder the tables with a key, and leave those without one in another order."""
+    without = [name for name, table in tables.items() if table.key is None]
+    if len(without) == len(tables):
+        raise DataError("'keys' names a list, but no table of this party has a key", where=str(file), do="leave out 'keys'")
+    if without:
+        what = f"'keys' names a list, but a table has no key: {listed(without)}"
+        why = "its rows would stay as they are, and those of the others would be reordered"
+        do = "give this table the key as well, in the schema and in its file; or leave out 'keys' and sort the files yourself"
+        raise DataError(what, where=str(file), why=why, do=do)
 
 
 def _read(path: Path) -> tuple[dict[str, Section], Path | None]:
@@ -131,4 +145,4 @@ def _source(path: Path, table: Table, section: Section, keys: Path | None) -> So
     all_known(path, f"a column of {table.name!r}", section.columns, headers)
     if len(set(headers.values())) < len(headers):
         raise DataError(f"[{table.name}.columns] takes two columns from the same header", where=str(path))
-    return Source(table, section, path, headers, keys if table.key is not None else None)
+    return Source(table, section, path, headers, keys)

@@ -11,21 +11,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from mpc.data.cells import Batch, Progress
+from mpc.data.cells import Batch, Cells, Progress
 from mpc.data.checks import BOUNDED, Floats, checked, loose, magnitude
 from mpc.data.keys import Rows, agreed_list
-from mpc.data.place import suggestion
 from mpc.data.private import Source, sources
 from mpc.data.problems import WHOLE_FILE, Problems
 from mpc.data.readers import Reader
 from mpc.data.schema import Schema, Table
 from mpc.errors import DataError
+
+PIECE_CELLS = 1 << 22  # features that are checked at once: some 30 megabytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,13 +170,19 @@ def _located(source: Source, reader: Reader, problems: Problems) -> list[int]:
     positions = {name: n for n, name in reversed(list(enumerate(names)))}
     for number, (name, wanted) in enumerate(source.headers.items()):
         if wanted not in positions:
-            hint = reader.doubt or suggestion(wanted, names[:1000]) or "check spelling and separator (comma)"
+            hint = reader.doubt or _nearest(wanted, names[:1000]) or "check spelling and separator (comma)"
             problems.add(WHOLE_FILE, number, f"{heading}, {source.label(name)}: there is no such header; {hint}")
     for name, count in Counter(names).items():
         if count > 1:
             first, second = [n for n, other in enumerate(names, start=1) if other == name][:2]
             problems.add(WHOLE_FILE, len(source.headers) + first, f"{heading}: cells {first} and {second} are the same header")
     return [positions[wanted] for wanted in source.headers.values() if wanted in positions]
+
+
+def _nearest(wanted: str, names: list[str]) -> str:
+    """Which header may be meant, by its number: its text could be data, in a file that lacks the line of names."""
+    near = get_close_matches(wanted, names, n=1)
+    return f"cell {names.index(near[0]) + 1} is spelt nearly so: spell it as in the schema, or map it in data.toml" if near else ""
 
 
 def _count(problems: Problems, table: Table, values: Floats, found: int) -> None:
@@ -187,12 +195,15 @@ def _count(problems: Problems, table: Table, values: Floats, found: int) -> None
 
 def _empty(table: Table, most: int | None, where: str) -> Floats:
     """Room for the table, but for no more rows than there can be: a wrong row count must not cost the memory of a right one."""
-    rows = table.rows if most is None else min(table.rows, most)
+    return _room(table.rows if most is None else min(table.rows, most), table.width, where)
+
+
+def _room(rows: int, width: int, where: str) -> Floats:
     try:
-        return np.empty((rows, table.width))
-    except MemoryError:
+        return np.empty((rows, width))
+    except (MemoryError, ValueError):  # the latter of a size that no address can have
         pass
-    raise DataError("there is not enough memory for a table", where=where, why=f"it has {rows} rows of {table.width} columns")
+    raise DataError("there is not enough memory for a table", where=where, why=f"{rows} rows of {width} columns are needed at once")
 
 
 def _take(source: Source, batch: Batch, rows: Rows, values: Floats, largest: list[float], problems: Problems) -> None:
@@ -210,12 +221,22 @@ def _take(source: Source, batch: Batch, rows: Rows, values: Floats, largest: lis
     if not keep.all():
         numbers = np.asarray(numbers)[keep].tolist()
         cells, at = [one.only(keep) for one in cells], at[keep]
-    block = np.empty((len(numbers), values.shape[1]))
+    step = max(1, PIECE_CELLS // table.width)
+    for first in range(0, len(numbers), step):
+        piece = slice(first, first + step)
+        parts = [one.part(first, first + step) for one in cells]
+        values[at[piece]] = _checked_piece(source, numbers[piece], parts, largest, problems)
+
+
+def _checked_piece(source: Source, rows: Sequence[int], cells: list[Cells], largest: list[float], problems: Problems) -> Floats:
+    """The features of some rows of a batch; a category makes many of a cell, so that a whole batch of them can be too large."""
+    table = source.table
+    block = _room(len(rows), table.width, source.where)
     edges = np.cumsum([0, *(column.width for column in table.columns)]).tolist()
     for number, (column, (start, stop)) in enumerate(zip(table.columns, pairwise(edges), strict=True)):
         found = checked(column, cells[number], block[:, start:stop])
         if found:
-            problems.add_cells(numbers, number, source.label(column.name), found)
+            problems.add_cells(rows, number, source.label(column.name), found)
         elif column.type in BOUNDED:
             largest[number] = max(largest[number], magnitude(block[:, start]))
-    values[at] = block
+    return block

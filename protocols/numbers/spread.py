@@ -15,6 +15,9 @@ from protocols.numbers.secret import refuse
 VARIANCE_DIGITS = 19  # of 1/n: nothing is taken from a variance that such a relative error could matter to
 
 
+ROUNDING = 20  # bits below a bound that the truncation of deviations stays within
+
+
 def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
     """np.var: the mean square of what remains after the mean is taken away, 1 round and a truncation."""
     x: Number = a.number() if isinstance(a, Bool) else a
@@ -26,6 +29,7 @@ def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
     total = centred.squared().sum(gone, keepdims=keepdims)
     # What is taken from the mean only lessens a sum of squares; and a divisor of few digits leaves more to the sum.
     most = max(1, x.limit**2 * count)
+    most += most >> ROUNDING
     raised = 2 * int(np.max(x.frac)) - int(np.max(total.frac)) if isinstance(x.frac, int) and isinstance(total.frac, int) else None
     if raised is not None:
         total = total.assume((most >> raised if raised >= 0 else most << -raised) + count + 1)

@@ -17,6 +17,7 @@ from mpc.errors import DataError, MpcError
 
 ARRAY_CELLS = 1 << 19  # of a batch: a few megabytes
 OBJECT_CELLS = 1 << 13  # of a batch of Python objects: so few that the garbage collector hardly sees them
+LIKE_DATA = "the first line looks like data"
 T = TypeVar("T")
 
 
@@ -56,8 +57,8 @@ def batch_rows(width: int, cells: int) -> int:
     return max(16, cells // max(width, 1))
 
 
-def check_file(path: Path) -> None:
-    """DataError unless `path` is a file that can be opened."""
+def check_file(path: Path, where: str = "") -> None:
+    """DataError, at `where` instead of the path, unless `path` is a file that can be opened."""
     try:
         why = "" if stat.S_ISREG(path.stat().st_mode) else "it is a directory or a device, not a file"
         if not why:
@@ -65,7 +66,7 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no file can have this name"
     if why:
-        raise DataError("a file cannot be read", where=str(path), why=why)
+        raise DataError("a file cannot be read", where=where or str(path), why=why)
 
 
 def attempted(action: Callable[[], T], what: str, where: str, why: str) -> T:

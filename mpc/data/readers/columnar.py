@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpc.data.cells import Batch, Cells, Foreign, Texts, Values
+from mpc.data.cells import Batch, Cells, Foreign, Texts, Values, written
 from mpc.data.readers import ARRAY_CELLS, attempted, batch_rows, check_file, guarded, library
 from mpc.errors import DataError
 
@@ -96,8 +96,7 @@ class _Arrow:
 
 
 def _cells(column: Any) -> Cells:
-    """Values as NumPy has them; null is a gap. Decimals go through their text, which loses nothing."""
-    import pyarrow as pa
+    """Values as NumPy has them; null is a gap. Decimals become texts, which loses nothing."""
     from pyarrow import types
 
     if types.is_dictionary(column.type):
@@ -107,7 +106,7 @@ def _cells(column: Any) -> Cells:
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return Texts([cell or "" for cell in column.to_pylist()], typed=True)
     if types.is_decimal(kind):
-        return Texts([cell or "" for cell in column.cast(pa.string()).to_pylist()])
+        return Texts([written(cell) for cell in column.to_pylist()])
     if types.is_null(kind):
         return Values(np.zeros(len(column)), gaps)
     if types.is_timestamp(kind) and kind.tz is not None:

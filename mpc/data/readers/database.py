@@ -7,6 +7,7 @@ import decimal
 import os
 import queue
 import re
+import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,15 +18,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from mpc.data.cells import Batch, Cells, Foreign, Mixed, Texts, Values
+from mpc.data.cells import Batch, Cells, Foreign, Mixed, Texts, Values, written
 from mpc.data.columns import MAX_INT
 from mpc.data.readers import OBJECT_CELLS, attempted, batch_rows, check_file, library
 from mpc.errors import DataError
 
 _OPTIONS = {"stream_results": True, "no_parameters": True, "postgresql_readonly": True}
 _WHAT = "a database does not answer the query"
-PLAIN_DIGITS = 400  # more than any float has before or after its point
 _STATE = re.compile(r"[0-9A-Z]{5}")
+_PLAIN = re.compile(r"[\w.-]+")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_SELECTING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +99,50 @@ def _engine(query: Query) -> tuple[Any, str]:
     sqlalchemy = library("sqlalchemy", "sql", query.where)
     url = attempted(lambda: sqlalchemy.make_url(query.url), "'sql' is not an SQLAlchemy URL", query.where, "it cannot be parsed")
     if query.password:
-        if query.password not in os.environ:
-            raise DataError(f"the environment has no variable {query.password!r}", where=query.where, why="it holds the password")
-        url = url.set(password=os.environ[query.password])
-    where = f"{query.where}, {url.drivername} at {url.host or 'this machine'}, database {url.database or 'not named'}"
-    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and not url.query:
-        path = query.folder / str(url.database)
-        check_file(path)  # SQLite would make an empty database of a misspelt name
-        url = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+        url = url.set(password=_password(query))
+    where = _shown(url, query)
+    if url.get_backend_name() == "sqlite":
+        url = _read_only(url, query)
     why = "its driver is not installed, or the URL names none"
     made = attempted(
         lambda: sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool, hide_parameters=True), _WHAT, where, why
     )
     return made, where
+
+
+def _password(query: Query) -> str:
+    """The password. What is no name of a variable may be the password itself, and is not quoted."""
+    found = os.environ.get(query.password)
+    if found is not None:
+        return found
+    why = "it would hold the password: 'password' is the name of an environment variable, never the password itself"
+    named = f"no variable {query.password!r}" if _VARIABLE.fullmatch(query.password) else "no such variable as 'password' names"
+    raise DataError(f"the environment has {named}", where=query.where, why=why)
+
+
+def _shown(url: Any, query: Query) -> str:
+    """The place, and host and database where these are plain words: in a URL that is not written well they hold the password."""
+    host, database = url.host or "this machine", url.database or "not named"
+    plain = query.url.count("@") <= 1 and _PLAIN.fullmatch(url.host or "-") and _PLAIN.fullmatch(url.database or "-")
+    return f"{query.where}, {url.drivername} at {host}, database {database}" if plain else query.where
+
+
+def _read_only(url: Any, query: Query) -> Any:
+    """The URL of an SQLite database that must exist, opened for reading alone."""
+    if url.database in (None, "", ":memory:"):
+        return url.set(query={})
+    if not all(isinstance(value, str) and _PLAIN.fullmatch(f"{name}{value}") for name, value in url.query.items()):
+        raise DataError("an option in the URL of an SQLite database is not a plain word", where=query.where)
+    path = query.folder / url.database
+    named_alone = not (url.host or url.username or url.password) and _PLAIN.fullmatch(url.database.replace("/", "-"))
+    check_file(path, str(path) if named_alone else query.where)  # SQLite would make an empty database of a misspelt name
+    return url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
+
+
+def _confine(connection: Any) -> None:
+    """Let a connection to SQLite do nothing but select: a database that is open for reading can still attach and write others."""
+    connection.execute("pragma query_only = 1")
+    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _SELECTING else sqlite3.SQLITE_DENY)
 
 
 def _ask(engine: Any, text: str, answers: queue.Queue[Any], stop: threading.Event) -> None:
@@ -123,6 +157,8 @@ def _ask(engine: Any, text: str, answers: queue.Queue[Any], stop: threading.Even
 
     try:
         with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                _confine(connection.connection.dbapi_connection)
             result = connection.execution_options(**_OPTIONS).exec_driver_sql(text)
             names = [str(name) for name in result.keys()]  # noqa: SIM118  # a result is no dictionary
             tell(names)
@@ -159,7 +195,7 @@ def cells_of(objects: Sequence[object]) -> Cells:
     if issubclass(kind, str | uuid.UUID):
         return Texts(["" if one is None else str(one) for one in objects], typed=True)
     if issubclass(kind, decimal.Decimal):
-        return Texts([_written(one) for one in objects])
+        return Texts([written(one) for one in objects])  # type: ignore[arg-type]  # decimals or None
     if kind is datetime.datetime and any(one.tzinfo for one in objects if isinstance(one, datetime.datetime)):
         return Foreign("times with a zone", "turn them into days in the query, in the zone that is meant")
     if kind is int and any(not -(2**63) <= one < 2**63 for one in objects if isinstance(one, int)):
@@ -170,10 +206,3 @@ def cells_of(objects: Sequence[object]) -> Cells:
         code, zero = types[kind]
         return Values(np.array([zero if one is None else one for one in objects], dtype=code), gaps)
     return Values(np.array(objects, dtype=days[kind]), gaps) if kind in days else Foreign(f"the type {kind.__name__}")
-
-
-def _written(number: object) -> str:
-    """A decimal as people write it; of an absurd size, with an exponent."""
-    if not isinstance(number, decimal.Decimal) or number.is_nan():
-        return ""
-    return f"{number:f}" if number.is_finite() and abs(number.adjusted()) < PLAIN_DIGITS else str(number)

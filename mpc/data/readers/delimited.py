@@ -10,10 +10,13 @@ from itertools import islice
 from pathlib import Path
 
 from mpc.data.cells import Batch, Texts
-from mpc.data.readers import OBJECT_CELLS, batch_rows, check_file
+from mpc.data.entry import day
+from mpc.data.readers import LIKE_DATA, OBJECT_CELLS, batch_rows, check_file
 from mpc.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SPACING = re.compile(r"[,%\s]")
+_OTHER_SEPARATORS = re.compile(r"[;\t|]")
 _BINARY = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip, as spreadsheets are",
@@ -35,8 +38,7 @@ class Delimited:
         self._lines = array.array("Q")
         self.names = [name.strip() for name in header]
         self.most = path.stat().st_size
-        like_data = any(_NUMBER.fullmatch(name) or name.lower() in ("true", "false") for name in self.names)
-        self.doubt = "the line looks like data" if like_data else "" if any(self.names) else "the line or file is empty"
+        self.doubt = _doubt(self.names)
 
     def place(self, row: int) -> str:
         """The line of a row; of the header for -1."""
@@ -62,6 +64,20 @@ class Delimited:
     def close(self) -> None:
         """Close the file."""
         self._records.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def _doubt(names: Sequence[str]) -> str:
+    """Why these may be no names, but cells; else nothing."""
+    if not any(names):
+        return "the line or file is empty"
+    if any(_OTHER_SEPARATORS.search(name) for name in names):
+        return f"{LIKE_DATA}, or its cells are not separated by commas"
+    return LIKE_DATA if any(map(_like_a_cell, names)) else ""
+
+
+def _like_a_cell(name: str) -> bool:
+    number = _NUMBER.fullmatch(_SPACING.sub("", name))
+    return bool(number) or name.lower() in ("true", "false") or day(name) is not None
 
 
 def records(path: Path) -> Iterator[tuple[int, list[str]]]:
