@@ -222,6 +222,14 @@ def main(s):
     assert "whole numbers" in shown
 
 
+def test_a_breakpoint_where_nobody_can_answer_is_named(job: Job, mpc: Command) -> None:
+    job.write("fit.py", "import bdb\ndef main(s):\n    raise bdb.BdbQuit\n")
+    ended = mpc("plan", "fit.py")
+    assert ended.code == 2
+    assert "mpc run --debug" in ended.err
+    assert "fit.py:3" in ended.err
+
+
 def test_debugging_takes_data_files_and_refuses_results(job: Job, mpc: Command) -> None:
     (job.folder / "clinic.data.toml").rename(job.folder / "elsewhere.toml")
     assert mpc("run", "--debug", "fit.py").code == 3

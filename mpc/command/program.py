@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bdb
 import contextlib
 import hashlib
 import io
@@ -114,6 +115,8 @@ def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
             error.where = f"{place}, {error.where}" if error.where else place
         return error
     what, where = f"The script stopped with {type(error).__name__}.", place or script.name
+    if isinstance(error, bdb.BdbQuit):
+        return UsageError("The script stopped at a breakpoint.", where=where, do="breakpoints are for mpc run --debug")
     if not data:
         return UsageError(what, where=where, why=str(error), do="correct the script; --traceback shows the calls that led there")
     why = "its text is not shown, for it may hold data"

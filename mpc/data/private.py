@@ -113,7 +113,8 @@ def _read(path: Path) -> tuple[dict[str, Section], Path | None]:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it cannot be read"
     if why:
-        raise DataError("data.toml cannot be read", where=str(path), why=why)
+        do = 'it names the file behind each table of this party: write [TABLE], then file = "..."; or give its path with --data'
+        raise DataError("data.toml cannot be read", where=str(path), why=why, do=do)
     try:
         document = msgspec.toml.decode(text, type=dict[str, object])
         keys = document.pop(KEYS) if isinstance(document.get(KEYS), str) else None

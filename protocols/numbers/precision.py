@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mpc.errors import PrecisionWarning
+from mpc.lines import script_line
 from protocols.numbers.arrays import Bool, Fixed, Int
 from protocols.numbers.secret import Secret
 
@@ -30,5 +31,7 @@ def warn_if_coarse(x: Secret, value: Any, label: str) -> None:
     if np.max(steps) > FEW and np.max(np.abs(value) / steps) < 1 / FEW:
         why = "the bounds declared or proved on the way are far above the numbers themselves"
         do = "declare tighter bounds in the schema, or scale by what is known"
-        text = f"{label!r} was computed in steps of {np.max(steps):.2g} and has fewer than three digits: {why}; {do}"
+        text = (
+            f"{script_line()}: {label!r} was computed in steps of {np.max(steps):.2g} and has fewer than three digits: {why}; {do}"
+        )
         warnings.warn(PrecisionWarning(text), stacklevel=3)
