@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,12 @@ def party(
     """Plan, ask, connect and take part; print what this party receives."""
     name = check_name(order.name or "")
     folder = out / name if out is not None else None
-    with terminable(), kept(name, script.name, order.state, order.log) as diary, loaded(script, schema) as program:
-        roster = Roster.load(order.roster)
+    with (
+        terminable(),
+        kept(name, script.name, order.state, order.log) as diary,
+        nullcontext(Roster.load(order.roster)) as roster,  # before the script is run
+        loaded(script, schema) as program,
+    ):
         if folder is not None:
             check_folder(folder, order.formats)
         _same_participants(roster, program.schema.parties, name)
