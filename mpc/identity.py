@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mpc.errors import UsageError
@@ -80,8 +81,11 @@ def parse_certificate(certificate_pem: str | bytes) -> x509.Certificate:
         why = "it is not exactly one PEM block"
     else:
         try:
-            return x509.load_pem_x509_certificate(data)
-        except (ValueError, x509.InvalidVersion):
+            certificate = x509.load_pem_x509_certificate(data)
+            if certificate.serial_number > 0:
+                return certificate
+            why = "its serial number is not positive"
+        except (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning):  # a warning where those are made errors
             why = "it is not a well-formed X.509 certificate in PEM"
     raise UsageError("A certificate cannot be read.", why=why, do="paste the certificate that was made together with the key")
 

@@ -136,3 +136,29 @@ def test_only_one_certificate_and_never_a_key_is_read() -> None:
     ):
         with pytest.raises(UsageError, match=words):
             parse_certificate(text)
+
+
+NEGATIVE = """\
+-----BEGIN CERTIFICATE-----
+MIIBXjCCAQOgAwIBAgIUu6GUc40PzEA8wDF4sSH9qJXXjOUwCgYIKoZIzj0EAwIw
+DjEMMAoGA1UEAwwDYm9iMB4XDTI2MTEyMjIwNDA0OVoXDTI2MTIyMjIxNDA0OVow
+DjEMMAoGA1UEAwwDYm9iMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAErYzdETjA
+dQ3UHI5g41e/c1ouCHitbtyGm6KcY4CpgITOlRV0JVkupftqsKJkxFLBtBuXmXho
+ZQs2iI4tpkFVgaM/MD0wDAYDVR0TAQH/BAIwADAOBgNVHQ8BAf8EBAMCB4AwHQYD
+VR0lBBYwFAYIKwYBBQUHAwEGCCsGAQUFBwMCMAoGCCqGSM49BAMCA0kAMEYCIQC6
+dJ8z3LpE0uDK/LuJ4BqXWCRj64z9JKQcFvRnWGcm7AIhAJdRpMfPjvcYdaPLISMY
+edzvpr95uPSENPLs37B5ePgu
+-----END CERTIFICATE-----
+"""  # found by the mutation of a roster: a bit of the serial number was flipped
+
+
+def test_a_certificate_with_a_negative_serial_number_is_refused() -> None:
+    with pytest.raises(UsageError, match="certificate cannot be read"):
+        parse_certificate(NEGATIVE)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_it_is_refused_where_the_library_only_warns() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_certificate(NEGATIVE)
+    assert "not positive" in caught.value.why
