@@ -25,7 +25,7 @@ class Bits:
 
     __slots__ = ("bytes", "shape")
     __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # it compares elementwise, like an array
 
     def __init__(self, bytes: Octets, shape: Shape) -> None:
         if bytes.dtype is not OCTET or bytes.shape != octets(shape):

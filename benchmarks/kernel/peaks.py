@@ -65,7 +65,7 @@ class Peaks:
     def _function(self, name: str, *arguments: type) -> Callable[..., int]:
         function = getattr(self._library, name)
         function.argtypes, function.restype = arguments, ctypes.c_long
-        return function  # type: ignore[no-any-return]
+        return function  # type: ignore[no-any-return]  # ctypes does not say
 
 
 def compiled() -> dict[str, Peaks]:

@@ -62,11 +62,11 @@ class Gathering:
 
     def _established(self, attempt: Attempt, peer: str, sock: ssl.SSLSocket) -> None:
         """A connection has been chosen by both sides, or has served its purpose."""
-        raise NotImplementedError
+        raise NotImplementedError  # sessions and doctors differ here
 
     def _failed(self, attempt: Attempt, error: OSError) -> None:
         """A connection came to nothing; called also where it took too long."""
-        raise NotImplementedError
+        raise NotImplementedError  # sessions and doctors differ here
 
     def _met(self, attempt: Attempt) -> None:
         """Both sides have proven who they are, and that they want the same; it may still not be the connection chosen."""

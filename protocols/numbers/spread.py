@@ -13,8 +13,6 @@ from protocols.numbers.ordering import larger
 from protocols.numbers.secret import refuse
 
 VARIANCE_DIGITS = 19  # of 1/n: nothing is taken from a variance that such a relative error could matter to
-
-
 ROUNDING = 20  # bits below a bound that the truncation of deviations stays within
 
 
