@@ -49,6 +49,10 @@ class Format(StrEnum):
 Script = Annotated[Path, typer.Argument(metavar="SCRIPT", help="Python script that defines main(s).")]
 SchemaFile = Annotated[Path | None, typer.Option("--schema", metavar="FILE", help="schema.toml beside the script by default.")]
 Eager = Annotated[bool, typer.Option("--eager", help="Run every operation at once instead of segment by segment.")]
+Memory = Annotated[
+    int,
+    typer.Option("--memory", min=1, metavar="MIB", help="Run what is recorded once its results would take so many MiB."),
+]
 KernelOption = Annotated[KernelName, typer.Option("--kernel", help="Local arithmetic.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads that one large local operation may use.")]
 Deadline = Annotated[float, typer.Option("--deadline", min=0.1, metavar="SECONDS", help="How long a connected peer may be silent.")]
@@ -127,6 +131,7 @@ def run(
     script: Script,
     debug: Annotated[bool, typer.Option("--debug", help="All parties in this one process, unprotected, for pdb.")] = False,
     eager: Eager = False,
+    memory: Memory = 1024,
     kernel: KernelOption = KernelName.auto,
     threads: Threads = 1,
     schema: SchemaFile = None,
@@ -149,16 +154,17 @@ def run(
         if out is not None:
             why = "one process has seen the data of all parties"
             raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
-        debug_here(script, schema, files, eager=eager, kernel=kernel.value)
+        debug_here(script, schema, files, memory=_bytes(memory, eager), kernel=kernel.value)
     else:
-        calls = bool(context.obj)
-        launch(Run(script, schema, files, out, wanted, eager, kernel.value, threads, deadline, patience, calls, state, log))
+        calls, within = bool(context.obj), _bytes(memory, eager)
+        launch(Run(script, schema, files, out, wanted, within, kernel.value, threads, deadline, patience, calls, state, log))
 
 
 @app.command()
 def plan(
     script: Script,
     eager: Eager = False,
+    memory: Memory = 1024,
     schema: SchemaFile = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the plan as JSON too.")] = None,
 ) -> None:
@@ -167,7 +173,7 @@ def plan(
     from mpc.command.program import agreement, facts, loaded, planned
 
     with loaded(script, schema) as program:
-        made = planned(program, program.schema.parties[0], eager=eager)
+        made = planned(program, program.schema.parties[0], memory=_bytes(memory, eager))
         stated = facts(program, made)
     show.plan(made, stated, agreement(stated))
     if json is not None:
@@ -220,6 +226,7 @@ def party(
     deadline: Deadline = 30.0,
     patience: Patience = None,
     eager: Eager = False,
+    memory: Memory = 1024,
     kernel: KernelOption = KernelName.auto,
     threads: Threads = 1,
     state: StateFolder = None,
@@ -230,7 +237,7 @@ def party(
 
     options = _formats(formats, out), listen, state, log
     order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
-    site.party(order, script, schema, data, out, approve, eager=eager)
+    site.party(order, script, schema, data, out, approve, memory=_bytes(memory, eager))
 
 
 @app.command()
@@ -267,6 +274,7 @@ def doctor(
         float, typer.Option("--idle", min=0, max=3600, metavar="SECONDS", help="Silence to test, the same at everybody; 0: none.")
     ] = 5.0,
     eager: Eager = False,
+    memory: Memory = 1024,
     kernel: KernelOption = KernelName.auto,
 ) -> None:
     """Find out with everybody's doctors, before a session, what works between these machines and who must change what."""
@@ -274,7 +282,7 @@ def doctor(
     from mpc.command.ending import terminable
 
     with terminable():
-        order = Examination(roster, name, key, listen, script, schema, out, wait, idle, eager, kernel.value)
+        order = Examination(roster, name, key, listen, script, schema, out, wait, idle, _bytes(memory, eager), kernel.value)
         report = examine(order, lambda line: print(line, flush=True))
         report.show()
     raise typer.Exit(report.code)
@@ -289,6 +297,11 @@ def status(
     from mpc.command.status import status as show_status
 
     show_status(folder, count)
+
+
+def _bytes(memory: int, eager: bool) -> int:
+    """What may be recorded before it is run: nothing where every operation is to run at once."""
+    return 0 if eager else memory << 20
 
 
 def _assignment(entry: str) -> tuple[str, Path]:

@@ -6,21 +6,22 @@ import hashlib
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import zip_longest
 from typing import Any
-
-import numpy as np
 
 from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError
 from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.lockstep import Step, diverged, trail
+from mpc.opening import Opener, Piece, batches, words_of
 from mpc.prg import Prg
 from mpc.ring import Z64, Ring, Value
 from mpc.schedule import Cost, Level, Segment
 from mpc.session import Hidden
 from mpc.sharing.additive import Additive
-from mpc.sharing.node import Node
+from mpc.sharing.node import Node, drop_masks
 from mpc.sources import Source
 from mpc.sources.dealer import Keystreams
 from mpc.sources.debug import DebugSource
@@ -28,7 +29,7 @@ from mpc.sources.descriptor import Draw
 from mpc.sources.remote import Disagreement
 from mpc.transport import Buffer, Received, Transport
 
-LARGE = 1 << 20  # bytes from which words are taken over where they lie; less is copied, and does not keep its frame alive
+Parts = list[Buffer | None]  # what a party sends for each of several values, if it sends anything
 Announced = Sequence[tuple[str, tuple[str, ...]]]  # label and receivers of what a segment will reveal
 
 
@@ -72,6 +73,7 @@ class Execution:
         self._name = parties[index]
         self._pending: deque[Draw] = deque()  # announced, in the order in which the dealer serves them, and not yet needed
         self._local = Additive(kernel, index, keystreams.mask, self._awaited)
+        self._opener = Opener(self._local, kernel, plays or frozenset({self._name}), self._fresh)
         self._keystreams, self._source, self._zero, self._transport = keystreams, source, zero, transport
         self._audit = source if isinstance(source, DebugSource) else None
         self._peers = [name for name in parties if name != self._name]
@@ -89,9 +91,13 @@ class Execution:
         if self._begun is not None:
             self._begun(self._segments, [(reveal.label, reveal.receivers) for reveal in segment.reveals])
         plan = schedule.levels(segment)
-        if len(segment.nodes) == 1:
+        if len(segment.steps) == 1:
             self._recent.extend(trail(segment))
+        self.cost.add(schedule.cost(segment, plan, self._parties))
         self._order(schedule.orders(plan), segment)
+        if self._audit is None:
+            segment.formed.clear()
+        confirm = schedule.needs_confirmation(segment, sum(bool(level.exchanged) for level in plan), len(self._parties))
         for level in plan:
             try:
                 self._compute(level)
@@ -101,10 +107,9 @@ class Execution:
                 raise diverged(self._transport, self._peers, segment, {}, self._recent) from None
             if level.exchanged:
                 self._exchange(level.exchanged, segment)
-        self.cost.add(schedule.cost(segment, plan, self._parties))
         if self._audit is not None:
             self._check(segment, self._audit)
-        return self._reveal(segment, plan) if segment.reveals else []
+        return self._reveal(segment, confirm) if segment.reveals else []
 
     def close(self) -> None:
         """End the session with dealer and peers."""
@@ -116,7 +121,7 @@ class Execution:
         """Ask the dealer for what the plan says and nothing else: what a script made of a revealed value may not show there."""
         self._ordered = schedule.follow(self._ordered, orders)
         if self._orders is not None and self._ordered not in self._orders:
-            lines = f", between {segment.nodes[0].line} and {segment.nodes[-1].line}" if segment.nodes else ""
+            lines = f", between {segment.steps[0][-1]} and {segment.steps[-1][-1]}" if segment.steps else ""
             raise ConsentError(
                 "The program would ask the dealer for something that is not in the agreed plan.",
                 where=self._name + lines,
@@ -127,9 +132,13 @@ class Execution:
 
     def _compute(self, level: Level) -> None:
         self._pending.extend(level.draws)
-        for node in level.local:
+        level.draws.clear()
+        while level.local:
+            node = level.local.popleft()
             if not node.lazy:
                 self._local.value(node)
+                drop_masks(node)
+            schedule.release(node)
         while self._pending:
             self._drawn(self._pending.popleft())
 
@@ -155,57 +164,67 @@ class Execution:
         elif draw.order.owner < 0:
             for position, node in enumerate(draw.nodes):
                 node.value = self._keystreams.drawn(draw.number, position).words(node.ring, node.shape)
+        for node in draw.nodes:
+            schedule.release(node)
 
-    def _words(self, node: Node, *parts: Buffer) -> Value:
-        """The sum of packed shares. One large part whose words lie as in memory is taken over as it is."""
-        if len(parts) == 1 and node.ring == Z64 and memoryview(parts[0]).nbytes >= LARGE and sys.byteorder == "little":
-            words = np.frombuffer(parts[0], dtype=np.uint64)
-            if words.flags.aligned:
-                return words.reshape(node.shape)
-        return self.kernel.unpack(node.ring, node.shape, *parts)
+    def _words(self, node: Node, part: Buffer) -> Value:
+        return words_of(self.kernel, node.ring, node.shape, part)
 
     def _exchange(self, nodes: list[Node], segment: Segment) -> None:
-        mine = {node.index: part for node in nodes if (part := self._outgoing(node)) is not None}
-        lengths = {
-            peer: sum(node.ring.bytes(node.size) for node in nodes if node.op == "open" or node.params[0] == peer)
-            for peer in self._peers
-        }
-        received = self._swap(Kind.OPEN, {peer: list(mine.values()) for peer in self._peers}, lengths, segment)
-        at = dict.fromkeys(received, 0)
+        """One round. Where it takes several frames, each is formed, and the one before added up, while another is on its way."""
+        going = list(batches(nodes))
+        if len(going) == 1:
+            self._absorb(going[0], *self._send(going[0], self._form(going[0]), segment))
+        else:
+            with ThreadPoolExecutor(1) as aside:
+                self._stream(going, segment, aside)
+        self._round()
         for node in nodes:
-            parts: list[Buffer] = [mine[node.index]] if node.index in mine else []
+            schedule.release(node)
+        nodes.clear()
+
+    def _stream(self, going: list[list[Piece]], segment: Segment, aside: ThreadPoolExecutor) -> None:
+        absorbed: Future[None] | None = None
+        formed = aside.submit(self._form, going[0])
+        for batch, following in zip_longest(going, going[1:]):
+            mine = formed.result()
+            if following is not None:
+                formed = aside.submit(self._form, following)
+            done = self._send(batch, mine, segment)
+            if absorbed is not None:
+                absorbed.result()  # so that at most two frames wait to be added up
+            absorbed = aside.submit(self._absorb, batch, *done)
+        if absorbed is not None:
+            absorbed.result()
+
+    def _form(self, batch: list[Piece]) -> Parts:
+        return [self._opener.form(piece) for piece in batch]
+
+    def _send(self, batch: list[Piece], mine: Parts, segment: Segment) -> tuple[Parts, dict[str, memoryview]]:
+        lengths = {peer: sum(piece.bytes for piece in batch if piece.comes_from(peer)) for peer in self._peers}
+        going = [part for part in mine if part is not None]
+        return mine, self._swap(Kind.OPEN, dict.fromkeys(self._peers, going), lengths, segment)
+
+    def _absorb(self, batch: list[Piece], mine: Parts, received: dict[str, memoryview]) -> None:
+        at = dict.fromkeys(received, 0)
+        for piece, part in zip(batch, mine, strict=True):
+            if self._probe is not None:
+                self._opener.keep(piece, part)
+            others = []
             for peer, payload in received.items():
-                if node.op == "open" or node.params[0] == peer:
-                    size = node.ring.bytes(node.size)
-                    parts.append(payload[at[peer] : at[peer] + size])
-                    at[peer] += size
-            node.value = self._words(node, *parts)
-            self._note(node, parts[0] if node.index in mine else None)
+                if piece.comes_from(peer):
+                    others.append(payload[at[peer] : at[peer] + piece.bytes])
+                    at[peer] += piece.bytes
+            self._opener.absorb(piece, part, others)
+            if piece.stop == piece.node.size:
+                self._note(piece.node)
 
-    def _outgoing(self, node: Node) -> Buffer | None:
-        """What I send for a value that is exchanged, if I send anything."""
-        if node.op == "open":
-            hidden = node.args[0]
-            if node.params[0] != "declassified":
-                return self._local.outgoing(hidden)
-            return self._fresh(hidden)
-        if node.params[0] not in self._plays:
-            return None
-        if node.op != "input":
-            return self.kernel.pack(node.payload, node.ring)
-        blind = self._local.value(node.args[0])
-        words, node.payload, node.args[0].value = node.payload, None, None  # nobody asks for them again, and they may be large
-        if node.ring == Z64 and blind.flags.c_contiguous and blind.flags.writeable:
-            self.kernel.accumulate(blind.reshape(-1), words.reshape(-1))
-            return memoryview(blind.reshape(-1).view(np.uint8))
-        return self.kernel.pack(words, node.ring, blind)
-
-    def _note(self, node: Node, mine: Buffer | None) -> None:
+    def _note(self, node: Node) -> None:
         if len(self._parties) > 2:
             whole = node.ring == Z64 and sys.byteorder == "little" and node.value.flags.c_contiguous
             self._transcript.update(node.value.data if whole else self.kernel.pack(node.value, node.ring))
         if self._probe is not None:
-            self._probe.opened(self._name, node, mine)
+            self._probe.opened(self._name, node, self._opener.kept(node))
         if self._audit is not None and node.op == "open" and node.payload is not None:
             self._audit.opened(node, node.payload)
 
@@ -214,9 +233,8 @@ class Execution:
             if node.form is not None:
                 audit.masked(self._local.value(node), self._local.value(node.form[0]), node.form[1])
 
-    def _reveal(self, segment: Segment, plan: list[Level]) -> list[Any]:
-        exchanges = sum(bool(level.exchanged) for level in plan)
-        if schedule.needs_confirmation(segment, exchanges, len(self._parties)):
+    def _reveal(self, segment: Segment, confirm: bool) -> list[Any]:
+        if confirm:
             self._confirm(segment)
         packed = [self._fresh(reveal.node) for reveal in segment.reveals]
         outgoing = {
@@ -225,6 +243,7 @@ class Execution:
         }
         mine = sum(r.node.ring.bytes(r.node.size) for r in segment.reveals if self._plays.intersection(r.receivers))
         received = self._swap(Kind.REVEAL, outgoing, dict.fromkeys(self._peers, mine), segment)
+        self._round()
         results: list[Any] = []
         at = 0
         for reveal, part in zip(segment.reveals, packed, strict=True):
@@ -250,13 +269,13 @@ class Execution:
             frames = self._transport.exchange(kind, outgoing, lengths, segment.digest)
             if any(frame.digest != segment.digest or frame.kind is Kind.TRAIL for frame in frames.values()):
                 raise diverged(self._transport, self._peers, segment, frames, self._recent)
-        self._round()
         return {peer: memoryview(frame.payload) for peer, frame in frames.items()}
 
     def _confirm(self, segment: Segment) -> None:
         """Compare the segment's digest and, with three or more parties, everything opened so far."""
         echo = self._transcript.digest()
         frames = self._swap(Kind.CONFIRM, {peer: [echo] for peer in self._peers}, dict.fromkeys(self._peers, len(echo)), segment)
+        self._round()
         split = [peer for peer, payload in frames.items() if bytes(payload) != echo]
         if split:
             raise IntegrityError(

@@ -15,6 +15,7 @@ from mpc.prg import fresh
 from mpc.ring import Array
 from mpc.schedule import Cost
 from mpc.session import Hidden, Session
+from mpc.setting import MEMORY
 from mpc.sources.dealer import Keystreams
 from mpc.sources.debug import DebugSource
 from mpc.sources.remote import DealerSource, serve
@@ -56,10 +57,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: eagerly or deferred, on which kernel and threads, with which deadline in seconds, plan, schema and test probe,
-    and who is told of results, of rounds that are done, and of segments that begin with what they will reveal."""
+    """How to run: within how many bytes of recorded results (0: eagerly), on which kernel and threads, with which deadline in
+    seconds, plan, schema and test probe, and who is told of results, of rounds that are done, and of segments that begin with
+    what they will reveal."""
 
-    eager: bool = False
+    memory: int = MEMORY
     kernel: str = "auto"
     threads: int = 1
     deadline: float = 30.0
@@ -97,7 +99,7 @@ def run_party(
         contract = None if options.contract is None else dict(options.contract)
         columns = {} if column is None else {transport.name: column}
         session = Session(
-            transport.name, parties, engine, columns=columns, eager=options.eager, contract=contract, context=options.context,
+            transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
             revealed=options.revealed,
         )  # fmt: skip
         result = main(session)
@@ -187,7 +189,7 @@ def run_debug(
         parties,
         engine,
         columns=columns,
-        eager=options.eager,
+        memory=options.memory,
         contract=contract,
         context=options.context,
         alone=True,

@@ -12,7 +12,6 @@ import msgspec
 from mpc.errors import IntegrityError, MpcError, printable
 from mpc.frame import NO_DIGEST, Kind
 from mpc.schedule import Segment
-from mpc.sharing.node import Node
 from mpc.transport import Received, Transport
 
 STEPS = 16_000  # operations a trail holds at most; a segment of more is compared from its start
@@ -28,13 +27,11 @@ def trail(segment: Segment) -> Trail:
     Trails are exchanged, so that they leave out constants and every other number of the script: what a site wrote there by
     mistake could be found from its digest by trying, even though the session ends.
     """
-    steps = [(_structure(node), node.op, node.line) for node in segment.nodes]
+    steps: list[tuple[tuple[object, ...], str, str]] = [
+        ((op, index, args, shape, bits, line), op, line) for op, index, args, _, shape, bits, line in segment.steps
+    ]
     steps += [((r.label, r.receivers, r.node.index, r.line), f"reveal of {r.label!r}", r.line) for r in segment.reveals]
     return [(hashlib.blake2b(msgspec.msgpack.encode(what), digest_size=8).digest(), op, line) for what, op, line in steps[:STEPS]]
-
-
-def _structure(node: Node) -> tuple[object, ...]:
-    return node.op, node.index, [arg.index for arg in node.args], node.shape, node.ring.bits, node.line
 
 
 def diverged(

@@ -18,6 +18,7 @@ from mpc.local import Columns, Options, Outcome, run_debug, run_threads
 from mpc.plan import plan
 from mpc.ring import Array
 from mpc.session import Session
+from mpc.setting import MEMORY
 
 Arrays = Mapping[str, Mapping[str, npt.ArrayLike]]
 Bound = float | Sequence[float]
@@ -32,6 +33,7 @@ def run_local(
     schema: Path | str | None = None,
     debug: bool = False,
     eager: bool = False,
+    memory: int = MEMORY,
     kernel: str = "auto",
     threads: int = 1,
 ) -> Outcome:
@@ -40,18 +42,19 @@ def run_local(
     Give either `data`, arrays by party and name with a public `bound` on the magnitude of all of them (or one for each name, each
     a number or a list with one for each column; columns of different sizes need their own for their digits), or the path of a
     `schema` whose parties' `NAME.data.toml` files lie beside it. `debug` runs one party alone, where a share is its value.
+    `eager` runs every operation at once; otherwise what is recorded between two reveals is run in parts of `memory` bytes at most.
     The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
     rounds and bytes. Reveals outside the plan are refused.
     """
     if (data is None) == (schema is None):
         raise UsageError("run_local takes either data or schema.", do="run_local(main, data={'clinic': {'x': array}}, bound=100)")
     agreed, columns = _from_arrays(data, bound) if data is not None else _from_files(Path(schema or ""))
-    parties = agreed.parties
+    parties, memory = agreed.parties, 0 if eager else memory
     if debug:
-        return run_debug(main, parties, columns, Options(kernel=kernel, threads=threads, eager=eager, context=agreed))
-    agreement = plan(main, parties[0], parties, eager=eager, context=agreed)
+        return run_debug(main, parties, columns, Options(kernel=kernel, threads=threads, memory=memory, context=agreed))
+    agreement = plan(main, parties[0], parties, memory=memory, context=agreed)
     options = Options(
-        eager=eager, kernel=kernel, threads=threads, contract=agreement.contract, orders=agreement.orders, context=agreed
+        memory=memory, kernel=kernel, threads=threads, contract=agreement.contract, orders=agreement.orders, context=agreed
     )
     return run_threads(main, parties, columns, options)
 

@@ -16,6 +16,7 @@ from mpc.errors import UsageError
 from mpc.kernel import load
 from mpc.schedule import Cost, Reveal, Segment
 from mpc.session import Session, declassified, published
+from mpc.setting import MEMORY
 from mpc.sharing.node import Shape
 from mpc.unknown import Branches, Unknown, Unshared
 
@@ -40,11 +41,13 @@ class Counting:
         levels = schedule.levels(segment)
         self.cost.add(schedule.cost(segment, levels, self._parties))
         self.orders.append(schedule.follow(self.orders[-1] if self.orders else b"", schedule.orders(levels)))
-        for node in segment.nodes:
+        dealt = [node for level in levels for draw in level.draws for node in draw.nodes]
+        for node in [*dealt, *[node for level in levels for node in (*level.local, *level.exchanged)]]:
             if node.op == "open" and node.params[0] == "declassified":
                 self.reveals[node.line, declassified(node.params[1]), node.shape, self._parties] += 1
             if node.op == "publish":
                 self.reveals[node.line, published(node.params[0]), node.shape, self._parties] += 1
+            schedule.release(node)
         for reveal in segment.reveals:
             key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
             self.reveals[key] += 1
@@ -75,7 +78,7 @@ class Plan:
     """Every path of a program. The contract is the union of their reveals, each with its largest count."""
 
     parties: tuple[str, ...]
-    eager: bool
+    memory: int  # bytes of results that are recorded before they are run; 0 is eager
     paths: tuple[Path, ...]
 
     @property
@@ -115,10 +118,10 @@ class Plan:
             )
             for path in self.paths
         ]
-        return hashlib.sha256(msgspec.msgpack.encode((self.parties, self.eager, facts))).hexdigest()
+        return hashlib.sha256(msgspec.msgpack.encode((self.parties, self.memory, facts))).hexdigest()
 
 
-def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *, eager: bool = False, context: Any = None) -> Plan:
+def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *, memory: int = MEMORY, context: Any = None) -> Plan:
     """Run `main` without data as party `name`, once for each way its branches on revealed values can go.
 
     Raises UsageError where there are more than 64 ways.
@@ -133,9 +136,9 @@ def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *,
             )
         branches = Branches(prefix)
         engine = Counting(parties, branches)
-        session = Session(name, parties, engine, eager=eager, context=context)
+        session = Session(name, parties, engine, memory=memory, context=context)
         main(session)
         session.close()
         paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.notes))
         prefix = branches.following()
-    return Plan(parties, eager, tuple(paths))
+    return Plan(parties, memory, tuple(paths))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from mpc.sharing.node import EXCHANGED, Node
+from mpc.sharing.node import EXCHANGED, Node, Params, Shape
 from mpc.sources.descriptor import Draw, encode
 
 DIGEST_BYTES = 16
+
+Listed = tuple[str, int, list[int], Params, Shape, int, str]  # operation, number, operands, parameters, shape, bits, script line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,18 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A straight-line piece of program: what was recorded between two reveals."""
+    """A straight-line piece of program: what was recorded between two reveals.
 
-    nodes: tuple[Node, ...]
-    draws: tuple[Draw, ...]
+    `levels` takes the operations out of it and execution lets go of each once it is done: a value lives as long as something
+    that is still to be done needs it, or a handle of the script does.
+    """
+
+    nodes: list[Node]
+    draws: list[Draw]
     reveals: tuple[Reveal, ...]
-    formed: tuple[Node, ...]  # values that got a masked form here, for the debug source to check
+    formed: list[Node]  # values that got a masked form here, for the debug source to check
     digest: bytes  # of everything recorded so far, this segment included
+    steps: list[Listed]  # what the digest says of the operations, for as long as parties may have to compare them
 
 
 @dataclass(slots=True)
@@ -46,7 +53,7 @@ class Level:
     """Local work that needs nothing but earlier exchanges, then the values that travel together."""
 
     draws: list[Draw] = field(default_factory=list)
-    local: list[Node] = field(default_factory=list)
+    local: deque[Node] = field(default_factory=deque)
     exchanged: list[Node] = field(default_factory=list)
 
 
@@ -80,7 +87,7 @@ class Cost:
 
 
 def levels(segment: Segment) -> list[Level]:
-    """The segment's work by depth. Draws stand at the level of their first use, in the order in which the dealer serves them."""
+    """The segment's work by depth, taken out of it. Draws stand at the level of their first use: the order of the dealer."""
     result = [Level() for _ in range(1 + max([node.depth for node in segment.nodes], default=0))]
     first_use: dict[int, int] = {}
     for node in segment.nodes:
@@ -97,7 +104,16 @@ def levels(segment: Segment) -> list[Level]:
                 first_use[arg.params[0]] = min(use, first_use.get(arg.params[0], use))
     for draw in segment.draws:
         result[first_use.get(draw.number, 0)].draws.append(draw)
+    segment.nodes.clear()
+    segment.draws.clear()
     return result
+
+
+def release(node: Node) -> None:
+    """Say that an operation is done: it holds on to its operands no longer than masked forms may be derived through them."""
+    node.done, node.depth = True, 0
+    if not (node.keep or node.lazy):
+        node.args = ()
 
 
 def orders(plan: Sequence[Level]) -> bytes:
@@ -125,6 +141,9 @@ def cost(segment: Segment, schedule: Sequence[Level], parties: tuple[str, ...]) 
     peers = len(parties) - 1
     for level in schedule:
         result.openings += bool(level.exchanged)
+        for draw in level.draws:
+            result.draws[draw.kind] += 1
+            result.dealt += draw.bytes
         for node in level.exchanged:
             senders = parties if node.op == "open" else (node.params[0],)
             for name in senders:
@@ -136,19 +155,15 @@ def cost(segment: Segment, schedule: Sequence[Level], parties: tuple[str, ...]) 
             for name in parties:
                 others = sum(peer != name and peer in parties for peer in reveal.receivers)
                 result.sent[name] += others * reveal.node.ring.bytes(reveal.node.size)
-    for draw in segment.draws:
-        result.draws[draw.kind] += 1
-        result.dealt += draw.bytes
     return result
 
 
-def listed(node: Node) -> tuple[object, ...]:
+def listed(node: Node) -> Listed:
     """What of an operation must be the same at every party."""
     return node.op, node.index, [arg.index for arg in node.args], node.params, node.shape, node.ring.bits, node.line
 
 
-def digest(previous: bytes, nodes: Sequence[Node], reveals: Sequence[Reveal]) -> bytes:
+def digest(previous: bytes, steps: Sequence[Listed], reveals: Sequence[Reveal]) -> bytes:
     """The lockstep digest: operations, arguments, constants, shapes and script lines of everything recorded so far."""
-    steps = [listed(node) for node in nodes]
     asked = [(reveal.node.index, reveal.receivers, reveal.label, reveal.line) for reveal in reveals]
     return hashlib.blake2b(previous + msgspec.msgpack.encode((steps, asked)), digest_size=DIGEST_BYTES).digest()

@@ -14,7 +14,8 @@ from mpc.kernel import Kernel
 from mpc.lines import script_line
 from mpc.ring import Z64, Array, Ring, Value
 from mpc.schedule import Reveal, Segment
-from mpc.sharing.node import DEALER_SIDE, Node, Params, Shape, hides
+from mpc.setting import MEMORY
+from mpc.sharing.node import DEALER_SIDE, FREE, Node, Params, Shape, hides
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Pad
 from mpc.sources.descriptor import Draw, Order, expression, order
@@ -24,6 +25,7 @@ VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg"
 LABEL = 200  # characters of a reveal's label at most
 WEIGHT = 128  # structure of more operations than this is opened afresh, so that no description of a mask grows without end
 SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed
+NODE = 1 << 10  # bytes that the record of an operation takes, roughly
 
 
 class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
@@ -82,7 +84,10 @@ class Engine(Protocol):
 
 
 class Session:
-    """One run of one program among named parties. Everything is recorded; a reveal, or eager mode, runs the record."""
+    """One run of one program among named parties. Everything is recorded, until a reveal runs the record.
+
+    So does a record whose results would take more than `memory` bytes; with 0, every operation runs at once, which is called eager.
+    """
 
     def __init__(
         self,
@@ -91,17 +96,18 @@ class Session:
         engine: Engine,
         *,
         columns: Mapping[str, Callable[[str], Array]] | None = None,
-        eager: bool = False,
+        memory: int = MEMORY,
         contract: dict[tuple[str, str, Shape, tuple[str, ...]], int] | None = None,
         context: Any = None,
         alone: bool = False,
         revealed: Callable[[str, tuple[str, ...], Any], None] | None = None,
     ) -> None:
-        self.name, self.parties, self.eager = name, parties, eager
+        self.name, self.parties = name, parties
         self.context = context  # what the floors above attach: the schema that gives columns their meaning
         self._engine, self._columns, self._contract = engine, columns or {}, contract
         self._revealed = revealed
         self.alone = alone  # one process plays every party, as number 0
+        self._memory, self._recorded = memory, 0
         self._nodes: list[Node] = []
         self._draws: list[Draw] = []
         self._formed: list[Node] = []
@@ -135,9 +141,15 @@ class Session:
             node.lazy = hides(node) is not None
         node.lazy |= node.dealer
         self._nodes.append(node)
-        if self.eager and op != "dealt":
-            self._run(())
+        self._recorded += NODE if node.lazy or op in FREE else NODE + node.bytes
+        if op != "dealt":
+            self._run_if_due()
         return node
+
+    def _run_if_due(self) -> None:
+        """Run the record once its results take more memory than agreed; at every operation, where none was."""
+        if self._recorded > self._memory:
+            self._run(())
 
     def _next(self, counter: str) -> int:
         self._counters[counter] += 1
@@ -210,8 +222,7 @@ class Session:
 
     def _order(self, draw: Draw) -> None:
         self._draws.append(draw)
-        if self.eager:
-            self._run(())
+        self._run_if_due()
 
     def input(self, owner: str, column: str, shape: Shape, encode: Callable[[Array], Array], ring: Ring = Z64) -> Share:
         """A share of the owner's column, masked from birth: the dealer gives the owner a mask, the owner sends M."""
@@ -327,20 +338,16 @@ class Session:
         self._contract[key] = left - 1
 
     def _run(self, reveals: tuple[Reveal, ...]) -> list[Any]:
-        nodes, draws, formed = tuple(self._nodes), tuple(self._draws), tuple(self._formed)
-        self._nodes, self._draws, self._formed = [], [], []
-        self._digest = schedule.digest(self._digest, nodes, reveals)
+        steps = [schedule.listed(node) for node in self._nodes]
+        self._digest = schedule.digest(self._digest, steps, reveals)
+        segment = Segment(self._nodes, self._draws, reveals, self._formed, self._digest, steps)
+        self._nodes, self._draws, self._formed, self._recorded = [], [], [], 0
         if self._failure is not None:
             raise self._failure
         try:
-            values = self._engine.run(Segment(nodes, draws, reveals, formed, self._digest))
+            return self._engine.run(segment)
         except MpcError as error:
             raise self.failed(error) from None
-        for node in nodes:
-            node.done, node.depth = True, 0
-            if not (node.keep or node.lazy):
-                node.args = ()
-        return values
 
     def _known(self, name: str) -> None:
         if name not in self.parties:

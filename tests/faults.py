@@ -20,6 +20,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from mpc.setting import MEMORY
+
 PARTIES = ("clinic", "insurer", "registry")
 DEALER = "dealer"
 ROWS, SECRETS = 100, 200
@@ -161,7 +163,7 @@ def make_lane(folder: Path, parties: int) -> Lane:
     for name in names:
         (folder / name / "roster.toml").write_text(roster)
     with program.loaded(folder / names[0] / "fit.py") as loaded:
-        approved = program.agreement(program.facts(loaded, program.planned(loaded, names[0], eager=False)))
+        approved = program.agreement(program.facts(loaded, program.planned(loaded, names[0], memory=MEMORY)))
     return Lane(folder, names, ports, approved, marks())
 
 

@@ -36,6 +36,8 @@ def run(main: Callable[[Session], Any], n: int, columns: dict[str, Array] | None
     parties = NAMES[:n]
     data = {name: (columns or {}).__getitem__ for name in parties}
     start = run_debug if n == 1 else run_threads
+    if options.pop("eager", False):
+        options["memory"] = 0
     return start(main, parties, data, Options(**{"deadline": DEADLINE, **options}))
 
 

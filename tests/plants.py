@@ -421,9 +421,11 @@ def sent_again(real: Any) -> Any:
     """Every exchange is repeated, and the repetition forms the openings anew from values that have changed meanwhile."""
 
     def exchange(self: Execution, nodes: Any, segment: Any) -> None:
+        operands = {node: node.args for node in nodes if node.op == "open"}  # an input's words are gone once they are sent
         real(self, nodes, segment)
-        opened = [node for node in nodes if node.op == "open"]  # an input's words and its mask are gone once they are sent
+        opened = list(operands)
         for node in opened:
+            node.args = operands[node]
             for arg in node.args[0].args:
                 if arg is not node.payload and self._local.first:
                     arg.value = arg.ring.add(arg.value, np.uint64(1))

@@ -12,6 +12,7 @@ import mpc
 from mpc.data.schema import Schema
 from mpc.errors import RangeError, UsageError
 from mpc.plan import plan
+from mpc.setting import MEMORY
 from protocols import load, reveal
 from protocols.learn import LogisticRegression, StandardScaler
 
@@ -58,7 +59,7 @@ def test_the_main_job_costs_what_its_plan_says(example):
     fit, _ = example
     schema = Schema.load(EXAMPLE / "schema.toml")
     for eager in (False, True):
-        planned = plan(fit.main, "insurer", schema.parties, eager=eager, context=schema).cost
+        planned = plan(fit.main, "insurer", schema.parties, memory=0 if eager else MEMORY, context=schema).cost
         outcome = mpc.run_local(fit.main, schema=EXAMPLE / "schema.toml", eager=eager)
         assert outcome.cost == planned
         payload = {name: sum(sent.payload.get(kind, 0) for kind in (3, 4)) for name, sent in outcome.traffic.items()}

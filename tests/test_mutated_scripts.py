@@ -23,6 +23,7 @@ from mpc.execution import Probe
 from mpc.frame import Kind
 from mpc.kernel import load
 from mpc.local import DEALER, Options, run_dealer, run_party
+from mpc.setting import MEMORY
 from mpc.sharing.node import Node
 from mpc.transport.memory import memory_transports
 from protocols.arithmetic import mul, truncate
@@ -150,7 +151,15 @@ def run(mains: dict[str, Callable[[Any], Any]], probe: Opened, *, eager: bool = 
             if name == DEALER:
                 run_dealer(transports[name], parties, load("auto"), {})
             else:
-                run_party(transports[name], parties, DEALER, mains[name], COLUMNS.__getitem__, Options(eager, probe=probe), {})
+                run_party(
+                    transports[name],
+                    parties,
+                    DEALER,
+                    mains[name],
+                    COLUMNS.__getitem__,
+                    Options(0 if eager else MEMORY, probe=probe),
+                    {},
+                )
         except MpcError as error:
             errors[name] = error
 

@@ -13,6 +13,7 @@ from harness import NAMES, born_masked, contract_copy, plain, run
 from mpc.errors import ConsentError, UsageError
 from mpc.plan import PATHS, plan
 from mpc.session import Hidden, Session
+from mpc.setting import MEMORY
 from mpc.unknown import LIMIT, Branches, Unknown
 from protocols.arithmetic import mul, square
 from protocols.bits import negative
@@ -64,7 +65,7 @@ def test_a_run_costs_what_its_path_says(shift: int, n: int, eager: bool) -> None
         s.flush()
         taken.append(contract_copy(s))
 
-    result = planned(steered, n, eager=eager)
+    result = planned(steered, n, memory=0 if eager else MEMORY)
     run(main, n, {"x": X + shift}, eager=eager, contract=result.contract)
     total = int((X + shift).sum())
     path = result.paths[0 if total % (1 << 64) > 40 else 1 if total < 10 else 2]
@@ -135,7 +136,7 @@ def test_the_digest_is_the_same_at_every_party_and_changes_with_the_program() ->
         return planned(main).digest()
 
     digests |= {variant(), variant(label="c"), variant(to="ada"), variant(rows=1), variant(uses=2), variant(why="d")}
-    digests |= {planned(steered).digest(), planned(steered, 3, eager=True).digest()}
+    digests |= {planned(steered).digest(), planned(steered, 3, memory=0).digest()}
     assert len(digests) == 9
 
 

@@ -20,9 +20,10 @@ from harness import NAMES, Seen, by_link, run, wire
 
 from mpc import handshake, local
 from mpc.errors import ConsentError, IntegrityError
-from mpc.execution import Execution, Probe
+from mpc.execution import Execution, Parts, Probe
 from mpc.frame import Kind
 from mpc.kernel import load
+from mpc.opening import Piece
 from mpc.plan import plan
 from mpc.prg import SEED_BYTES, Prg
 from mpc.ring import Z64, Ring
@@ -162,13 +163,14 @@ class Packed:
 def everything_sent() -> Iterator[list[Packed]]:
     """Openings and reveals as each party sends them, and the dealer's corrections, one array at a time."""
     sent: list[Packed] = []
-    outgoing, fresh, corrections = Execution._outgoing, Execution._fresh, Dealer._packed
+    form, fresh, corrections = Execution._form, Execution._fresh, Dealer._packed
 
-    def opened(self: Execution, node: Node) -> bytearray | None:
-        part = outgoing(self, node)
-        if part is not None and node.op == "open":
-            sent.append(Packed(f"{self._name}'s openings", node.ring, node.size, bytes(part)))
-        return part
+    def opened(self: Execution, batch: list[Piece]) -> Parts:
+        parts = form(self, batch)
+        for piece, part in zip(batch, parts, strict=True):
+            if part is not None and piece.node.op == "open":
+                sent.append(Packed(f"{self._name}'s openings", piece.node.ring, piece.stop - piece.start, bytes(part)))
+        return parts
 
     def revealed(self: Execution, node: Node) -> bytearray:
         part = fresh(self, node)
@@ -184,7 +186,7 @@ def everything_sent() -> Iterator[list[Packed]]:
             yield part
 
     with (
-        mock.patch.object(Execution, "_outgoing", opened),
+        mock.patch.object(Execution, "_form", opened),
         mock.patch.object(Execution, "_fresh", revealed),
         mock.patch.object(Dealer, "_packed", dealt),
     ):

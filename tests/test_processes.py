@@ -18,6 +18,7 @@ from jobs import WAITING, Ended, Job, all_gone, ended, free_ports, make_job, wai
 
 from mpc.command import program
 from mpc.command.entries import create, join
+from mpc.setting import MEMORY
 
 THIRD = "[party.observer]\n"
 SUMS, TOTAL = "Weighted sums (for clinic and insurer): [ 79.5 100. ]", "total (for insurer): 21.5"
@@ -225,7 +226,7 @@ class Network:
     def facts(self, name: str) -> dict[str, str]:
         """What a party finds its copy of the job to be; the same as `mpc plan` shows it."""
         with program.loaded(self.jobs[name].folder / "fit.py") as loaded:
-            return program.facts(loaded, program.planned(loaded, name, eager=False))
+            return program.facts(loaded, program.planned(loaded, name, memory=MEMORY))
 
     def start(self, name: str, *options: str) -> subprocess.Popen[str]:
         """A participant, agreeing to what it finds its own copy of the job to be."""

@@ -22,6 +22,7 @@ from mpc.frame import Kind
 from mpc.kernel import load
 from mpc.local import DEALER, Options, run_dealer, run_party
 from mpc.session import Session
+from mpc.setting import MEMORY
 from mpc.transport.memory import memory_transports
 
 MARK = "secret-271828"
@@ -85,7 +86,15 @@ def test_what_a_script_raises_stays_where_it_was_raised(what: str, eager: bool, 
                     if name == DEALER:
                         run_dealer(transports[name], NAMES[:2], load("auto"), {})
                     else:
-                        run_party(transports[name], NAMES[:2], DEALER, main, lambda column: np.arange(3), Options(eager), {})
+                        run_party(
+                            transports[name],
+                            NAMES[:2],
+                            DEALER,
+                            main,
+                            lambda column: np.arange(3),
+                            Options(0 if eager else MEMORY),
+                            {},
+                        )
                 except (Exception, SystemExit) as error:
                     raise explained(error, Path(__file__), data=True) from error
         except BaseException as error:

@@ -85,7 +85,7 @@ def answered(*frames: tuple[Kind, bytes]) -> str:
     transports = memory_transports(NAMES[:2], deadline=0.2)
     for kind, payload in frames:
         transports["bob"].send("ada", kind, [payload], DIGEST if kind is Kind.TRAIL else b"another digest!!")
-    segment = Segment((), (), (), (), DIGEST)
+    segment = Segment([], [], (), [], DIGEST, [])
     mine = [(b"1", "add", "fit.py:3"), (b"2", "add", "helper.py:7"), (b"3", "mul", "fit.py:1")]
     with ThreadPoolExecutor(1) as pool:
         error = pool.submit(diverged, transports["ada"], ["bob"], segment, {}, mine).result(20)
@@ -110,5 +110,5 @@ def test_a_peer_that_never_sends_its_trail_is_not_listened_to_for_ever() -> None
 def test_a_trail_that_came_in_place_of_a_frame_is_used() -> None:
     transports = memory_transports(NAMES[:2], deadline=0.2)
     early = {"bob": Received(bytearray(msgspec.msgpack.encode([(b"9", "mul", "fit.py:9")])), DIGEST, Kind.TRAIL)}
-    error = diverged(transports["ada"], ["bob"], Segment((), (), (), (), DIGEST), early, [(b"1", "add", "fit.py:3")])
+    error = diverged(transports["ada"], ["bob"], Segment([], [], (), [], DIGEST, []), early, [(b"1", "add", "fit.py:3")])
     assert error.where == "ada: add at fit.py:3; bob: mul at fit.py:9"

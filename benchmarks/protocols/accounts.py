@@ -111,11 +111,17 @@ class Announcements:
         self.ahead = False
         self.held = 0.0  # seconds that the last one was
         self.spent: Parts = {}  # what they went into
+        self._owed = 0  # bytes of the segment's corrections that come to this party
 
     @contextlib.contextmanager
     def watched(self, accounts: Accounts) -> Iterator[None]:
         """While a party takes part."""
-        announce = Execution._order
+        announce, run = Execution._order, Execution.run
+
+        def begun(engine: Execution, segment: Any) -> Any:
+            mine = [draw.bytes for draw in segment.draws if draw.number % len(engine._parties) == engine._index]
+            self._owed = sum(mine)
+            return run(engine, segment)
 
         def announced(engine: Execution, orders: bytes, segment: Any) -> None:
             announce(engine, orders, segment)
@@ -125,13 +131,11 @@ class Announcements:
                 self._hold(engine, segment)
                 self.held, self.spent = time.perf_counter() - start, accounts.since(before)
 
-        with mock.patch.object(Execution, "_order", announced):
+        with mock.patch.object(Execution, "run", begun), mock.patch.object(Execution, "_order", announced):
             yield
 
-    @staticmethod
-    def _hold(engine: Execution, segment: Any) -> None:
-        source, parties = engine._source, len(engine._parties)
-        mine = sum(draw.bytes for draw in segment.draws if draw.number % parties == engine._index)
+    def _hold(self, engine: Execution, segment: Any) -> None:
+        source, mine = engine._source, self._owed
         assert isinstance(source, remote.DealerSource)
         assert engine._transport is not None
         while source._ready < mine:

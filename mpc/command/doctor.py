@@ -16,6 +16,7 @@ from mpc.doctor.meeting import Meeting
 from mpc.doctor.talk import Facts
 from mpc.identity import fingerprint
 from mpc.roster import Participant, Roster
+from mpc.setting import MEMORY
 from mpc.transport.connect import key_of, refuse_key_log
 from mpc.transport.gather import listen
 
@@ -35,7 +36,7 @@ class Examination:
     out: Path = Path()
     wait: float = 60.0
     idle: float = 5.0
-    eager: bool = False
+    memory: int = MEMORY
     kernel: str = "auto"
 
 
@@ -114,4 +115,4 @@ def _stated(order: Examination, roster: Roster, me: Participant) -> dict[str, st
         return {"library": library(), "schema": schema_fact(Schema.load(order.schema or ""))} | roster_fact(roster)
     with loaded(order.script, order.schema) as program:
         roster.index(me.name)
-        return facts(program, planned(program, me.name, eager=order.eager)) | roster_fact(roster)
+        return facts(program, planned(program, me.name, memory=order.memory)) | roster_fact(roster)

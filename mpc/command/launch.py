@@ -16,6 +16,7 @@ from mpc.command.program import schema_path
 from mpc.command.reports import Done, Entry, Failed, Go, Job, Loading, Progress, Ready, Report, Revealed, Running
 from mpc.data.schema import Schema
 from mpc.errors import FAMILIES, MpcError, UsageError
+from mpc.setting import MEMORY
 
 LOCAL = "everybody"  # whose run it is, in records and logs
 TICK, SHORT_TICK = 0.05, 0.002  # seconds between looks at processes whose end no pipe announces, and that a pipe has announced
@@ -31,7 +32,7 @@ class Run:
     data: Mapping[str, Path] = field(default_factory=dict)
     out: Path | None = None
     formats: tuple[str, ...] = ()
-    eager: bool = False
+    memory: int = MEMORY
     kernel: str = "auto"
     threads: int = 1
     deadline: float = 30.0
@@ -90,7 +91,7 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
             out=str((order.out / name).absolute()) if order.out else "",
             log=str(order.log.absolute()) if order.log else "",
             formats=list(order.formats),
-            eager=order.eager,
+            memory=order.memory,
             kernel=order.kernel,
             threads=order.threads,
             deadline=order.deadline,

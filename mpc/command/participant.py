@@ -51,13 +51,13 @@ def data_path(program: Program, name: str, given: Path | None) -> Path | None:
     return given or (program.folder / f"{name}.data.toml" if held else None)
 
 
-def prepare(program: Program, name: str, data: Path | None, *, eager: bool, loading: Progress | None = None) -> Prepared:
+def prepare(program: Program, name: str, data: Path | None, *, memory: int, loading: Progress | None = None) -> Prepared:
     """Plan the program as party `name` and check its data against the schema; raises what either finds wrong, prints hints.
 
     `loading` is told how many rows of a table have been read, and of how many.
     """
     source = DataSource(program.schema, name, data_path(program, name, data), loading)
-    plan = planned(program, name, eager=eager)
+    plan = planned(program, name, memory=memory)
     source.check()
     for hint in source.hints():
         print(hint, flush=True)
@@ -100,7 +100,7 @@ def take_part(
     plan, source = prepared.plan, prepared.source
     segments = max(len(path.orders) for path in plan.paths)
     options = Options(
-        plan.eager,
+        plan.memory,
         kernel,
         threads,
         contract=plan.contract,
@@ -153,7 +153,7 @@ def peak_memory() -> int:
 
 
 def debug(
-    program: Program, data: Mapping[str, Path], revealed: Callable[[str, tuple[str, ...], Any], None], *, eager: bool, kernel: str
+    program: Program, data: Mapping[str, Path], revealed: Callable[[str, tuple[str, ...], Any], None], *, memory: int, kernel: str
 ) -> Cost:
     """Run the program in this process as all parties at once; reads the data files of them all."""
     sources = {name: DataSource(program.schema, name, data_path(program, name, data.get(name))) for name in program.schema.parties}
@@ -162,7 +162,7 @@ def debug(
         for hint in source.hints():
             print(f"[{name}] {hint}", flush=True)
     columns = {name: source.array for name, source in sources.items()}
-    options = Options(eager, "reference" if kernel == "auto" else kernel, context=program.schema, revealed=revealed)
+    options = Options(memory, "reference" if kernel == "auto" else kernel, context=program.schema, revealed=revealed)
     try:
         return run_debug(program.main, program.schema.parties, columns, options).cost
     except (Exception, SystemExit) as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import mpc
-from mpc import __version__
+from mpc import __version__, setting
 from mpc.data.schema import Schema
 from mpc.errors import MpcError, UsageError, ours
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MODULE = "mpc_script"  # never a name that an import statement means
 DIGITS = 32  # hexadecimal digits of a digest that people compare: 128 bits
-SETTING = "semi_honest_z64"
 LIBRARY = ("mpc", "protocols")
 FOREIGN = frozenset({"site-packages", "dist-packages"})
 
@@ -184,13 +183,13 @@ def _short(full: bytes) -> str:
     return full.hex()[:DIGITS]
 
 
-def planned(program: Program, name: str, *, eager: bool) -> Plan:
+def planned(program: Program, name: str, *, memory: int) -> Plan:
     """The plan of the program as party `name` sees it; what the script prints meanwhile has no values in it and is dropped."""
     from mpc.plan import plan
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            return plan(program.main, name, program.schema.parties, eager=eager, context=program.schema)
+            return plan(program.main, name, program.schema.parties, memory=memory, context=program.schema)
     except (Exception, SystemExit) as error:
         raise explained(error, program.path, data=False) from error
 
@@ -201,7 +200,7 @@ def facts(program: Program, plan: Plan) -> dict[str, str]:
     return {
         "library": code,
         "schema": schema_fact(program.schema),
-        "setting": f"{SETTING}, {'eager' if plan.eager else 'deferred'}",
+        "setting": setting.stated(plan.memory),
         "program": digest(program, code),
         "plan": plan.digest()[:DIGITS],
     }

@@ -21,7 +21,7 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     out: str
     log: str
     formats: list[str]
-    eager: bool
+    memory: int
     kernel: str
     threads: int
     deadline: float

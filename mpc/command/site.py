@@ -56,7 +56,7 @@ class Order:
 
 
 def party(
-    order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, eager: bool
+    order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, memory: int
 ) -> None:
     """Plan, ask, connect and take part; print what this party receives."""
     name = check_name(order.name or "")
@@ -70,7 +70,7 @@ def party(
         if folder is not None:
             check_folder(folder, order.formats)
         _same_participants(roster, program.schema.parties, name)
-        prepared = _prepared(program, name, data, eager=eager)
+        prepared = _prepared(program, name, data, memory=memory)
         stated = facts(program, prepared.plan)
         _consent(prepared, agreement(stated), approved)
         diary.start(stated | roster_fact(roster))
@@ -104,11 +104,11 @@ def party(
     show.figures({name: measured}, (cost.rounds, cost.sent, cost.dealt))
 
 
-def _prepared(program: Program, name: str, data: Path | None, *, eager: bool) -> Prepared:
+def _prepared(program: Program, name: str, data: Path | None, *, memory: int) -> Prepared:
     """The party, with its data read; a terminal shows how far that is."""
     screen = show.Screen()
     try:
-        return prepare(program, name, data, eager=eager, loading=show.loading(screen))
+        return prepare(program, name, data, memory=memory, loading=show.loading(screen))
     finally:
         screen.close()
 
@@ -138,7 +138,7 @@ def _consent(prepared: Prepared, digest: str, approved: str | None) -> None:
                 "The plan is not the one that was approved.",
                 where=where,
                 why=f"approved is {approved.strip()[:80]}, this plan has {digest}",
-                do="compare script, schema and --eager with what was reviewed; mpc plan shows this plan in full",
+                do="compare script, schema, --eager and --memory with what was reviewed; mpc plan shows this plan in full",
             )
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -165,7 +165,7 @@ def dealer(order: Order) -> None:
     print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
 
 
-def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, eager: bool, kernel: str) -> None:
+def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, memory: int, kernel: str) -> None:
     """Run all parties in this process and print reveals and rounds."""
     with loaded(script, schema) as program:
         for name in data:
@@ -175,18 +175,18 @@ def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, eager:
         def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
             print(show.revealed(label, receivers, shown(value)), flush=True)
 
-        cost = participant.debug(program, data, revealed, eager=eager, kernel=kernel)
-        refusal = _refused(program, eager=eager)
+        cost = participant.debug(program, data, revealed, memory=memory, kernel=kernel)
+        refusal = _refused(program, memory=memory)
     print(f"{cost.rounds} rounds: {cost.openings} openings, {cost.confirmations} confirmations, {cost.reveals} reveals.")
     if refusal:
         print(f"\n{refusal}")
 
 
-def _refused(program: Program, *, eager: bool) -> str:
+def _refused(program: Program, *, memory: int) -> str:
     """Why a script that was debugged would not run among several: it uses what only this process knows, or nothing."""
     hook, sys.breakpointhook = sys.breakpointhook, lambda *_, **__: None
     try:
-        planned(program, program.schema.parties[0], eager=eager)
+        planned(program, program.schema.parties[0], memory=memory)
     except MpcError as error:
         return f"Among several parties this script is refused, by mpc plan as well:\n{error}"
     finally:
@@ -217,7 +217,7 @@ def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
         "agreement": agreement(stated),
         "facts": stated,
         "parties": plan.parties,
-        "eager": plan.eager,
+        "memory": plan.memory,
         "paths": len(plan.paths),
         "rounds": {"openings": cost.openings, "confirmations": cost.confirmations, "reveals": cost.reveals, "all": cost.rounds},
         "payload": {name: cost.sent[name] for name in plan.parties},

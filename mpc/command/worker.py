@@ -147,7 +147,7 @@ def _party(member: _Member) -> Figures:
     with loaded(Path(job.script), Path(job.schema)) as program:
         teller = _Teller(member.parent)
         loading = teller.loading if job.lead else None
-        prepared = prepare(program, job.name, Path(job.data) if job.data else None, eager=job.eager, loading=loading)
+        prepared = prepare(program, job.name, Path(job.data) if job.data else None, memory=job.memory, loading=loading)
         stated, cost = facts(program, prepared.plan), prepared.plan.cost
         member.diary.start(stated)
         roster, transport = member.connected(cost.rounds, dict(cost.sent), cost.dealt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -90,9 +90,13 @@ class Additive:
         if mask.value is not None or node.ring.boolean:
             return self.kernel.pack(x, node.ring, mask.value if mask.value is not None else self._rules["mask"](mask, []))
         out, flat = bytearray(node.ring.bytes(node.size)), x.reshape(-1)
-        for start, words in self._masks(*mask.params).blocks(node.ring, node.size):
+        for start, words in self.keystream(mask):
             self.kernel.pack_block(out, node.size, start, flat[start : start + words.size], node.ring, words)
         return out
+
+    def keystream(self, mask: Node) -> Iterator[tuple[int, Array]]:
+        """My share of a mask over Z_2^k, block by block, each with the number of its first word."""
+        return self._masks(*mask.params).blocks(mask.ring, mask.size)
 
     def _unmask(self, node: Node, v: list[Value]) -> Value:
         """M minus the mask of these parameters, whose keystream is never written out: inputs can be as large as memory allows."""

@@ -15,6 +15,8 @@ Shape = tuple[int, ...]
 Params = tuple[Any, ...]  # integers, strings and nested tuples of them: what the lockstep digest covers
 
 STRUCTURE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset", "embed"})
+FREE = frozenset({"slice", "transpose", "reshape", "broadcast", "const", "zero"})  # whose results take no memory of their own
+COSTLY = 1 << 23  # bytes of a mask that is not kept
 EXCHANGED = frozenset({"open", "input", "publish"})  # kinds whose value needs an exchange
 DEALER_SIDE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "sum", "neg", "add", "sub"})  # allowed on masks
 
@@ -53,6 +55,11 @@ class Node:
             size *= extent
         return size
 
+    @property
+    def bytes(self) -> int:
+        """Memory that its value takes."""
+        return self.size * np.dtype(self.ring.dtype).itemsize // (8 if self.ring.packed else 1)
+
 
 def hides(node: Node) -> Node | None:
     """The whole mask that a sum adds to something, if there is one."""
@@ -60,6 +67,13 @@ def hides(node: Node) -> Node | None:
         return None
     found = [arg for arg in node.args if arg.op == "mask" and arg.shape == node.shape]
     return found[0] if found and node.args[0] is not node.args[1] else None
+
+
+def drop_masks(node: Node) -> None:
+    """Let go of large masks once they have served: expanding one again takes less time than the memory is worth."""
+    for arg in node.args:
+        if arg.op == "mask" and arg.bytes >= COSTLY:
+            arg.value = None
 
 
 class Recorder(Protocol):
