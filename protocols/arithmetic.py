@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from mpc.conformance import realizes, signed
+from mpc.ring import Ring
 from mpc.session import Session
 from mpc.sharing.node import Shape, broadcast
-from mpc.sharing.share import Share, masked_product, truncated
+from mpc.sharing.share import Public, Share, masked_product, quotient, quotient_pair, quotient_product, truncated
 from mpc.sources.correlations import Truncation
-from mpc.sources.products import MatrixProduct, Product
+from mpc.sources.products import MatrixProduct, Product, QuotientPair, QuotientProduct
 
 
 def size(*shapes: Shape) -> int:
@@ -33,14 +34,44 @@ def size(*shapes: Shape) -> int:
     opened=True,
 )
 def mul(s: Session, x: Share, y: Share) -> Share:
-    """[x * y]: 8 B online per operand element the first time it is used, then none; 8 B dealt per output [Bea91, PSSY21]."""
+    """[x * y]: 8 B online per operand element the first time it is used, then none; 8 B dealt per output [Bea91, PSSY21].
+
+    An operand that was just truncated is public but for its truncated mask, and is not opened: `times_quotient`.
+    """
+    for one, other in ((x, y), (y, x)):
+        if known := unopened_quotient(s, one):
+            return times_quotient(s, one, other, *known)
     (X, a), (Y, b) = s.mask(x), s.mask(y)
     return masked_product("mul", X, a, Y, b, *s.draw(Product(a, b)))
+
+
+def unopened_quotient(s: Session, x: Share) -> tuple[Public, Share, int] | None:
+    """(M, [r], f) of a truncated number that has no mask of its own."""
+    return None if s.masked(x) else quotient(x)
+
+
+def pair_cost(n: int, f: int, g: int) -> int:
+    """Dealt bytes of n products of numbers truncated by f and g bits: 64 + f + g bits each, and f + g - 64 more if that is more."""
+    return sum(Ring(width).bytes(n) for width in (64, f, g, max(0, f + g - 64)) if width)
+
+
+def times_quotient(s: Session, x: Share, y: Share, M: Public, r: Share, f: int) -> Share:
+    """[x * y] for x that was just truncated by f bits: x is not opened, and there are 8 + f/8 B dealt per output [Bea91, EGKRS20].
+
+    Two numbers truncated by f and g bits are multiplied without any round, see `pair_cost`.
+    """
+    if other := unopened_quotient(s, y):
+        N, t, g = other
+        return quotient_pair(x, M, f, y, N, g, s.draw(QuotientPair(r, t, f, g)))
+    Y, b = s.mask(y)
+    return quotient_product(x, M, f, Y, b, *s.draw(QuotientProduct(r, b, f)))
 
 
 @realizes(lambda x: x * x, domain=(signed(63),), rounds=1, online=lambda x: 8 * size(x), dealt=lambda x: 8 * size(x))
 def square(s: Session, x: Share) -> Share:
     """[x^2]: 8 B online the first time x is used, 8 B dealt [Bea91]."""
+    if known := unopened_quotient(s, x):
+        return times_quotient(s, x, x, *known)
     X, a = s.mask(x)
     return masked_product("mul", X, a, X, a, *s.draw(Product(a, a)))
 
@@ -75,4 +106,4 @@ def truncate(s: Session, x: Share, f: int) -> Share:
     """
     M, r = s.mask(x)
     high, top = s.draw(Truncation(r, f))
-    return truncated(M, high, top, f)
+    return truncated(M, high, top, f, r)

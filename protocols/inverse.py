@@ -18,7 +18,7 @@ from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Pad
 from mpc.sources.selections import StepsTimesMask
 from mpc.sources.tables import PolynomialTable, offset
-from protocols.arithmetic import mul, size, truncate
+from protocols.arithmetic import mul, pair_cost, size, truncate
 from protocols.bits import at_least, bits, difference_cost, tables_cost
 from protocols.exact import centred_powers, half_octaves, root_powers, signs, taken_steps
 
@@ -161,7 +161,7 @@ def _value(s: Session, u: Share, top: int, function: str) -> Share:
 def _cost(width: int, low: int, n: int, thresholds: int, function: str) -> tuple[int, int]:
     """(online, dealt) bytes of finding the leading bit, a value on [1, 2), and the product of that with a staircase."""
     online, dealt = leading_cost(width, low, n, thresholds, normalised_to(width)[1])
-    return online + 3 * n + 8 * n + 16 * n, dealt + _value_cost(n, width, function) + 8 * n
+    return online + 3 * n + 8 * n + 8 * n, dealt + _value_cost(n, width, function) + 8 * n + bits(n, ROOMY - SCALED)
 
 
 def _value_cost(n: int, top: int, function: str) -> int:
@@ -170,31 +170,31 @@ def _value_cost(n: int, top: int, function: str) -> int:
 
 
 @realizes(
-    lambda x: 2**43 / x, domain=(Operand(1 << 12, (1 << 20) - 1),), rounds=7, error=2**31 * 2**-18.5 + 2,
+    lambda x: 2**43 / x, domain=(Operand(1 << 12, (1 << 20) - 1),), rounds=6, error=2**31 * 2**-18.5 + 2,
     params={"top": 20, "unit": 19},
     online=lambda x: _cost(20, 0, size(x), 19, "reciprocal")[0], dealt=lambda x: _cost(20, 0, size(x), 19, "reciprocal")[1],
 )  # fmt: skip
 @realizes(
-    lambda x: 2**43 / x, domain=(Operand(1 << 12, (1 << 20) - 1),), rounds=6, error=2**31 * 2**-18.5 + 2,
+    lambda x: 2**43 / x, domain=(Operand(1 << 12, (1 << 20) - 1),), rounds=5, error=2**31 * 2**-18.5 + 2,
     params={"top": 20, "unit": 19, "low": 12},
     online=lambda x: _cost(20, 12, size(x), 7, "reciprocal")[0], dealt=lambda x: _cost(20, 12, size(x), 7, "reciprocal")[1],
 )  # fmt: skip
 def reciprocal(s: Session, x: Share, top: int, unit: int, low: int = 0) -> Share:
-    """[2^(unit+24) / x] for integers 2^low <= x < 2^top: 7 rounds, relative error 2^-18.5, plus 2^24 units if unit < top [CdH10].
+    """[2^(unit+24) / x] for integers 2^low <= x < 2^top: 6 rounds, relative error 2^-18.5, plus 2^24 units if unit < top [CdH10].
 
-    The rounds are 6 where top - low <= 9. Each octave costs 11 to 19 B dealt, the fewer the smaller top is.
+    The rounds are 5 where top - low <= 9. Each octave costs 11 to 19 B dealt, the fewer the smaller top is.
     """
     reached, u = normalised(s, x, top, low)
     return mul(s, _value(s, u, top, "reciprocal"), reached.staircase([(1 << unit) >> e for e in octaves_of(top, low)]))
 
 
 @realizes(
-    lambda x: 2.0**40 / np.sqrt(x.astype(float)), domain=(Operand(1, (1 << 40) - 1),), rounds=7, error=2**40 * 2**-17,
+    lambda x: 2.0**40 / np.sqrt(x.astype(float)), domain=(Operand(1, (1 << 40) - 1),), rounds=6, error=2**40 * 2**-17,
     params={"top": 40, "unit": 16},
     online=lambda x: _cost(40, 0, size(x), 39, "rsqrt")[0], dealt=lambda x: _cost(40, 0, size(x), 39, "rsqrt")[1],
 )  # fmt: skip
 def rsqrt(s: Session, x: Share, top: int, unit: int, times: int = 1, low: int = 0) -> Share:
-    """[2^(unit+24) sqrt(times / x)] for integers 2^low <= x < 2^top: 7 rounds, relative error 2^-18.5 + 2^-unit sqrt(x / times).
+    """[2^(unit+24) sqrt(times / x)] for integers 2^low <= x < 2^top: 6 rounds, relative error 2^-18.5 + 2^-unit sqrt(x / times).
 
     The result must stay below 2^62: unit + 24 + log2(times / x) / 2 < 62. Raises UsageError unless times is positive.
     """
@@ -206,12 +206,12 @@ def rsqrt(s: Session, x: Share, top: int, unit: int, times: int = 1, low: int = 
 
 
 @realizes(
-    lambda x: 2.0**40 * np.sqrt(x.astype(float)), domain=(Operand(0, (1 << 40) - 1),), rounds=7, error=2**60 * 2**-18.5,
+    lambda x: 2.0**40 * np.sqrt(x.astype(float)), domain=(Operand(0, (1 << 40) - 1),), rounds=6, error=2**60 * 2**-18.5,
     params={"top": 40, "unit": 16},
     online=lambda x: _cost(40, 0, size(x), 40, "sqrt")[0], dealt=lambda x: _cost(40, 0, size(x), 40, "sqrt")[1],
 )  # fmt: skip
 def sqrt(s: Session, x: Share, top: int, unit: int) -> Share:
-    """[2^(unit+24) sqrt(x)] for integers 0 <= x < 2^top: 7 rounds, 0 at 0, otherwise relative error 2^-18.5.
+    """[2^(unit+24) sqrt(x)] for integers 0 <= x < 2^top: 6 rounds, 0 at 0, otherwise relative error 2^-18.5.
 
     Rounding its scale adds 2^-(unit + 1/2) / sqrt(x) to that. One more threshold makes the scale of 0 zero. The result must stay
     below 2^62: unit + 24 + top / 2 < 62.
@@ -227,22 +227,22 @@ def division_cost(top: int, low: int, a: tuple[int, ...], b: tuple[int, ...], cu
     n, m, thresholds = size(b), size(broadcast(a, b)), len(octaves_of(top, low)) - 1
     width, count = (top, thresholds) if positive else (top + 1, 2 * thresholds + 1)
     online, dealt = leading_cost(width, low, n, count, normalised_to(top)[1])
-    online += 8 * size(a) + 8 * n + 3 * n + 8 * n + 8 * n + 8 * m + 8 * m
-    return online, dealt + 8 * m + 8 * m + bits(m, cut) + _value_cost(n, top, "reciprocal") + 8 * m
+    online += 8 * size(a) + 8 * n + 3 * n + 8 * n + 8 * m
+    return online, dealt + 8 * m + 8 * m + bits(m, cut) + _value_cost(n, top, "reciprocal") + pair_cost(m, cut, ROOMY - SCALED)
 
 
 @realizes(
-    lambda a, b: 2**40 * a / b, domain=(signed(28), Operand(-(1 << 20) + 1, -(1 << 12))), rounds=6, error=2**56 * 2**-18.5 + 2**24,
+    lambda a, b: 2**40 * a / b, domain=(signed(28), Operand(-(1 << 20) + 1, -(1 << 12))), rounds=5, error=2**56 * 2**-18.5 + 2**24,
     params={"top": 20, "unit": 40, "low": 12},
     online=lambda a, b: division_cost(20, 12, a, b, 3)[0], dealt=lambda a, b: division_cost(20, 12, a, b, 3)[1],
 )  # fmt: skip
 @realizes(
-    lambda a, b: 2**36 * a / b, domain=(signed(24), Operand(1, (1 << 30) - 1)), rounds=7, error=2**60 * 2**-18.5 + 2**24,
+    lambda a, b: 2**36 * a / b, domain=(signed(24), Operand(1, (1 << 30) - 1)), rounds=6, error=2**60 * 2**-18.5 + 2**24,
     params={"top": 30, "unit": 36, "positive": True},
     online=lambda a, b: division_cost(30, 0, a, b, 17, True)[0], dealt=lambda a, b: division_cost(30, 0, a, b, 17, True)[1],
 )  # fmt: skip
 def division(s: Session, a: Share, b: Share, top: int, unit: int, low: int = 0, positive: bool = False) -> Share:
-    """[2^unit a / b] for integers 2^low <= |b| < 2^top: 7 rounds, relative error 2^-18.5, plus 2^24 units [CdH10].
+    """[2^unit a / b] for integers 2^low <= |b| < 2^top: 6 rounds, relative error 2^-18.5, plus 2^24 units [CdH10].
 
     |a / b| must be below 2^(61-unit) and 2^(61-top). Thresholds of both signs share one opening, so the sign of b takes no round;
     `positive` promises that there is none. While 1 / |b| is looked up on [1, 2), a is multiplied by the scale of b.

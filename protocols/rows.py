@@ -28,22 +28,22 @@ Maximum = Callable[[Session, Share, int], Share]
 
 
 @realizes(
-    lambda x: _softmax(x, 16), domain=(signed(16 + 3),), rounds=8, error=2.0**PROBABILITY_UNIT * 2**-14,
+    lambda x: _softmax(x, 16), domain=(signed(16 + 3),), rounds=7, error=2.0**PROBABILITY_UNIT * 2**-14,
     params={"f": 16, "bound": 8.0}, shapes=(((4, 10),), ((2, 3, 1),), ((7,),), ((0, 3),)),
     online=lambda x: _softmax_cost(x, 8.0)[0], dealt=lambda x: _softmax_cost(x, 8.0)[1],
 )  # fmt: skip
 def softmax(s: Session, x: Share, f: int, bound: float) -> Share:
-    """[exp(x) / sum exp(x)] over the last axis with 48 fraction bits, x with f of them, |x| <= bound: 8 rounds.
+    """[exp(x) / sum exp(x)] over the last axis with 48 fraction bits, x with f of them, |x| <= bound: 7 rounds.
 
     Error below 2^-17.5, plus 2^(2 bound log2(e) + log2(length) - 40), which must stay below 2^-14: bound 8 for rows of 10.
-    An element costs 28 B online and 8 B dealt for each four octaves of exp(x), and a row about as much as `reciprocal`.
+    An element costs 20 B online and 8 B dealt for each four octaves of exp(x), and a row about as much as `reciprocal`.
     """
     unit = _unit(x.shape[-1], bound)
     return _shares(s, exp(s, x, f, -bound, bound, unit, LOSS), *_octaves(x.shape[-1], unit, -bound, bound))
 
 
 def softmax_of_any(s: Session, x: Share, f: int, low: int, maximum: Maximum) -> Share:
-    """[exp(x) / sum exp(x)] over the last axis with 48 fraction bits, for words |x| < 2^low: 10 rounds and those of `maximum`.
+    """[exp(x) / sum exp(x)] over the last axis with 48 fraction bits, for words |x| < 2^low: 9 rounds and those of `maximum`.
 
     `maximum(s, x, low)` is the largest of each row. Error below 2^-16 for rows of up to 1024.
     """

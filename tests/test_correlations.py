@@ -27,6 +27,8 @@ from mpc.sources.correlations import (
     Pad,
     PairTables,
     Product,
+    QuotientPair,
+    QuotientProduct,
     ShortLifted,
     TripleProduct,
     Truncation,
@@ -139,6 +141,27 @@ def bits(s: Session, *shape: int) -> Any:
 # Name: how to draw it, and the results from the values of its masks.
 CASES: dict[str, tuple[Callable[[Session], Any], Callable[..., list[Any]]]] = {
     "Product": (lambda s: Product(*masks(s, (4, 1), (3,))), lambda a, b: [numbers(a) * numbers(b) % M64]),
+    "QuotientProduct": (
+        lambda s: QuotientProduct(*masks(s, (4, 1), (3,)), 13),
+        lambda r, b: [(numbers(r) >> 13) * numbers(b) % M64, (numbers(r) >> 63) * numbers(b) % 2**13],
+    ),
+    "QuotientPair": (
+        lambda s: QuotientPair(*masks(s, (4, 1), (3,)), 13, 51),
+        lambda r, t: [
+            (numbers(r) >> 13) * (numbers(t) >> 51) % M64,
+            (numbers(r) >> 63) * (numbers(t) >> 51) % 2**13,
+            (numbers(r) >> 13) * (numbers(t) >> 63) % 2**51,
+        ],
+    ),
+    "QuotientPair, long": (
+        lambda s: QuotientPair(*masks(s, (2, 3), (3,)), 40, 30),
+        lambda r, t: [
+            (numbers(r) >> 40) * (numbers(t) >> 30) % M64,
+            (numbers(r) >> 63) * (numbers(t) >> 30) % 2**40,
+            (numbers(r) >> 40) * (numbers(t) >> 63) % 2**30,
+            (numbers(r) >> 63) * (numbers(t) >> 63),
+        ],
+    ),
     "MatrixProduct": (lambda s: MatrixProduct(*masks(s, (3, 4), (4, 2))), lambda a, b: [numbers(a) @ numbers(b) % M64]),
     "TripleProduct": (lambda s: TripleProduct(*masks(s, (4, 1, 3), (2, 1), (3,)), 0), triple(0)),
     "TripleProduct, summed": (lambda s: TripleProduct(*masks(s, (3,), (4, 1, 3), (2, 1)), 1), triple(1)),

@@ -11,7 +11,7 @@ from mpc.kernel import Kernel
 from mpc.packed import Bits
 from mpc.prg import Stream
 from mpc.ring import Array, Ring, Value
-from mpc.sharing.node import Node, hides, restructure
+from mpc.sharing.node import Node, Shape, hides, restructure
 
 Rule = Callable[[Node, list[Value]], Value]
 Masks = Callable[[str, int], Stream]  # kind and number of a mask to my share of it
@@ -42,6 +42,8 @@ class Additive:
             "masked_mul": lambda node, v: kernel.masked_multiply(self.first, *v),
             "masked_matmul": lambda node, v: kernel.masked_matmul(self.first, *v),
             "truncate": lambda node, v: kernel.truncate(self.first, v[0], v[1], v[2], node.params[0]),
+            "quotient_mul": lambda node, v: self._times_quotient(node.shape, node.params[0], *v),
+            "quotient_pair": self._quotient_pair,
             "select": self._select,
             "slice": _structural,
             "transpose": _structural,
@@ -128,6 +130,20 @@ class Additive:
     def _embed(self, node: Node, v: list[Value]) -> Value:
         return v[0] if self.first else node.ring.zeros(node.shape)
 
+    def _times_quotient(self, shape: Shape, f: int, x: Array, M: Array, Y: Array, b: Array, rb: Array, top: Array) -> Array:
+        """Y * x - A * b + rb - q * top * 2^(64-f), as minus a masked product: its c is what the kernel makes of rb and top."""
+        undone = self.kernel.truncate(False, np.broadcast_to(M, shape), rb, top, f)
+        return np.asarray(np.negative(self.kernel.masked_multiply(False, np.negative(_public(M, f)), x, Y, b, undone)))
+
+    def _quotient_pair(self, node: Node, v: list[Value]) -> Value:
+        x, M, y, N, product, top, other, *tops = v
+        f, g = node.params
+        B = _public(N, g)
+        rest = np.negative(self.kernel.truncate(False, np.broadcast_to(N, node.shape), product, other, g))
+        if tops:
+            rest += (_unwrapped(M) * _unwrapped(N) * tops[0]) << np.uint64(128 - f - g)
+        return self._times_quotient(node.shape, f, x, M, B, np.subtract(B, y) if self.first else np.negative(y), rest, top)
+
     def _select(self, node: Node, v: list[Value]) -> Value:
         wide = [restructure("broadcast", arg.ring, node.shape, x) for arg, x in zip(node.args, v, strict=True)]
         return self.kernel.select(*wide)
@@ -151,6 +167,16 @@ class Additive:
 
     def _gather(self, node: Node, v: list[Value]) -> Value:
         return node.ring.words(np.take(node.ring.plain(v[0]), node.params[1:], axis=node.params[0]))
+
+
+def _public(M: Array, f: int) -> Array:
+    """What of a truncated number is public: ((M + 2^62) >> f) - 2^(62-f)."""
+    return np.asarray(np.subtract(np.add(M, np.uint64(1 << 62)) >> np.uint64(f), np.uint64(1 << 62 - f)))
+
+
+def _unwrapped(M: Array) -> Array:
+    """q of a truncated number: 1 where M + 2^62 has no top bit."""
+    return np.asarray(np.subtract(np.uint64(1), np.add(M, np.uint64(1 << 62)) >> np.uint64(63)))
 
 
 def _structural(node: Node, values: list[Value]) -> Value:

@@ -26,7 +26,7 @@ class Node:
 
     __slots__ = (
         "args", "dealer", "depth", "done", "form", "index", "keep", "lazy", "line", "op", "pad",
-        "params", "payload", "ring", "secret", "shape", "spent", "value", "weight",
+        "params", "payload", "quotient", "ring", "secret", "shape", "spent", "value", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +45,7 @@ class Node:
         self.spent = False  # a one-time pad that has hidden an opening
         self.payload: Any = None  # what an evaluation needs beyond words: a function, a correlation, an owner's array
         self.form: tuple[Node, Node] | None = None  # (M, mask) once this value is opened under a mask
+        self.quotient: tuple[Node, Node, int] | None = None  # (M, mask, f) where this value is what M hides, shifted down by f
         self.pad: Node | None = None  # the one-time pad that hides this value, if one does
 
     @property

@@ -281,14 +281,46 @@ def masked_product(op: str, X: Public, a: Share, Y: Public, b: Share, c: Share) 
     return c._same(f"masked_{op}", (X.node, a.node, Y.node, b.node, c.node), (), shape)
 
 
-def truncated(M: Public, high: Share, top: Share, f: int) -> Share:
+def truncated(M: Public, high: Share, top: Share, f: int, r: Share | None = None) -> Share:
     """[x >> f], up to a carry, from M = x + r, [high] = [r >> f] and the top bit of r, modulo 2^f; |x| < 2^62 [EGKRS20].
 
-    With m = M + 2^62 and q = 1 where m has no top bit: (m >> f) - 2^(62-f) - [high] + q * [top] * 2^(64-f).
+    With m = M + 2^62 and q = 1 where m has no top bit: (m >> f) - 2^(62-f) - [high] + q * [top] * 2^(64-f). Where r is given, the
+    result may be multiplied as it is: see `quotient`.
     """
     if not 1 <= f <= 62:
         raise ValueError(f"a truncation is by 1 to 62 bits, not by {f}")
-    return high._same("truncate", (M.node, high.node, top.node), (f,), M.shape)
+    result = high._same("truncate", (M.node, high.node, top.node), (f,), M.shape)
+    if r is not None:
+        result.node.quotient = (M.node, r.node, f)
+    return result
+
+
+def quotient(x: Share) -> tuple[Public, Share, int] | None:
+    """(M, [r], f) where x is what `truncated` made of M = .. + r, itself; None for anything else, also a view of it."""
+    if x.node.quotient is None:
+        return None
+    M, r, f = x.node.quotient
+    return Public(x.session, M), Share(x.session, r), f
+
+
+def quotient_product(x: Share, M: Public, f: int, Y: Public, b: Share, rb: Share, top: Share) -> Share:
+    """[x * y] for x truncated from M = .. + r, Y = y + b, [rb] = [(r >> f) * b] and [top] = [(top bit of r) * b] modulo 2^f.
+
+    x = A - rho for the public A = ((M + 2^62) >> f) - 2^(62-f) and rho = (r >> f) - q * (top bit of r) * 2^(64-f), q as in
+    `truncated`: Y * [x] - A * [b] + [rho * b], and [rho * b] = [rb] - q * [top] * 2^(64-f).
+    """
+    nodes = (x.node, M.node, Y.node, b.node, rb.node, top.node)
+    return x._same("quotient_mul", nodes, (f,), broadcast(x.shape, Y.shape))
+
+
+def quotient_pair(x: Share, M: Public, f: int, y: Share, N: Public, g: int, dealt: tuple[Share, ...]) -> Share:
+    """[x * y] for x and y truncated from M = .. + r by f and from N = .. + t by g, and the `QuotientPair` of r and t.
+
+    As `quotient_product`, with the public B of y in place of Y, and its rho in place of b. The term q * q * 2^(128-f-g) of the
+    product of both rho is 0 modulo 2^64 unless f + g > 64.
+    """
+    nodes = (x.node, M.node, y.node, N.node, *[one.node for one in dealt])
+    return x._same("quotient_pair", nodes, (f, g), broadcast(x.shape, y.shape))
 
 
 def selected(bit: Public, x: Share, X: Public, number: Share, product: Share) -> Share:

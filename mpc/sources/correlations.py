@@ -18,7 +18,7 @@ from mpc.sharing.node import Shape, ShapeError, broadcast
 from mpc.sharing.share import Share
 from mpc.sources.functionality import Correlation as Correlation
 from mpc.sources.functionality import Output as Output
-from mpc.sources.products import MatrixProduct, Product, ShortLifted, TripleProduct
+from mpc.sources.products import MatrixProduct, Product, QuotientPair, QuotientProduct, ShortLifted, TripleProduct
 from mpc.sources.selections import GatedTruncation, PairTables, StepsTimesMask, WindowTruncation
 from mpc.sources.tables import ExponentialTable, PolynomialTable, Powers
 from mpc.sources.waves import Harmonics
@@ -123,6 +123,8 @@ REGISTRY: dict[str, type[Correlation]] = {
     kind.__name__: kind
     for kind in (
         Product,
+        QuotientProduct,
+        QuotientPair,
         MatrixProduct,
         TripleProduct,
         ShortLifted,

@@ -31,6 +31,47 @@ class Product(Correlation):
 
 
 @dataclass(frozen=True)
+class QuotientProduct(Correlation):
+    """((r >> f) * b, (top bit of r) * b) with broadcasting, the second modulo 2^f: for what r hid before a truncation."""
+
+    r: Share
+    b: Share
+    f: int
+
+    @staticmethod
+    def outputs(r: Shape, b: Shape, f: int) -> tuple[Output, ...]:
+        return (Z64, broadcast(r, b)), (Ring(f), broadcast(r, b))
+
+    @staticmethod
+    def compute(kernel: Kernel, r: Array, b: Array, f: int) -> tuple[Array, ...]:
+        return np.multiply(r >> np.uint64(f), b), np.multiply(r >> np.uint64(63), b)
+
+
+@dataclass(frozen=True)
+class QuotientPair(Correlation):
+    """(p * q, a * q modulo 2^f, p * b modulo 2^g) for p = r >> f, q = t >> g and the top bits a of r and b of t.
+
+    Where f + g > 64, a * b modulo 2^(f+g-64) as well. Broadcasting.
+    """
+
+    r: Share
+    t: Share
+    f: int
+    g: int
+
+    @staticmethod
+    def outputs(r: Shape, t: Shape, f: int, g: int) -> tuple[Output, ...]:
+        shape = broadcast(r, t)
+        return tuple((Ring(width), shape) for width in (64, f, g, f + g - 64) if width > 0)
+
+    @staticmethod
+    def compute(kernel: Kernel, r: Array, t: Array, f: int, g: int) -> tuple[Array, ...]:
+        p, q, a, b = r >> np.uint64(f), t >> np.uint64(g), r >> np.uint64(63), t >> np.uint64(63)
+        products = np.multiply(p, q), np.multiply(a, q), np.multiply(p, b)
+        return (*products, np.multiply(a, b)) if f + g > 64 else products
+
+
+@dataclass(frozen=True)
 class MatrixProduct(Correlation):
     """a @ b [Bea91, SecureML]."""
 
