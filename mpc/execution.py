@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from mpc import schedule
-from mpc.errors import ConsentError, IntegrityError
+from mpc.errors import AvailabilityError, ConsentError, IntegrityError, MpcError
 from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.lockstep import Step, diverged, trail
@@ -136,11 +136,26 @@ class Execution:
         while level.local:
             node = level.local.popleft()
             if not node.lazy:
-                self._local.value(node)
+                self._evaluate(node)
                 drop_masks(node)
             schedule.release(node)
         while self._pending:
             self._drawn(self._pending.popleft())
+
+    def _evaluate(self, node: Node) -> None:
+        """Work on an operation long after the script's line that made it: an error says which that was."""
+        try:
+            self._local.value(node)
+        except (MemoryError, ArithmeticError, ValueError, TypeError) as error:
+            short = isinstance(error, MemoryError)
+            raise (AvailabilityError if short else MpcError)(
+                f"An operation ({node.op}) could not be computed.",
+                where=f"{self._name}, {node.line}, shape {node.shape}",
+                why="there is not enough memory" if short else f"{type(error).__name__} in the library",
+                do="work on fewer rows at a time, lower --memory, or use a larger machine"
+                if short
+                else "report it with the script",
+            ) from error
 
     def _round(self) -> None:
         self._rounds += 1

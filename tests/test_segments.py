@@ -11,10 +11,12 @@ import pytest
 from harness import NAMES, Seen, encoder, run
 
 from mpc import opening
+from mpc.errors import AvailabilityError, MpcError
 from mpc.frame import Kind
 from mpc.prg import BLOCK
 from mpc.ring import BIT, Z64, Ring
 from mpc.session import Session
+from mpc.sharing.additive import Additive
 from mpc.sharing.node import Node
 from mpc.sharing.share import Share
 from mpc.sources.correlations import Pad
@@ -101,6 +103,35 @@ def test_three_hundred_independent_products_take_one_opening() -> None:
     outcome = run(main, 2, {"x": np.arange(300) << 2})
     assert abs(int(outcome.results[NAMES[0]][0]) - sum(k * k for k in range(300))) <= 300
     assert outcome.cost.openings == 1 + 2, "the input, the products, the truncations"
+
+
+@pytest.mark.parametrize(("error", "kind"), [(MemoryError, AvailabilityError), (ValueError, MpcError)])
+def test_an_error_in_deferred_work_names_the_line_that_made_the_operation(error: type[Exception], kind: type[MpcError]) -> None:
+    """Not the line of the reveal, which is where the work is done; and no word of the error itself, which may hold data."""
+
+    def main(s: Session) -> Any:
+        x = born(s, "x", 4)
+        product = x.reshape((1, 4)) @ s.constant(np.ones((4, 1), dtype=np.uint64))  # this line
+        return s.reveal(product.sum(), label="sum")
+
+    code = main.__code__
+    line = code.co_firstlineno + 2
+    with mock.patch.object(Additive, "value", failing(Additive.value, error)), pytest.raises(kind) as caught:
+        run(main, 2, {"x": np.arange(4)})
+    assert f"test_segments.py:{line}" in caught.value.where
+    assert "7.25" not in str(caught.value)
+    assert type(caught.value) is kind
+
+
+def failing(real: Any, error: type[Exception]) -> Any:
+    """An evaluation that cannot do matrix products."""
+
+    def value(self: Additive, node: Node) -> Any:
+        if node.op == "matmul":
+            raise error("7.25")
+        return real(self, node)
+
+    return value
 
 
 # -- pieces -------------------------------------------------------------------------------------------------------------------

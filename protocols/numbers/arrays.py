@@ -47,7 +47,7 @@ class Number(Secret):
         self.extra = max(0, min(extra, limit.bit_length() - 1 - FRACTION))  # nominal precision is never given up
         self.noise = max(0, noise)
         self._reduced: dict[int, Number] = {}
-        if np.abs(self.frac).max() > FARTHEST:
+        if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.frac).max()) > FARTHEST:
             overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
         if limit >> RING_BITS:
             overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)

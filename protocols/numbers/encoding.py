@@ -25,6 +25,8 @@ Plain = (int, float, np.generic, np.ndarray, list, tuple)
 
 def settled(frac: Any) -> Frac:
     """Fraction bits as one integer where all elements have the same."""
+    if isinstance(frac, int | np.integer):
+        return int(frac)
     array = np.asarray(frac, dtype=np.int64)
     return int(array.flat[0]) if array.size and (array == array.flat[0]).all() else (array if array.size else FRACTION)
 
