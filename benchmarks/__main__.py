@@ -45,5 +45,15 @@ def protocols(
         json.write_text(documents.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
+@app.command()
+def delays(json: Json = None, quick: Quick = False) -> None:
+    """Example scripts between processes whose links take 0, 1 and 20 ms one way: rounds and seconds, eager and deferred."""
+    from benchmarks import delays as benchmark
+
+    figures = benchmark.run(quick)
+    if json is not None:
+        json.write_text(documents.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks")
