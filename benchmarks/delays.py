@@ -65,6 +65,8 @@ class DelayProxy:
         for end in (writer, forth):
             end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.gather(self._carry(reader, forth), self._carry(back, writer))
+        forth.close()
+        writer.close()
 
     async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         clock, travelling = asyncio.get_running_loop().time, asyncio.Queue[tuple[float, bytes]]()
@@ -86,7 +88,7 @@ class DelayProxy:
         travelling.put_nowait((clock() + self._delay, b""))
         with suppress(OSError):
             await arriving
-        target.close()
+            target.write_eof()
 
 
 @contextmanager

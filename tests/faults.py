@@ -13,18 +13,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from marks import Marks
+
 from mpc.setting import MEMORY
 
 PARTIES = ("clinic", "insurer", "registry")
 DEALER = "dealer"
-ROWS, SECRETS = 100, 200
+ROWS, SECRETS, BOUND = 100, 200, 16.0
 TOKEN = "marked-4711-secret"  # what exceptions say
 
 SCRIPT = """
@@ -89,8 +91,10 @@ class Lane:
     names: tuple[str, ...]
     ports: list[int]
     approved: str
-    marks: list[bytes]
+    marks: Marks = field(repr=False)
+    job: int = 0  # whose values these are
     number: int = 0
+    known: dict[Path, int] = field(default_factory=dict, repr=False)  # what has been looked at, as it was last written
 
     def path(self, name: str, *parts: str) -> Path:
         """A file of a participant, or in its folder for this run."""
@@ -103,6 +107,13 @@ class Lane:
         if name == DEALER:
             return ["dealer", *common]
         return ["party", *common, "--as", name, "fit.py", "--approve", self.approved, "--out", f"out{self.number}"]
+
+    def fresh(self) -> list[Path]:
+        """Every file, folder or whatever else that is new or has been written to since this was last asked."""
+        found = {path: path.lstat().st_mtime_ns for path in self.folder.rglob("*")}
+        new = [path for path, moment in found.items() if self.known.get(path) != moment]
+        self.known = found
+        return new
 
 
 PORTS = itertools.count(10_000 + os.getpid() * 7 % 15_000)
@@ -117,54 +128,61 @@ def quiet_ports(count: int) -> list[int]:
     return found
 
 
-def values(owner: int) -> list[str]:
+def values(owner: int, job: int = 0) -> list[str]:
     """The secrets of a party: numbers whose digits occur nowhere else."""
-    return [f"{row % 9 + 1}.{3141593 + 7723 * (2 * row + owner)}" for row in range(ROWS)]
+    return [f"{row % (9 - job) + 1}.{3141593 + 7723 * (2 * row + owner)}" for row in range(ROWS)]
 
 
-def expected() -> int:
+def expected(job: int = 0) -> int:
     """What the script reveals."""
-    return sum((float(a) * float(b)) ** 2 > 100 for a, b in zip(values(0), values(1), strict=True))
+    return sum((float(a) * float(b)) ** 2 > 100 for a, b in zip(values(0, job), values(1, job), strict=True))
 
 
-def marks() -> list[bytes]:
-    """Every secret as text, as a double and as the word it is encoded to; and what exceptions say."""
-    import numpy as np
+def marks(job: int = 0) -> Marks:
+    """Every secret, and what exceptions say."""
+    from protocols.numbers.doors import ceil_log2
+    from protocols.numbers.encoding import INPUT
 
-    texts = [value for owner in (0, 1) for value in values(owner)]
+    texts = tuple(value for owner in (0, 1) for value in values(owner, job))
     assert len(set(texts)) == SECRETS
-    doubles = [np.float64(text).tobytes() for text in texts]
-    words = [np.int64(round(float(text) * 2**20)).tobytes() for text in texts]
-    return [text.rstrip("0").encode() for text in texts] + doubles + words + [TOKEN.encode()]
+    return Marks(texts, INPUT - ceil_log2(BOUND), (TOKEN,))
 
 
-def make_lane(folder: Path, parties: int) -> Lane:
-    """A session of so many parties and a dealer, ready to be started."""
-    from mpc.command import program
-    from mpc.command.entries import create, join
-
+def make_lane(folder: Path, parties: int, job: int = 0) -> Lane:
+    """A session of so many parties and a dealer, ready to be started. Jobs 0 to 7 have values and results of their own."""
     names = (*PARTIES[:parties], DEALER)
     schema = f"rows = {ROWS}\n" + "".join(
-        f'[party.{name}.values]\nkey = "id"\ncolumn = {{ name = "v", type = "real", bound = 100.0 }}\n' for name in PARTIES[:2]
+        f'[party.{name}.values]\nkey = "id"\ncolumn = {{ name = "v", type = "real", bound = {BOUND} }}\n' for name in PARTIES[:2]
     )
     schema += "".join(f"[party.{name}]\n" for name in PARTIES[2:parties])
-    ports = quiet_ports(len(names))
-    for name, port in zip(names, ports, strict=True):
+    for name in names:
         home = folder / name
         home.mkdir(parents=True)
         (home / "fit.py").write_text(SCRIPT)
         (home / "schema.toml").write_text(schema)
         if name in PARTIES[:2]:
-            lines = [f"{row},{value}" for row, value in enumerate(values(PARTIES.index(name)))]
+            lines = [f"{row},{value}" for row, value in enumerate(values(PARTIES.index(name), job))]
             (home / "values.csv").write_text("\n".join(["id,v", *lines, ""]))
             (home / f"{name}.data.toml").write_text('[values]\nfile = "values.csv"\n')
-        create(name, f"127.0.0.1:{port}", "dealer" if name == DEALER else "party", "", home)
+    return settled(folder, names, marks(job), job)
+
+
+def settled(folder: Path, names: tuple[str, ...], marks: Marks, job: int = 0) -> Lane:
+    """Keys, addresses and a roster for participants in whose folders the job lies already, and its approval."""
+    from mpc.command import program
+    from mpc.command.entries import create, join
+
+    ports = quiet_ports(len(names))
+    for name, port in zip(names, ports, strict=True):
+        create(name, f"127.0.0.1:{port}", "dealer" if name == DEALER else "party", "", folder / name)
     roster = join(folder / name / f"{name}.toml" for name in names).dumps()
     for name in names:
         (folder / name / "roster.toml").write_text(roster)
     with program.loaded(folder / names[0] / "fit.py") as loaded:
         approved = program.agreement(program.facts(loaded, program.planned(loaded, names[0], memory=MEMORY)))
-    return Lane(folder, names, ports, approved, marks())
+    lane = Lane(folder, names, ports, approved, marks, job)
+    lane.fresh()
+    return lane
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------------------
@@ -220,14 +238,18 @@ class Server:
         until = monotonic() + seconds
         for session in sessions:
             session.lane.number += 1
-            for name in session.lane.names:
-                self._start(session, name, session.lane.arguments(name, deadline, wait))
+            self.start(session, session.lane.names, deadline, wait)
         while not all(session.over() for session in sessions):
-            self._hear(until)
+            self.hear(until)
         for pid in [pid for pid, session in self._sessions.items() if not session.ends.get(session.pids[pid])]:
             os.kill(pid, signal.SIGKILL)
         while self._sessions:
-            self._hear(until)
+            self.hear(until)
+
+    def start(self, session: Session, names: Sequence[str], deadline: float, wait: float) -> None:
+        """Start some of those who take part."""
+        for name in names:
+            self._start(session, name, session.lane.arguments(name, deadline, wait))
 
     def _start(self, session: Session, name: str, arguments: list[str]) -> None:
         lane, cell = session.lane, session.cell
@@ -248,7 +270,8 @@ class Server:
             self._note(message)
         return message
 
-    def _hear(self, until: float) -> None:
+    def hear(self, until: float) -> None:
+        """Wait until somebody ends."""
         self._note(self._message(until))
 
     def _message(self, until: float) -> dict[str, Any]:
@@ -271,15 +294,6 @@ class Server:
 
 
 # -- what is left ----------------------------------------------------------------------------------------------------------------
-
-
-def found(lane: Lane, where: Callable[[Path], bool]) -> list[str]:
-    """Files of a lane in which a secret stands."""
-    hits = []
-    for path in filter(where, lane.folder.rglob("*")):
-        data = path.read_bytes() if path.is_file() else b""
-        hits += [f"{path.name}: {mark!r}" for mark in lane.marks if mark in data]
-    return hits
 
 
 @contextmanager

@@ -14,12 +14,13 @@ from time import monotonic
 from typing import Any
 
 from faults import TOKEN, values
+from marks import write_visible
 
 TICK = 0.005
 
 
-def install(fault: dict[str, Any]) -> None:
-    """Let this process fail at the given call."""
+def install(fault: dict[str, Any], visible: Path) -> None:
+    """Let this process fail at the given call, after it has written down what others see of it then."""
     import ssl
 
     from mpc.transport.tls import TlsTransport
@@ -30,7 +31,8 @@ def install(fault: dict[str, Any]) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            Path(fault["mark"]).write_text(repr(monotonic()))
+            write_visible(visible)
+            Path(fault["mark"]).write_text(f"{monotonic():.3f}")  # more digits could look like a secret
             if fault["how"] == "raise":
                 raise RuntimeError(f"{TOKEN} {values(0)[0]}")
             os.kill(os.getpid(), signal.SIGKILL if fault["how"] == "kill" else signal.SIGSTOP)
@@ -57,6 +59,7 @@ def play(order: dict[str, Any]) -> None:
     from mpc import cli
 
     number, code = order["run"], 99
+    visible = Path(order["cwd"], f"visible{number}").absolute()
     try:
         os.setsid()
         os.chdir(order["cwd"])
@@ -67,7 +70,7 @@ def play(order: dict[str, Any]) -> None:
             os.dup2(descriptor, target)
         sys.argv = ["mpc", *order["argv"]]
         if "fault" in order:
-            install(order["fault"])
+            install(order["fault"], visible)
         try:
             cli.main()
         except SystemExit as ended:
@@ -77,6 +80,7 @@ def play(order: dict[str, Any]) -> None:
 
         traceback.print_exc()
     finally:
+        write_visible(visible)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

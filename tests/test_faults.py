@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
-from faults import DEALER, HOW, PARTIES, PHASES, TOKEN, Cell, Lane, Server, Session, bound, expected, found, make_lane
+from faults import DEALER, HOW, PARTIES, PHASES, TOKEN, Cell, Lane, Server, Session, bound, expected, make_lane
 
 from mpc.command.log import Line
 from mpc.command.records import Record, read
@@ -50,12 +49,6 @@ def lines(session: Session, name: str) -> list[Line]:
     return [msgspec.json.decode(line, type=Line) for line in text.splitlines()]
 
 
-def is_new(session: Session, path: Path) -> bool:
-    """A file that this run has written."""
-    place = path.relative_to(session.lane.folder).parts
-    return path.is_file() and len(place) > 1 and place[1].endswith(str(session.lane.number))
-
-
 def check_survivor(session: Session, cell: Cell, name: str, deadline: float) -> None:
     ended = session.ends[name]
     assert ended.code == 7, (cell, name, ended)
@@ -90,11 +83,16 @@ def check_victim(session: Session, cell: Cell) -> None:
         assert kept.state not in ("done", "failed")
 
 
-def check_traces(session: Session) -> None:
-    """No output, no temporary file, no socket, no process, no secret."""
+def check_no_results(session: Session) -> None:
     lane, number = session.lane, session.lane.number
     for name in lane.names:
         assert not [path for path in lane.path(name, f"out{number}").rglob("*") if path.is_file()], (session.cell, name)
+
+
+def check_gone(session: Session) -> None:
+    """No temporary file, no socket, no process; one record."""
+    lane, number = session.lane, session.lane.number
+    for name in lane.names:
         assert not list(lane.path(name, f"tmp{number}").iterdir()), (session.cell, name)
         assert [path.suffix for path in lane.path(name, f"state{number}").iterdir()] == [".json"]
     for pid in session.pids:
@@ -102,7 +100,17 @@ def check_traces(session: Session) -> None:
             os.killpg(pid, 0)
     with bound(lane.ports):
         pass
-    assert not found(lane, lambda path: is_new(session, path)), session.cell
+
+
+def check_secrets(session: Session) -> None:
+    """What everybody has printed, logged, recorded, put into files of any kind, and shows of its process: none of 200 secrets."""
+    lane, number = session.lane, session.lane.number
+    new = lane.fresh()
+    for name in lane.names:
+        places = ("stdout", "stderr", "log", "state", "tmp", "visible")
+        assert {lane.path(name, f"{place}{number}") for place in places} <= {*new}, (session.cell, name)
+        assert b"faultserver.py" in lane.path(name, f"visible{number}").read_bytes()
+    assert not lane.marks.hits_in(new), session.cell
 
 
 def check_right(session: Session) -> None:
@@ -117,7 +125,7 @@ def check_right(session: Session) -> None:
     assert "" not in sessions
     for name in lane.names[:-1]:
         table = lane.path(name, f"out{number}", name, "numbers.csv").read_text()
-        assert table == f"label,value\nlarge ones,{expected()}\n"
+        assert table == f"label,value\nlarge ones,{expected(lane.job)}\n"
 
 
 def strike(server: Server, lanes: list[Lane], cells: list[Cell], deadline: float = DEADLINE) -> None:
@@ -132,11 +140,15 @@ def strike(server: Server, lanes: list[Lane], cells: list[Cell], deadline: float
         for name in session.survivors():
             check_survivor(session, session.cell, name, deadline)
         check_victim(session, session.cell)
-        check_traces(session)
+        check_no_results(session)
+        check_gone(session)
+        check_secrets(session)
     again = [Session(session.lane, None) for session in sessions]
     server.run(again, deadline=10, wait=10)
     for session in again:
         check_right(session)
+        check_gone(session)
+        check_secrets(session)
 
 
 TWO = ("clinic", "insurer", DEALER)

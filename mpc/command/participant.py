@@ -89,7 +89,8 @@ def take_part(
         return program.main(session)
 
     def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
-        results.add(label, receivers, value)
+        if out is not None:
+            results.add(label, receivers, value)
         watch.revealed(label, receivers, value)
 
     def progress(done: int) -> None:

@@ -94,12 +94,14 @@ class Results:
     def _names(self) -> list[str]:
         """A file name for each label; a label that comes again gets a number."""
         names: list[str] = []
+        taken, last = set(TAKEN), dict[str, int]()
         for result in self.received:
-            slug = _slug(result.label)
-            taken = TAKEN.union(names)
-            names.append(
-                slug if slug not in taken else next(f"{slug}-{n}" for n in range(2, len(names) + 4) if f"{slug}-{n}" not in taken)
-            )
+            slug = name = _slug(result.label)
+            while name in taken:
+                last[slug] = last.get(slug, 1) + 1
+                name = f"{slug}-{last[slug]}"
+            taken.add(name)
+            names.append(name)
         return names
 
 

@@ -18,6 +18,7 @@ from mpc.sources.descriptor import MASK_KINDS, Expression, Order, Root, ring_of
 from mpc.sources.functionality import Output
 
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
+ENTRY = 1 << 9  # bytes that a mask takes in memory besides its words: those of small masks are nothing beside it
 OUTPUTS = 4  # keystreams reserved for one draw
 
 
@@ -74,6 +75,25 @@ def corrected(kernel: Kernel, ring: Ring, plain: Value, streams: Sequence[Stream
     return out
 
 
+class Once:
+    """Numbers that may come once each. As they come nearly in order, only those that came before a smaller one take memory."""
+
+    __slots__ = ("_ahead", "_next")
+
+    def __init__(self) -> None:
+        self._next, self._ahead = 0, set[int]()
+
+    def first(self, number: int) -> bool:
+        """Whether this is the first time that a number comes, which is counted from 0."""
+        if number < self._next or number in self._ahead:
+            return False
+        self._ahead.add(number)
+        while self._next in self._ahead:
+            self._ahead.remove(self._next)
+            self._next += 1
+        return True
+
+
 class Dealer:
     """Serves correlations from descriptors alone. It never sees data, shares of data, or anything opened."""
 
@@ -82,7 +102,7 @@ class Dealer:
         self._cache: OrderedDict[tuple[str, int], Value] = OrderedDict()
         self._cached = 0
         self._owned: set[int] = set()
-        self._served: set[int] = set()
+        self._served = Once()
 
     def corrected(self, order: Order) -> int:
         """The party whose share of a draw is sent rather than expanded: the owner of an input, otherwise each in turn."""
@@ -100,11 +120,10 @@ class Dealer:
             ) from None
 
     def _packed(self, order: Order) -> Iterator[bytearray]:
-        if order.number in self._served:  # its keystreams have hidden one result already
+        if not self._served.first(order.number):  # its keystreams have hidden one result already
             raise IntegrityError(
                 "An order has the number of another.", do="run the same version of the library at every participant"
             )
-        self._served.add(order.number)
         if order.kind == "InputMask":
             yield self._input_mask(order)
             return
@@ -154,7 +173,7 @@ class Dealer:
             return known
         total = summed(self._kernel, ring, root.shape, [k.mask(root.kind, root.number) for k in self._keystreams])
         self._cache[key] = total
-        self._cached += total.nbytes
+        self._cached += total.nbytes + ENTRY
         while self._cached > CACHE_BYTES and len(self._cache) > 1:
-            self._cached -= self._cache.popitem(last=False)[1].nbytes
+            self._cached -= self._cache.popitem(last=False)[1].nbytes + ENTRY
         return total
