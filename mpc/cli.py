@@ -110,6 +110,9 @@ EPILOG = """Examples:
   mpc doctor --roster roster.toml --as clinic
   mpc party --roster roster.toml --as clinic fit.py
   mpc dealer --roster roster.toml
+  mpc plan fit.py --save fit.plan        and then, to deal for one session beforehand:
+  mpc dealer --roster roster.toml --store fit.plan -o store
+  mpc party --roster roster.toml --as clinic fit.py --store clinic.part
   mpc status                             the latest runs here, and why the last failure was one
 """
 
@@ -167,14 +170,21 @@ def plan(
     memory: Memory = 1024,
     schema: SchemaFile = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the plan as JSON too.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write what a dealer deals a store from.")] = None,
 ) -> None:
     """Show what a script costs and all that it reveals; needs the schema, but neither data nor network."""
     from mpc.command import show
     from mpc.command.program import agreement, facts, loaded, planned
 
     with loaded(script, schema) as program:
-        made = planned(program, program.schema.parties[0], memory=_bytes(memory, eager))
-        stated = facts(program, made)
+        within = _bytes(memory, eager)
+        if save is None:
+            made = planned(program, program.schema.parties[0], memory=within)
+            stated = facts(program, made)
+        else:
+            from mpc.command import stores
+
+            made, stated = stores.save(save, program, memory=within)
     show.plan(made, stated, agreement(stated))
     if json is not None:
         from mpc.command.site import write_plan
@@ -229,13 +239,16 @@ def party(
     memory: Memory = 1024,
     kernel: KernelOption = KernelName.auto,
     threads: Threads = 1,
+    store: Annotated[
+        Path | None, typer.Option("--store", metavar="FILE", help="My part of a store dealt beforehand; the session burns it.")
+    ] = None,
     state: StateFolder = None,
     log: LogFile = None,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    options = _formats(formats, out), listen, state, log
+    options = _formats(formats, out), listen, state, log, store
     order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
     site.party(order, script, schema, data, out, approve, memory=_bytes(memory, eager))
 
@@ -251,10 +264,24 @@ def dealer(
     patience: Patience = None,
     kernel: KernelOption = KernelName.auto,
     threads: Threads = 1,
+    store: Annotated[
+        Path | None, typer.Option("--store", metavar="PLAN", help="Deal a store beforehand, for what mpc plan --save wrote.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="With --store: the new folder for the parties' parts.")
+    ] = None,
     state: StateFolder = None,
     log: LogFile = None,
 ) -> None:
-    """Hand out correlated randomness for one session; sees no data and no results."""
+    """Hand out correlated randomness for one session, or beforehand; sees no data and no results."""
+    if (store is None) != (out is None):
+        do = "give both to deal a store beforehand, or none to serve a session"
+        raise UsageError("--store PLAN and -o DIR belong together.", do=do)
+    if store is not None and out is not None:
+        from mpc.command import stores
+
+        stores.deal(roster, name, key, store, out, state, kernel.value)
+        return
     from mpc.command import site
 
     site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, listen=listen, state=state, log=log))

@@ -32,6 +32,7 @@ class Kind(enum.IntEnum):
     GOODBYE = 9
     HEARTBEAT = 10
     TRAIL = 11
+    STORE = 12
 
 
 LOCKSTEP = frozenset({Kind.OPEN, Kind.REVEAL, Kind.CONFIRM})  # frames whose digest must be the receiver's own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -34,11 +34,13 @@ class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What a participant leaves the handshake with. `seeds`: pairwise ones at a party, every party's own at the dealer."""
+    """What a participant leaves the handshake with. `seeds`: pairwise ones at a party, every party's own at the dealer.
+    `manifest`: what all parties state."""
 
     session: bytes
     seed: bytes
     seeds: dict[str, bytes]
+    manifest: Mapping[str, str]
 
 
 def handshake(
@@ -47,10 +49,11 @@ def handshake(
     dealer: str | None,
     facts: Mapping[str, str],
     rows: list[bytes] | None = None,
+    accept: Callable[[Mapping[str, str]], None] = lambda manifest: None,
 ) -> Agreed:
     """Run by every participant. All parties must state the same facts, and all of them whatever the dealer states, which
-    may be less. The session is a digest of everybody's nonce and of the parties' facts. Nothing has been shared before this
-    returns.
+    may be less. The session is a digest of everybody's nonce and of the parties' facts. `accept` may refuse what all parties
+    state, by raising, before anybody is told that it is agreed. Nothing has been shared before this returns.
 
     Raises IntegrityError naming the fact, both values and both participants, or that rows do not line up.
     """
@@ -63,6 +66,7 @@ def handshake(
         transport.send(peer, Kind.HELLO, [frame.encode(hello)])
     hellos = {peer: frame.decode(transport.receive(peer, Kind.HELLO).payload, Hello, peer) for peer in transport.peers}
     manifest = _manifest(me, parties, dealer, facts, hellos)
+    accept(manifest)
     nonces = {me: nonce} | {peer: hello.nonce for peer, hello in hellos.items()}
     order = [*parties, *([dealer] if dealer else [])]
     session = _session([(name, nonces[name]) for name in order], manifest)
@@ -70,9 +74,9 @@ def handshake(
     salts = {me: salt} | {peer: hello.salt for peer, hello in hellos.items()}
     _ready(transport, dealer, session, _rows_digest(rows, [salts[p] for p in parties]) if me != dealer else b"")
     if me == dealer:
-        return Agreed(session, b"", {party: hellos[party].secret for party in parties})
+        return Agreed(session, b"", {party: hellos[party].secret for party in parties}, manifest)
     pairs = {p: hashlib.sha256(b"".join(sorted((secrets[p], hellos[p].secret)))).digest() for p in parties if p != me}
-    return Agreed(session, seed, pairs)
+    return Agreed(session, seed, pairs, manifest)
 
 
 def _manifest(

@@ -16,9 +16,12 @@ from mpc.ring import Array
 from mpc.schedule import Cost
 from mpc.session import Hidden, Session
 from mpc.setting import MEMORY
+from mpc.sources import Source
 from mpc.sources.dealer import Keystreams
 from mpc.sources.debug import DebugSource
 from mpc.sources.remote import DealerSource, serve
+from mpc.store.ledger import STORE, Ledger, check_store
+from mpc.store.opening import Store, attend, grant
 from mpc.transport import Traffic, Transport
 from mpc.transport.memory import memory_transports
 
@@ -59,7 +62,7 @@ class Outcome:
 class Options:
     """How to run: within how many bytes of recorded results (0: eagerly), on which kernel and threads, with which deadline in
     seconds, plan, schema and test probe, and who is told of results, of rounds that are done, and of segments that begin with
-    what they will reveal."""
+    what they will reveal. A party with a `store` takes its correlated randomness from there."""
 
     memory: int = MEMORY
     kernel: str = "auto"
@@ -72,6 +75,7 @@ class Options:
     revealed: Watch | None = None
     progress: Callable[[int], None] | None = None
     segment: Callable[[int, Announced], None] | None = None
+    store: Store | None = None
 
 
 def run_party(
@@ -83,12 +87,17 @@ def run_party(
         agreed = handshake(transport, parties, dealer, facts, rows)
         index = parties.index(transport.name)
         seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
+        if options.store is None:
+            keystreams = Keystreams(agreed.seed, agreed.session)
+            source: Source = DealerSource(transport, dealer, index, len(parties))
+        else:
+            keystreams, source = options.store.begin(transport, dealer)
         engine = Execution(
             parties,
             index,
             kernels.load(options.kernel, options.threads),
-            Keystreams(agreed.seed, agreed.session),
-            DealerSource(transport, dealer, index, len(parties)),
+            keystreams,
+            source,
             ZeroSharing(index, seeds, agreed.session),
             transport,
             probe=options.probe,
@@ -112,15 +121,21 @@ def run_party(
 
 def run_dealer(
     transport: Transport, parties: tuple[str, ...], kernel: kernels.Kernel, facts: Mapping[str, str],
-    running: Callable[[], None] = lambda: None, segment: Callable[[int], None] = lambda number: None,
+    running: Callable[[], None] = lambda: None, segment: Callable[[int], None] = lambda number: None, ledger: Ledger | None = None,
 ) -> int:  # fmt: skip
     """The dealer's whole session over a connected transport; the number of bytes dealt. It says when the handshake is over, and
-    which segment of the program it is asked to serve next."""
+    which segment of the program is served next. Where the parties bring a store, which must stand in the ledger, it lets them use
+    it, once, and deals nothing."""
     try:
-        agreed = handshake(transport, parties, transport.name, facts)
-        keystreams = [Keystreams(agreed.seeds[party], agreed.session) for party in parties]
+        agreed = handshake(transport, parties, transport.name, facts, accept=lambda stated: check_store(ledger, stated))
         running()
-        dealt = serve(transport, parties, keystreams, kernel, segment)
+        dealt = 0
+        if ledger is not None and STORE in agreed.manifest:
+            grant(transport, parties, ledger, agreed.manifest[STORE])
+            attend(transport, parties, segment)
+        else:
+            keystreams = [Keystreams(agreed.seeds[party], agreed.session) for party in parties]
+            dealt = serve(transport, parties, keystreams, kernel, segment)
         transport.close()
         return dealt
     except BaseException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,18 +18,20 @@ from mpc.schedule import Cost, Reveal, Segment
 from mpc.session import Session, declassified, published
 from mpc.setting import MEMORY
 from mpc.sharing.node import Shape
+from mpc.sources.descriptor import Draw
 from mpc.unknown import Branches, Unknown, Unshared
 
 PATHS = 64  # ways through a script steered by revealed values that a plan explores before it gives up
 
 RevealKey = tuple[str, str, Shape, tuple[str, ...]]  # script line, label, shape, receivers
+Asked = Callable[[bytes, Sequence[Draw]], None]  # told of each segment's orders, encoded, and of its draws
 
 
 class Counting:
     """The engine that executes nothing: it schedules each segment, adds up its cost and answers reveals with unknowns."""
 
-    def __init__(self, parties: tuple[str, ...], branches: Branches) -> None:
-        self._parties, self._branches = parties, branches
+    def __init__(self, parties: tuple[str, ...], branches: Branches, asked: Asked | None = None) -> None:
+        self._parties, self._branches, self._asked = parties, branches, asked
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
         self.notes: dict[RevealKey, str] = {}
@@ -40,8 +42,12 @@ class Counting:
         """Count a segment."""
         levels = schedule.levels(segment)
         self.cost.add(schedule.cost(segment, levels, self._parties))
-        self.orders.append(schedule.follow(self.orders[-1] if self.orders else b"", schedule.orders(levels)))
-        dealt = [node for level in levels for draw in level.draws for node in draw.nodes]
+        orders = schedule.orders(levels)
+        self.orders.append(schedule.follow(self.orders[-1] if self.orders else b"", orders))
+        draws = [draw for level in levels for draw in level.draws]
+        if self._asked is not None:
+            self._asked(orders, draws)
+        dealt = [node for draw in draws for node in draw.nodes]
         for node in [*dealt, *[node for level in levels for node in (*level.local, *level.exchanged)]]:
             if node.op == "open" and node.params[0] == "declassified":
                 self.reveals[node.line, declassified(node.params[1]), node.shape, self._parties] += 1
@@ -121,8 +127,16 @@ class Plan:
         return hashlib.sha256(msgspec.msgpack.encode((self.parties, self.memory, facts))).hexdigest()
 
 
-def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *, memory: int = MEMORY, context: Any = None) -> Plan:
-    """Run `main` without data as party `name`, once for each way its branches on revealed values can go.
+def plan(
+    main: Callable[[Session], Any],
+    name: str,
+    parties: tuple[str, ...],
+    *,
+    memory: int = MEMORY,
+    context: Any = None,
+    asked: Asked | None = None,
+) -> Plan:
+    """Run `main` without data as party `name`, once for each way its branches on revealed values can go, way after way.
 
     Raises UsageError where there are more than 64 ways.
     """
@@ -135,7 +149,7 @@ def plan(main: Callable[[Session], Any], name: str, parties: tuple[str, ...], *,
                 do="steer fewer decisions by revealed values, or bound the loop that does",
             )
         branches = Branches(prefix)
-        engine = Counting(parties, branches)
+        engine = Counting(parties, branches, asked)
         session = Session(name, parties, engine, memory=memory, context=context)
         main(session)
         session.close()

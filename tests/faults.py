@@ -100,6 +100,10 @@ class Lane:
         """A file of a participant, or in its folder for this run."""
         return self.folder.joinpath(name, *parts)
 
+    def told(self, name: str) -> dict[str, Any]:
+        """What a participant's process is told besides; "hooks" is a module whose `install` it calls with all that it is told."""
+        return {}
+
     def arguments(self, name: str, deadline: float, wait: float) -> list[str]:
         """The command of a participant."""
         common = ["--roster", "roster.toml", "--wait", str(wait), "--deadline", str(deadline)]
@@ -254,7 +258,7 @@ class Server:
     def _start(self, session: Session, name: str, arguments: list[str]) -> None:
         lane, cell = session.lane, session.cell
         lane.path(name, f"tmp{lane.number}").mkdir()
-        order: dict[str, Any] = {"cwd": str(lane.path(name)), "argv": arguments, "run": lane.number}
+        order: dict[str, Any] = {"cwd": str(lane.path(name)), "argv": arguments, "run": lane.number, **lane.told(name)}
         if cell is not None and cell.victim == name:
             kind, number = point(cell.phase, name, len(lane.names) - 1)
             order["fault"] = {"kind": kind, "number": number, "how": cell.how, "mark": str(session.fault)}

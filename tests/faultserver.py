@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -71,6 +72,8 @@ def play(order: dict[str, Any]) -> None:
         sys.argv = ["mpc", *order["argv"]]
         if "fault" in order:
             install(order["fault"], visible)
+        if "hooks" in order:
+            importlib.import_module(order["hooks"]).install(order)
         try:
             cli.main()
         except SystemExit as ended:

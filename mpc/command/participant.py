@@ -23,6 +23,8 @@ from mpc.local import Options, run_dealer, run_debug, run_party
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.schedule import Cost
+from mpc.store.ledger import Ledger
+from mpc.store.opening import Store
 from mpc.transport import Transport
 
 
@@ -76,6 +78,7 @@ def take_part(
     threads: int,
     out: Path | None,
     formats: Collection[str],
+    store: Store | None = None,
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
     keep_freed()
@@ -110,6 +113,7 @@ def take_part(
         revealed=revealed,
         progress=progress,
         segment=lambda number, reveals: diary.segment(number, segments, reveals),
+        store=store,
     )
     try:
         _, cost = run_party(transport, plan.parties, dealer, main, source.array, options, stated, source.row_keys())
@@ -121,7 +125,16 @@ def take_part(
     return _figures(transport, seconds, kernel, rounds=cost.rounds)
 
 
-def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], diary: Diary, *, kernel: str, threads: int) -> Figures:
+def deal(
+    transport: Transport,
+    roster: Roster,
+    stated: Mapping[str, str],
+    diary: Diary,
+    *,
+    kernel: str,
+    threads: int,
+    ledger: Ledger | None = None,
+) -> Figures:
     """The dealer's session."""
     keep_freed()
     begun = time.monotonic()
@@ -132,6 +145,7 @@ def deal(transport: Transport, roster: Roster, stated: Mapping[str, str], diary:
         stated,
         lambda: diary.running(transport.session.hex()),
         diary.segment,
+        ledger,
     )
     return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)
 

@@ -22,7 +22,7 @@ from mpc.data.schema import Schema
 from mpc.errors import MpcError, UsageError, ours
 
 if TYPE_CHECKING:
-    from mpc.plan import Plan
+    from mpc.plan import Asked, Plan
     from mpc.roster import Roster
 
 MODULE = "mpc_script"  # never a name that an import statement means
@@ -183,13 +183,13 @@ def _short(full: bytes) -> str:
     return full.hex()[:DIGITS]
 
 
-def planned(program: Program, name: str, *, memory: int) -> Plan:
+def planned(program: Program, name: str, *, memory: int, asked: Asked | None = None) -> Plan:
     """The plan of the program as party `name` sees it; what the script prints meanwhile has no values in it and is dropped."""
     from mpc.plan import plan
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            return plan(program.main, name, program.schema.parties, memory=memory, context=program.schema)
+            return plan(program.main, name, program.schema.parties, memory=memory, context=program.schema, asked=asked)
     except (Exception, SystemExit) as error:
         raise explained(error, program.path, data=False) from error
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from mpc.command import participant, show
+from mpc.command import participant, show, stores
 from mpc.command.diary import kept
 from mpc.command.ending import terminable
 from mpc.command.entries import expiring
@@ -23,13 +23,16 @@ from mpc.errors import ConsentError, MpcError, UsageError
 from mpc.party import check_name
 from mpc.plan import Plan
 from mpc.roster import Roster
+from mpc.store.ledger import STORE
+from mpc.store.opening import Store
 from mpc.transport import Transport
 from mpc.transport.connect import connect
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who takes part, how long it waits, in which formats it wants its results, and where it keeps its record and its log."""
+    """Who takes part, how long it waits, in which formats it wants its results, where it keeps its record and its log, and its
+    part of a store."""
 
     roster: Path
     name: str | None
@@ -43,6 +46,7 @@ class Order:
     listen: str = ""
     state: Path | None = None
     log: Path | None = None
+    store: Path | None = None
 
     def connect(self, roster: Roster, name: str) -> Transport:
         """Connect with everyone in the roster."""
@@ -51,8 +55,22 @@ class Order:
             print(f"warning: {line}", file=sys.stderr)
         place = roster.get(name).address or "no address"
         print(f"{name} at {place}: waiting up to {self.wait:g} s for {others}", flush=True)
-        key = self.key or self.roster.parent / f"{name}.key"
+        key = self._key(name)
         return connect(roster, name, key, at=self.listen, wait=self.wait, deadline=self.deadline, patience=self.patience)
+
+    @contextmanager
+    def held(self, name: str, roster: Roster, plan: Plan, stated: Mapping[str, str]) -> Iterator[Store | None]:
+        """The store that a party brings, if it does; what is wrong with it is found before anybody is connected."""
+        if self.store is None:
+            yield None
+            return
+        found = stores.opened(self.store, name, roster, self._key(name), plan, stated, self.state)
+        print(f"Store {found.part.header.store[:16]}: it serves this session alone, and is burnt as it begins.", flush=True)
+        with closing(found.part):
+            yield found
+
+    def _key(self, name: str) -> Path:
+        return self.key or self.roster.parent / f"{name}.key"
 
 
 def party(
@@ -66,14 +84,17 @@ def party(
         kept(name, script.name, order.state, order.log) as diary,
         nullcontext(Roster.load(order.roster)) as roster,  # before the script is run
         loaded(script, schema) as program,
+        ExitStack() as stack,
     ):
         if folder is not None:
             check_folder(folder, order.formats)
         _same_participants(roster, program.schema.parties, name)
         prepared = _prepared(program, name, data, memory=memory)
-        stated = facts(program, prepared.plan)
+        stated = facts(program, prepared.plan) | roster_fact(roster)
+        held = stack.enter_context(order.held(name, roster, prepared.plan, stated))
         _consent(prepared, agreement(stated), approved)
-        diary.start(stated | roster_fact(roster))
+        stated |= {STORE: held.part.header.store} if held is not None else {}
+        diary.start(stated)
         began = time.monotonic()
         transport = order.connect(roster, name)
         diary.connected()
@@ -90,13 +111,14 @@ def party(
                 prepared,
                 transport,
                 roster.dealer or "",
-                stated | roster_fact(roster),
+                stated,
                 watch,
                 diary,
                 kernel=order.kernel,
                 threads=order.threads,
                 out=folder,
                 formats=order.formats,
+                store=held,
             )
         finally:
             screen.close()
@@ -160,7 +182,8 @@ def dealer(order: Order) -> None:
         transport = order.connect(roster, name)
         diary.connected()
         print("Connected.", flush=True)
-        measured = deal(transport, roster, stated, diary, kernel=order.kernel, threads=order.threads)
+        ledger = stores.ledger(order.state, name)
+        measured = deal(transport, roster, stated, diary, kernel=order.kernel, threads=order.threads, ledger=ledger)
     memory = f"{measured.peak / 1e6:,.0f} MB"
     print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mpc.command import show
+from mpc.command import show, stores
 from mpc.command.records import FINAL, VANISHED, Record, default_folder, recent
 from mpc.errors import FAMILIES, MpcError, UsageError, printable
 
@@ -19,7 +20,11 @@ def status(folder: Path | None, count: int) -> None:
     found = recent(chosen, count) if chosen is not None else []
     if not found:
         print("No runs are on record.")
-        return
+    _runs(found)
+    show.table("Stores", stores.COLUMNS, stores.listing(chosen)[:count] if chosen is not None else [])
+
+
+def _runs(found: Sequence[tuple[Path, tuple[Record, bool] | None]]) -> None:
     rows, last = list[tuple[str, ...]](), ""
     for path, entry in found:
         if entry is None:
