@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
+
+from mpc.bench.figures import Goal, duration, scaled
 
 Work = Callable[[], object]
 WIDTH = 150  # of tables that do not go to a terminal
@@ -111,28 +110,6 @@ class Bound:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """At least or at most this."""
-
-    sign: str  # >= or <=
-    limit: float
-
-    def met(self, value: float) -> bool:
-        """Whether a value is on the right side."""
-        return value >= self.limit if self.sign == ">=" else value <= self.limit
-
-
-def at_least(limit: float) -> Goal:
-    """A goal for a rate."""
-    return Goal(">=", limit)
-
-
-def at_most(limit: float) -> Goal:
-    """A goal for a time."""
-    return Goal("<=", limit)
-
-
 RATE, TIME, EACH = "of rate", "x time", "ns each"
 
 
@@ -187,22 +164,6 @@ class Figure:
         }
 
 
-def duration(seconds: float) -> str:
-    """Three digits and a unit."""
-    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if seconds >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds * 1e9:.3g} ns"
-
-
-def scaled(count: float) -> str:
-    """Three digits and the prefix of a unit."""
-    for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= scale:
-            return f"{count / scale:.3g} {prefix}"
-    return f"{count:.3g} "
-
-
 def show(title: str, figures: Iterable[Figure]) -> None:
     """Print figures as a table of the columns that have something to say."""
     from rich import box
@@ -218,27 +179,3 @@ def show(title: str, figures: Iterable[Figure]) -> None:
         table.add_row(*[row[name] for name in names])
     console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    import numpy as np
-
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-
-
-def processor(file: Path = Path("/proc/cpuinfo")) -> str:
-    """The model of the processor, as far as the system says."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return facts.get("model name") or facts.get("CPU part") or "unknown"

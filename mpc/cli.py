@@ -28,6 +28,8 @@ app = typer.Typer(
 app.add_typer(roster_app, name="roster")
 schema_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft a schema from a file, and test files against it.")
 app.add_typer(schema_app, name="schema")
+bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure what this machine can do.")
+app.add_typer(bench_app, name="bench")
 
 
 class KernelName(StrEnum):
@@ -114,6 +116,7 @@ EPILOG = """Examples:
   mpc dealer --roster roster.toml --store fit.plan -o store
   mpc party --roster roster.toml --as clinic fit.py --store clinic.part
   mpc status                             the latest runs here, and why the last failure was one
+  mpc bench transport                    how fast links are here, beside bare TLS sockets
 """
 
 
@@ -324,6 +327,17 @@ def status(
     from mpc.command.status import status as show_status
 
     show_status(folder, count)
+
+
+@bench_app.command("transport")
+def bench_transport(
+    quick: Annotated[bool, typer.Option("--quick", help="Small frames and few samples: to see that it runs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Time the links of a session beside bare TLS sockets, between two processes on this machine."""
+    from mpc.bench import transport
+
+    transport.run(quick, json)
 
 
 def _bytes(memory: int, eager: bool) -> int:

@@ -38,6 +38,11 @@ class Kind(enum.IntEnum):
 LOCKSTEP = frozenset({Kind.OPEN, Kind.REVEAL, Kind.CONFIRM})  # frames whose digest must be the receiver's own
 
 
+def pack(kind: Kind, sequence: int, length: int, session: bytes, digest: bytes) -> bytes:
+    """The 56 bytes of a header, without making a `Header` first: one is sent in every round, and one compared."""
+    return HEADER.pack(MAGIC, kind, 0, 0, sequence, length, session, digest)
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """One frame's header. `length` counts the payload bytes that follow."""
@@ -50,7 +55,7 @@ class Header:
 
     def pack(self) -> bytes:
         """The header as its 56 bytes on the wire."""
-        return HEADER.pack(MAGIC, self.kind, 0, 0, self.sequence, self.length, self.session, self.digest)
+        return pack(self.kind, self.sequence, self.length, self.session, self.digest)
 
     @staticmethod
     def unpack(data: bytes | bytearray | memoryview, peer: str) -> Header:

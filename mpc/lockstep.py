@@ -12,7 +12,7 @@ import msgspec
 from mpc.errors import IntegrityError, MpcError, printable
 from mpc.frame import NO_DIGEST, Kind
 from mpc.schedule import Segment
-from mpc.transport import Received, Transport
+from mpc.transport import Buffer, Received, Transport
 
 STEPS = 16_000  # operations a trail holds at most; a segment of more is compared from its start
 AHEAD = 16  # frames that a peer can have sent before it noticed, and more: it is not listened to for ever
@@ -96,7 +96,7 @@ def _lines(steps: Trail) -> str:
     return ", ".join(f"{file}:{min(found)}-{max(found)}" for file, found in numbers.items())
 
 
-def _read(payload: bytearray) -> Trail | None:
+def _read(payload: Buffer) -> Trail | None:
     try:
         return msgspec.msgpack.decode(payload, type=Trail)
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -19,10 +19,12 @@ from harness import encoder, run
 
 from benchmarks import measure, protocols
 from benchmarks.kernel import SECTIONS, comparison, native, peaks
-from benchmarks.measure import EACH, RATE, TIME, Bound, Figure, Stopwatch, at_least, at_most
+from benchmarks.measure import EACH, RATE, TIME, Bound, Figure, Stopwatch
 from benchmarks.protocols import accounts
 from benchmarks.protocols.participants import PARTIES, Party, Sample, measured
 from benchmarks.protocols.workloads import Workload, workloads
+from mpc.bench.figures import Goal, at_least, at_most, duration, processor, scaled
+from mpc.errors import MpcError
 from mpc.execution import Execution
 from mpc.prg import Prg
 from mpc.ring import Z64
@@ -124,7 +126,7 @@ VALUES = [(RATE, 0.25, at_least(0.25), True), (RATE, 0.25, at_least(0.3), False)
 
 
 @pytest.mark.parametrize(("how", "value", "goal", "met"), VALUES)
-def test_a_figure_is_held_against_its_bound_and_its_goal(how: str, value: float, goal: measure.Goal, met: bool) -> None:
+def test_a_figure_is_held_against_its_bound_and_its_goal(how: str, value: float, goal: Goal, met: bool) -> None:
     found = figure(measure=how, bound=Bound("copy", 0.25), goal=goal)
     assert (found.value, found.met) == (value, met)
     assert found.row()["met"] == ("yes" if met else "no")
@@ -143,11 +145,11 @@ NUMBERS = [(2.0, "2 s"), (0.0015, "1.5 ms"), (2.345e-6, "2.35 us"), (3e-8, "30 n
 
 @pytest.mark.parametrize(("seconds", "text"), NUMBERS)
 def test_durations(seconds: float, text: str) -> None:
-    assert measure.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_rates_have_prefixes() -> None:
-    assert [measure.scaled(x) for x in (4.56e10, 7e6, 2500.0, 3.0)] == ["45.6 G", "7 M", "2.5 k", "3 "]
+    assert [scaled(x) for x in (4.56e10, 7e6, 2500.0, 3.0)] == ["45.6 G", "7 M", "2.5 k", "3 "]
 
 
 def test_a_table_leaves_out_columns_that_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,8 +163,8 @@ def test_a_table_leaves_out_columns_that_say_nothing(capsys: pytest.CaptureFixtu
 def test_the_processor_is_named(tmp_path: Path) -> None:
     file = tmp_path / "cpuinfo"
     file.write_text("processor : 0\nmodel name\t: Some Model 3\n\nflags : a b\n", encoding="utf-8")
-    assert measure.processor(file) == "Some Model 3"
-    assert measure.processor(tmp_path / "none")
+    assert processor(file) == "Some Model 3"
+    assert processor(tmp_path / "none")
 
 
 # -- bounds -------------------------------------------------------------------------------------------------------------------
@@ -312,15 +314,16 @@ def test_the_system_says_what_other_programs_take(tmp_path: Path, monkeypatch: p
     assert protocols._others(tmp_path / "none") is None
 
 
-def test_a_process_that_fails_is_named() -> None:
-    with pytest.raises(RuntimeError, match=f"{PARTIES[0]}: KeyError: 'no such thing'"):
+def test_a_process_that_fails_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(MpcError, match=f"^{PARTIES[0]}: Stopped by KeyError"):
         measured("no such thing", True, 1)
+    assert f"[{PARTIES[0]}] KeyError: 'no such thing'" in capfd.readouterr().err
 
 
 def test_a_protocol_that_fails_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str, quick: bool, repeats: int) -> Any:
         if name.startswith("truncate 10^4"):
-            raise RuntimeError("planted")
+            raise MpcError("planted")
         return [Party([Sample(k % 2 == 1, k, 1.0, {}, 1, 1, 1) for k in range(4)])] * 2, [{"TLS": 1.0}] * 4
 
     monkeypatch.setattr(protocols, "measured", broken)

@@ -29,6 +29,14 @@ def test_a_link_is_half_open_after_three_heartbeats() -> None:
         assert caught.value.peer == "carol"
 
 
+def test_who_never_has_to_wait_sends_heartbeats_all_the_same() -> None:
+    """Its other thread may find it busy every time; a third participant must not take it for gone."""
+    with alice_and("bob", "carol", deadline=100) as (alice, peers):
+        alice._next_beat = 0.0
+        alice.send("bob", Kind.OPEN, [b"data"])
+        assert peers["carol"].recv(len(BEAT)) == BEAT
+
+
 def test_who_has_said_goodbye_may_be_silent() -> None:
     with alice_and("bob", "carol", deadline=SECONDS) as (alice, peers), repeating(peers["bob"], BEAT, SECONDS / 5):
         peers["carol"].sendall(frame(Kind.GOODBYE, encode(Goodbye(0))))

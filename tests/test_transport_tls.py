@@ -211,6 +211,17 @@ def test_frames_that_were_not_asked_for_yet_keep_their_order() -> None:
         sending.join(10)
 
 
+@pytest.mark.parametrize("size", [RECORD - HEADER.size, RECORD, 2 * RECORD + 100, 5 * RECORD - HEADER.size])
+def test_what_shares_a_record_with_the_end_of_a_frame_is_not_overlooked(size: int) -> None:
+    """OpenSSL would keep it to itself, and no more bytes would come to say that there is something."""
+    with alice_and("bob", deadline=2) as (alice, peers):
+        data = os.urandom(size)
+        peers["bob"].sendall(frame(Kind.OPEN, data) + frame(Kind.REVEAL, b"next", 1))
+        assert alice.receive("bob", Kind.OPEN, length=size).payload == data
+        alice._watch._rest = 1  # it sleeps at once, and does not try to read before
+        assert alice.receive("bob", Kind.REVEAL, length=4).payload == b"next"
+
+
 def test_a_peer_that_pushes_ahead_is_left_waiting_and_memory_stays_flat() -> None:
     chunk, count = os.urandom(1 << 20), 40
     with alice_and("bob", "dealer") as (alice, peers), ThreadPoolExecutor(1) as pool:

@@ -175,8 +175,8 @@ def test_records_cut_at_any_byte_are_never_a_frame() -> None:
 class Plain:
     """What a link reads from, without TLS."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = memoryview(data)
+    def __init__(self, data: bytes, piece: int = RECORD) -> None:
+        self._data, self._piece = memoryview(data), piece
 
     def pending(self) -> int:
         """Nothing lies in OpenSSL."""
@@ -184,7 +184,7 @@ class Plain:
 
     def recv_into(self, target: memoryview) -> int:
         """The next bytes, or that there are none now."""
-        count = min(len(target), len(self._data))
+        count = min(len(target), len(self._data), self._piece)
         if not count:
             raise ssl.SSLWantReadError
         target[:count], self._data = self._data[:count], self._data[count:]
@@ -215,6 +215,35 @@ def test_a_frame_is_taken_once_and_in_its_own_session_only() -> None:
             link.pull(memoryview(bytearray(RECORD)))
         with pytest.raises(IntegrityError, match="another session"):
             link_with(frame(session=number.to_bytes(16, "little")))
+
+
+def outcome(data: bytes, piece: int) -> tuple[bytes, bytes, Kind] | str:
+    """What a link makes of bytes that come in pieces, while a frame of lockstep is awaited: the frame, or why it is refused."""
+    link = Link("bob", Plain(data, piece))  # type: ignore[arg-type]
+    link.expect(WANT, SESSION)
+    try:
+        while link.pull(memoryview(bytearray(RECORD))):
+            pass
+    except IntegrityError as error:
+        return str(error)
+    if not link.whole():
+        return "not whole"
+    assert (link.want, link.next_in) == (None, 1)
+    got = link.take()
+    return bytes(got.payload), got.digest, got.kind
+
+
+@pytest.mark.parametrize("place", range(HEADER.size))
+def test_a_frame_that_comes_at_once_is_judged_like_one_in_pieces(place: int) -> None:
+    """What is exactly the awaited frame takes a short way; whatever differs in one bit of its header must not."""
+    sound = frame()
+    assert outcome(sound, RECORD) == (PAYLOAD, WANT.digest, Kind.OPEN)
+    for bit in range(8):
+        altered = bytearray(sound)
+        altered[place] ^= 1 << bit
+        found = outcome(bytes(altered), RECORD)
+        assert found == outcome(bytes(altered), 50)
+        assert found != outcome(sound, RECORD)
 
 
 LIMITED = Want(Kind.OPEN, None, 1000)

@@ -11,6 +11,7 @@ from benchmarks import measure
 from benchmarks.kernel import comparison, masks, passes, peaks, products
 from benchmarks.kernel.bench import REFERENCE, Bench
 from benchmarks.measure import Figure, Stopwatch
+from mpc.bench.figures import machine
 from mpc.kernel import Kernel
 
 QUICK = Stopwatch(samples=3, seconds=0.0, limit=0.1, sample=0.0005)
@@ -31,7 +32,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     kernels, found = native(), peaks.compiled()
     notes = missing(kernels, found)
     bench = Bench(kernels or {"reference": REFERENCE}, found, quick, QUICK if quick else Stopwatch())
-    facts = measure.machine() | {"kernel": bench.kernel.name, "paths": list(bench.kernels)}
+    facts = machine() | {"kernel": bench.kernel.name, "paths": list(bench.kernels)}
     print("\n".join([", ".join(f"{name}: {value}" for name, value in facts.items()), *notes, ""]), flush=True)
     sections = {}
     for title, figures in SECTIONS.items():

@@ -11,7 +11,8 @@ import numpy as np
 
 from benchmarks.kernel import peaks
 from benchmarks.kernel.peaks import Peaks, Probe
-from benchmarks.measure import Bound, Figure, Goal, Stopwatch, Work
+from benchmarks.measure import Bound, Figure, Stopwatch, Work
+from mpc.bench.figures import Goal
 from mpc.kernel import Kernel
 from mpc.kernel.reference import ReferenceKernel
 from mpc.packed import Bits

@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.kernel.bench import Bench
 from benchmarks.kernel.masks import fastest
-from benchmarks.measure import EACH, Bound, Figure, at_most
+from benchmarks.measure import EACH, Bound, Figure
+from mpc.bench.figures import at_most
 from mpc.execution import Execution
 from mpc.local import DEALER, Options, run_threads
 from mpc.ring import Array

@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.kernel.bench import REFERENCE, Bench, Need, nbytes
 from benchmarks.kernel.peaks import memory_copy
-from benchmarks.measure import EACH, RATE, TIME, Figure, at_least, at_most
+from benchmarks.measure import EACH, RATE, TIME, Figure
+from mpc.bench.figures import at_least, at_most
 from mpc.packed import Bits, octets
 from mpc.ring import Ring
 

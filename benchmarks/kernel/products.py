@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.kernel.bench import Bench, Need, nbytes
 from benchmarks.kernel.peaks import multiplication
-from benchmarks.measure import RATE, TIME, Bound, Figure, at_least, at_most
+from benchmarks.measure import RATE, TIME, Bound, Figure
+from mpc.bench.figures import at_least, at_most
 from mpc.kernel import Words
 
 SHAPES = (

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measure
-from benchmarks.measure import Figure, duration, scaled
+from benchmarks.measure import Figure
 from benchmarks.protocols.accounts import DEALER, PEER, Parts
 from benchmarks.protocols.participants import Party, measured
 from benchmarks.protocols.workloads import Workload, workloads
 from mpc import kernel as kernels
+from mpc.bench.figures import duration, machine, scaled
+from mpc.errors import MpcError
 
 REPEATS = 5
 SHOWN = 3  # of the purposes that time goes into, in a table
@@ -61,7 +63,7 @@ class Protocol(Figure):
 
 def run(quick: bool = False, only: Collection[str] = ()) -> dict[str, Any]:
     """Measure and print everything whose name begins with one of `only`; the same as a document."""
-    facts = measure.machine() | {"kernel": kernels.load().name, "load": os.getloadavg()[0]}
+    facts = machine() | {"kernel": kernels.load().name, "load": os.getloadavg()[0]}
     print(", ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
     figures, notes = [], []
     for name, workload in workloads(quick).items():
@@ -70,8 +72,8 @@ def run(quick: bool = False, only: Collection[str] = ()) -> dict[str, Any]:
         busy, start = _others(), time.perf_counter()
         try:
             parties, readings = measured(name, quick, 1 if quick else REPEATS)
-        except RuntimeError as error:  # the others are worth having
-            notes.append(f"{name}: not measured, {error}")
+        except MpcError as error:  # the others are worth having
+            notes.append(f"{name}: not measured, {error.what}")
             print(notes[-1], flush=True)
             continue
         since = None if busy is None else (_others() or 0.0) - busy

@@ -69,7 +69,7 @@ def kept() -> Iterator[Accounts]:
     """Accounts of this process, while it takes part."""
     accounts = Accounts()
     kernel = type(kernels.load())
-    waits: Purpose = lambda transport, sending, awaited, kind: DEALER if kind is Kind.CORRECTIONS else PEER  # noqa: E731
+    waits: Purpose = lambda transport, links, kind: DEALER if kind is Kind.CORRECTIONS else PEER  # noqa: E731
     purposes: list[tuple[Any, str, Purpose]] = [
         *[(kernel, name, KERNEL) for name in vars(Kernel) if name[0] != "_" and callable(getattr(kernel, name))],
         *[(Prg, name, KEYSTREAM) for name in ("words", "_next")],

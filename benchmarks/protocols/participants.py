@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import socket
 import time
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from benchmarks.protocols.accounts import Accounts, Announcements, Parts, kept, served, whole
 from benchmarks.protocols.workloads import Workload, workloads
 from mpc import kernel as kernels
-from mpc.command.memory import keep_freed
+from mpc.bench.member import Member, serve
+from mpc.bench.processes import started
 from mpc.frame import Kind
-from mpc.identity import generate
 from mpc.local import DEALER, Options, run_dealer, run_party
 from mpc.ring import Array
-from mpc.roster import Participant, Roster
 from mpc.session import Session
-from mpc.transport.connect import connect
 
 PARTIES = ("ada", "bob")
 DEADLINE = 60.0  # seconds; also of patience, for no call takes nearly as long
+LIMIT = 1800.0  # seconds that all calls of a workload may take
 
 
 @dataclass(slots=True)
@@ -49,56 +46,36 @@ class Party:
     error: float = 0.0
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What to measure."""
+
+    workload: str
+    quick: bool
+    repeats: int
+
+
+class Found(msgspec.Struct, frozen=True, tag=True):
+    """What a process found: a party's samples, or the dealer's readings by segment."""
+
+    party: Party | None = None
+    readings: list[Parts] | None = None
+
+
 def measured(name: str, quick: bool, repeats: int) -> tuple[list[Party], list[Parts]]:
-    """Both parties' samples of a workload, and the dealer's readings by segment. Raises RuntimeError where a process fails."""
-    names = (*PARTIES, DEALER)
-    spawning = multiprocessing.get_context("spawn")
-    keys = {one: generate(one, days=1) for one in names}
-    with contextlib.ExitStack() as stack:
-        doors = {one: stack.enter_context(socket.create_server(("127.0.0.1", 0))) for one in names}
-        roster = Roster(tuple(_entry(one, doors[one], keys[one][1].decode()) for one in names))
-        pipes = {}
-        for one in names:
-            pipes[one], theirs = spawning.Pipe(duplex=False)
-            arguments = (theirs, roster, one, keys[one][0], doors[one], name, quick, repeats)
-            process = spawning.Process(target=take_part, args=arguments, name=one, daemon=True)
-            process.start()
-            stack.callback(process.join)
-            stack.callback(process.terminate)
-            theirs.close()
-        found = {one: _heard(one, pipe) for one, pipe in pipes.items()}
-    if problems := [one for one in found.values() if isinstance(one, str)]:
-        raise RuntimeError("; ".join(problems))
-    return [found[one] for one in PARTIES], found[DEALER]
+    """Both parties' samples of a workload, and the dealer's readings by segment. Raises what a process fails with."""
+    with started(__name__, (*PARTIES, DEALER), DEADLINE, DEALER) as processes:
+        found = processes.ask(Order(name, quick, repeats), Found, LIMIT)
+    return [party for one in PARTIES if (party := found[one].party)], found[DEALER].readings or []
 
 
-def _entry(name: str, door: socket.socket, certificate: str) -> Participant:
-    return Participant(name, "dealer" if name == DEALER else "party", f"127.0.0.1:{door.getsockname()[1]}", certificate)
-
-
-def _heard(name: str, pipe: Connection) -> Any:
-    try:
-        return pipe.recv()
-    except EOFError:
-        return f"{name} ended without a word"
-
-
-def take_part(
-    pipe: Connection, roster: Roster, name: str, key: bytes, door: socket.socket, workload: str, quick: bool, repeats: int
-) -> None:
-    """One process: what it found, or a line about what went wrong, goes into the pipe."""
-    keep_freed()
-    try:
-        transport = connect(roster, name, key, listener=door, wait=DEADLINE, deadline=DEADLINE, patience=DEADLINE)
-        with kept() as accounts:
-            if name == DEALER:
-                with served(accounts) as readings:
-                    run_dealer(transport, PARTIES, kernels.load(), {})
-                pipe.send(readings)
-            else:
-                pipe.send(_party(transport, workloads(quick)[workload], repeats, accounts))
-    except BaseException as error:
-        pipe.send(f"{name}: {type(error).__name__}: {error}")
+def take_part(member: Member, order: Order) -> Found:
+    """What this process finds in the one session that its links carry."""
+    with kept() as accounts:
+        if member.name != DEALER:
+            return Found(_party(member.transport, workloads(order.quick)[order.workload], order.repeats, accounts))
+        with served(accounts) as readings:
+            run_dealer(member.transport, PARTIES, kernels.load(), {})
+        return Found(readings=readings)
 
 
 def _party(transport: Any, workload: Workload, repeats: int, accounts: Accounts) -> Party:
@@ -141,3 +118,7 @@ def _sampled(s: Session, workload: Workload, given: list[Any], party: Party, seg
         raise ArithmeticError("what was counted is not what was done")
     party.samples.append(found)
     return result
+
+
+if __name__ == "__main__":
+    serve(Order, lambda member: partial(take_part, member))

@@ -1,4 +1,4 @@
-"""The processes of a local run, seen from their parent: started, listened to, and ended without leaving anything behind."""
+"""Processes of participants, seen from their parent: started, listened to, and ended without leaving anything behind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 import msgspec
 
@@ -20,32 +21,23 @@ LINGER = 2.0  # seconds that a process gets to end by itself once it has reporte
 
 
 @dataclass(slots=True, eq=False)
-class Child:
-    """One process and all that is known of it. `pipes` holds what was read but is not complete, by descriptor, until its end."""
+class Process:
+    """One process. `pipes` holds what was read but is not complete, by descriptor, until its end."""
 
-    job: Job
+    name: str  # whom it plays
     process: subprocess.Popen[bytes]
     control: int
     report: int
+    output: int
     errors: int
-    pipes: dict[int, bytearray]
-    ready: Ready | None = None
-    done: Done | None = None
-    failed: Failed | None = None
-    leaving: bool = False  # its report pipe has closed, so that it must be about to end
-    ended: bool = False
-    stopped: bool = False  # by this parent
-    overdue: float = field(default=float("inf"))
+    pipes: dict[int, bytearray] = field(init=False)
+    ended: bool = field(init=False, default=False)
+    stopped: bool = field(init=False, default=False)  # by this parent
 
-    @property
-    def name(self) -> str:
-        """Whom this process plays."""
-        return self.job.name
-
-    @property
-    def dealer(self) -> bool:
-        """Whether this is the dealer."""
-        return not self.job.script
+    def __post_init__(self) -> None:
+        self.pipes = {pipe: bytearray() for pipe in (self.report, self.output, self.errors)}
+        for pipe in self.pipes:
+            os.set_blocking(pipe, False)
 
     def tell(self, message: msgspec.Struct) -> None:
         """Send a message; that a child is gone is noticed elsewhere."""
@@ -63,32 +55,24 @@ class Child:
         self.pipes[pipe] += data
         return len(data)
 
-    def messages(self) -> list[Report]:
-        """The complete messages that have come, oldest first."""
+    def messages(self, kinds: Any = Report) -> list[Any]:
+        """The complete messages that have come, oldest first; each is one of `kinds`, a union of tagged structs."""
         buffer, found = self.pipes[self.report], []
         while len(buffer) >= LENGTH_BYTES:
             end = LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "little")
             if len(buffer) < end:
                 break
-            found.append(msgspec.msgpack.decode(buffer[LENGTH_BYTES:end], type=Report))
+            found.append(msgspec.msgpack.decode(buffer[LENGTH_BYTES:end], type=kinds))
             del buffer[:end]
         return found
 
     def lines(self, pipe: int, *, rest: bool) -> list[str]:
-        """The complete lines that the script has printed; with `rest`, also an incomplete last one."""
+        """The complete lines that have been printed; with `rest`, also an incomplete last one."""
         buffer = self.pipes[pipe]
         end = len(buffer) if rest else buffer.rfind(b"\n") + 1
         text = buffer[:end].decode("utf-8", "replace")
         del buffer[:end]
         return text.splitlines()
-
-    def has_reported(self) -> None:
-        """It has said its last word: from now on it may only end."""
-        self.overdue = monotonic() + LINGER
-
-    def exited(self) -> bool:
-        """Whether the process is gone, or so late that it is not waited for any longer."""
-        return self.process.poll() is not None or monotonic() >= self.overdue
 
     def end(self) -> None:
         """Leave nothing of it behind: neither the process nor what it has started. Its pipes can still be read."""
@@ -106,10 +90,8 @@ class Child:
             os.close(descriptor)
         self.pipes.clear()
 
-    def fate(self) -> Failed | None:
-        """Why it ended badly, by its own account or by its exit; None if it did not, or if it was this parent that ended it."""
-        if self.failed or self.done or self.stopped or not self.ended:
-            return self.failed
+    def exit(self) -> AvailabilityError:
+        """What the exit of a process that has ended says of it."""
         code = self.process.returncode
         if code < 0:
             what = f"The process was killed by {_signal(-code)}."
@@ -118,7 +100,38 @@ class Child:
         else:
             what = f"The process ended without a word, with exit code {code}."
             why, do = "something in the script left Python altogether", "end the script by returning from main"
-        return failure(AvailabilityError(what, where=f"process {self.process.pid}", why=why, do=do))
+        return AvailabilityError(what, where=f"process {self.process.pid}", why=why, do=do)
+
+
+@dataclass(slots=True, eq=False)
+class Child(Process):
+    """A process of a local run, and all that is known of it."""
+
+    job: Job
+    ready: Ready | None = None
+    done: Done | None = None
+    failed: Failed | None = None
+    leaving: bool = False  # its report pipe has closed, so that it must be about to end
+    overdue: float = float("inf")
+
+    @property
+    def dealer(self) -> bool:
+        """Whether this is the dealer."""
+        return not self.job.script
+
+    def has_reported(self) -> None:
+        """It has said its last word: from now on it may only end."""
+        self.overdue = monotonic() + LINGER
+
+    def exited(self) -> bool:
+        """Whether the process is gone, or so late that it is not waited for any longer."""
+        return self.process.poll() is not None or monotonic() >= self.overdue
+
+    def fate(self) -> Failed | None:
+        """Why it ended badly, by its own account or by its exit; None if it did not, or if it was this parent that ended it."""
+        if self.failed or self.done or self.stopped or not self.ended:
+            return self.failed
+        return failure(self.exit())
 
 
 def _signal(number: int) -> str:
@@ -128,14 +141,16 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def spawn(job: Job) -> Child:
-    """Start a process and give it its job. -P keeps files in the working directory from replacing modules of the library."""
+def start(module: str) -> tuple[subprocess.Popen[bytes], int, int, int, int]:
+    """Start a module as a program: the process and its pipes, as `Process` takes them.
+
+    -P keeps files in the working directory from replacing modules of the library.
+    """
     told, control = os.pipe()
     (report, telling), (output, printing), (errors, warning) = os.pipe(), os.pipe(), os.pipe()
-    mine, theirs = (control, report, output, errors), (told, telling, printing, warning)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mpc.command.worker", str(told), str(telling)],
+            [sys.executable, "-P", "-m", module, str(told), str(telling)],
             stdin=subprocess.DEVNULL,
             stdout=printing,
             stderr=warning,
@@ -143,14 +158,17 @@ def spawn(job: Job) -> Child:
             process_group=0,
         )
     except BaseException:
-        for descriptor in mine:
+        for descriptor in (control, report, output, errors):
             os.close(descriptor)
         raise
     finally:
-        for descriptor in theirs:
+        for descriptor in (told, telling, printing, warning):
             os.close(descriptor)
-    for pipe in (report, output, errors):
-        os.set_blocking(pipe, False)
-    child = Child(job, process, control, report, errors, {pipe: bytearray() for pipe in (report, output, errors)})
+    return process, control, report, output, errors
+
+
+def spawn(job: Job) -> Child:
+    """Start a process of a local run and give it its job."""
+    child = Child(job.name, *start("mpc.command.worker"), job)
     child.tell(job)
     return child

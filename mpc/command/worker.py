@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-import queue
-import signal
 import socket
 import sys
-import threading
 import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from mpc.command.diary import Diary, logged
-from mpc.command.reports import (
-    LENGTH_BYTES,
-    Done,
-    Figures,
-    Go,
-    Job,
-    Loading,
-    Progress,
-    Ready,
-    Report,
-    Revealed,
-    Running,
-    failure,
-    frame,
-)
+from mpc.command.parent import Parent
+from mpc.command.reports import Done, Figures, Job, Loading, Progress, Ready, Report, Revealed, Running, failure
 
 if TYPE_CHECKING:
     from mpc.roster import Roster
@@ -41,41 +23,12 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 0.1
 LONG_LOAD = 1.0  # seconds of loading that pass in silence
 
-Message = TypeVar("Message", bound=msgspec.Struct)
-
-
-class _Parent:
-    """The two pipes to the parent. When the parent's end closes, for whatever reason, this process and its children end."""
-
-    def __init__(self, control: int, report: int) -> None:
-        self._control, self._report = control, report
-        self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, name="parent", daemon=True).start()
-
-    def _listen(self) -> None:
-        with open(self._control, "rb") as pipe:
-            while head := pipe.read(LENGTH_BYTES):
-                self._arrived.put(pipe.read(int.from_bytes(head, "little")))
-        if os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(1)
-
-    def hear(self, kind: type[Message]) -> Message:
-        """The next message, which must be of this kind."""
-        return msgspec.msgpack.decode(self._arrived.get(), type=kind)
-
-    def tell(self, message: Report) -> None:
-        """Report to the parent."""
-        data = memoryview(frame(message))
-        while data:
-            data = data[os.write(self._report, data) :]
-
 
 @dataclass(slots=True, eq=False)
 class _Teller:
     """Reports of one session, with rounds no oftener than a screen needs them."""
 
-    parent: _Parent
+    parent: Parent
     number: int = 0
     again: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -112,7 +65,7 @@ class _Member:
     """This process: its job, its parent, its log, the key that never leaves it, and the socket it listens on."""
 
     job: Job
-    parent: _Parent
+    parent: Parent
     diary: Diary
     key: bytes
     certificate: str
@@ -120,13 +73,10 @@ class _Member:
 
     def connected(self, rounds: int = 0, payload: dict[str, int] | None = None, dealt: int = 0) -> tuple[Roster, Transport]:
         """Report that all is well here, wait until it is everywhere, and connect."""
-        from mpc.roster import Participant, Roster
         from mpc.transport.connect import connect
 
         host, port = self.listener.getsockname()
-        self.parent.tell(Ready(f"{host}:{port}", self.certificate, rounds, payload or {}, dealt))
-        entries = self.parent.hear(Go).entries
-        roster = Roster(tuple(Participant(one.name, one.role, one.address, one.certificate) for one in entries))
+        roster = self.parent.roster(Ready(f"{host}:{port}", self.certificate, rounds, payload or {}, dealt))
         job = self.job
         transport = connect(
             roster, job.name, self.key, listener=self.listener, wait=job.deadline, deadline=job.deadline, patience=job.patience
@@ -176,7 +126,7 @@ def _dealer(member: _Member) -> Figures:
     return deal(transport, roster, stated | roster_fact(roster), member.diary, kernel=job.kernel, threads=job.threads)
 
 
-def _work(parent: _Parent) -> int:
+def _work(parent: Parent) -> int:
     """The job from beginning to end; the exit code. Every error goes to the parent."""
     from mpc.identity import generate
 
@@ -199,7 +149,7 @@ def _work(parent: _Parent) -> int:
 
 def main() -> None:
     """Run the one job that arrives on the control pipe."""
-    parent = _Parent(int(sys.argv[1]), int(sys.argv[2]))
+    parent = Parent(int(sys.argv[1]), int(sys.argv[2]))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     code = _work(parent)

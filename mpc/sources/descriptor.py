@@ -12,6 +12,7 @@ from mpc.ring import Ring
 from mpc.sharing.node import DEALER_SIDE, Node, Shape
 from mpc.sources.correlations import REGISTRY
 from mpc.sources.functionality import Correlation, Output
+from mpc.transport import Buffer
 
 MASK_KINDS = ("mask", "window", "pad")
 NUMBERS = 1 << 60  # masks and draws in one session
@@ -100,7 +101,7 @@ def encode(orders: list[Order]) -> bytes:
     return msgspec.msgpack.encode(orders)
 
 
-def decode(data: bytes | bytearray) -> list[Order]:
+def decode(data: Buffer) -> list[Order]:
     """The batch that `encode` wrote; raises IntegrityError for anything else or an unknown kind."""
     try:
         orders = msgspec.msgpack.decode(data, type=list[Order])

@@ -86,7 +86,7 @@ def take(parts: deque[memoryview], count: int) -> list[memoryview]:
     return taken
 
 
-def _digest(data: bytes | bytearray) -> bytes:
+def _digest(data: Buffer) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
@@ -133,7 +133,7 @@ def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[s
     )
 
 
-def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: bytearray) -> int:
+def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: Buffer) -> int:
     waiting: dict[str, deque[memoryview]] = {party: deque() for party in parties}
     sizes = dict.fromkeys(parties, 0)
     dealt = 0

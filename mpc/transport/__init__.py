@@ -16,7 +16,7 @@ Buffer = bytes | bytearray | memoryview
 class Received:
     """One frame: its payload, the lockstep digest that rode on it, and its kind."""
 
-    payload: bytearray
+    payload: bytearray | memoryview
     digest: bytes
     kind: Kind
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mpc.errors import FAMILIES, AvailabilityError, DataError, IntegrityError, MpcError, UsageError, printable
 from mpc.frame import LOCKSTEP, NO_SESSION, Abort, Goodbye, Header, Kind, decode, encode
@@ -15,8 +15,7 @@ NAME_LIMIT = 32  # characters of a participant's name
 SAME_EVERYWHERE = "run the same program, plan and library version at every participant"
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """What is awaited from a peer: a kind, and exactly `length` payload bytes or, where that is None, at most `limit`.
 
     A lockstep frame with another digest than `digest` comes from a peer whose program took another path, and a TRAIL from one
@@ -29,15 +28,20 @@ class Want:
     digest: bytes | None = None
 
 
+def session_on(kind: Kind, session: bytes) -> bytes:
+    """The session that a frame carries: hellos carry none, for they come before there is one."""
+    return NO_SESSION if kind is Kind.HELLO else session
+
+
 def check(header: Header, peer: str, want: Want, session: bytes) -> None:
-    """Raises IntegrityError unless the header is the awaited one. Hellos carry no session: they come before there is one."""
+    """Raises IntegrityError unless the header is the awaited one."""
     why = ""
     strayed = header.kind is Kind.TRAIL or (header.kind in LOCKSTEP and header.digest != want.digest)
     if want.digest is not None and strayed and header.session == session and header.length <= STRAY_LIMIT:
         return
     if header.kind is not want.kind:
         why = f"{header.kind.name} came where {want.kind.name} was awaited"
-    elif header.session != (NO_SESSION if header.kind is Kind.HELLO else session):
+    elif header.session != session_on(header.kind, session):
         why = "it belongs to another session"
     elif want.length is None and header.length > want.limit:
         why = f"{header.length} bytes came where at most {want.limit} were awaited"
@@ -48,8 +52,8 @@ def check(header: Header, peer: str, want: Want, session: bytes) -> None:
 
 
 def header_for(kind: Kind, session: bytes, sequence: int, length: int, digest: bytes) -> Header:
-    """The header of a frame I send; the session rides on every kind but HELLO."""
-    return Header(kind, sequence, length, NO_SESSION if kind is Kind.HELLO else session, digest)
+    """The header of a frame I send."""
+    return Header(kind, sequence, length, session_on(kind, session), digest)
 
 
 def abort_message(error: MpcError) -> bytes:

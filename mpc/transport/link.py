@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from time import monotonic
+from select import POLLIN, POLLOUT
+
+import numpy as np
 
 from mpc.errors import IntegrityError
-from mpc.frame import CONTROL_LIMIT, HEADER, NO_SESSION, Header, Kind
-from mpc.transport import Received
+from mpc.frame import CONTROL_LIMIT, HEADER, NO_SESSION, Header, Kind, pack
+from mpc.transport import Buffer, Received
 from mpc.transport.checks import SAME_EVERYWHERE, Want, aborted, check
 
 RECORD = 1 << 14  # the most plain bytes one TLS record carries, so one read of this size never leaves any behind in OpenSSL
@@ -21,14 +23,14 @@ PACE = 1 << 16  # bytes that must move within one deadline to count as progress
 DRAIN_LIMIT = 64 << 20  # bytes read at most in one go while looking for an Abort; no kernel buffers more
 
 
-def records(header: bytes, views: Sequence[memoryview]) -> Iterator[memoryview]:
+def records(header: bytes, parts: Iterable[Buffer]) -> Iterator[memoryview]:
     """A frame as it is handed to TLS: small parts joined to whole records, what is longer left where it lies.
 
     The header shares its record with the first bytes: the receiver learns the size and gets going in one read.
     """
     pending: list[bytes | memoryview] = [header]
     room = RECORD - len(header)
-    for view in views:
+    for view in [view.cast("B") for part in parts if (view := memoryview(part)).nbytes]:
         while view:
             if not pending and len(view) >= RECORD:
                 yield view
@@ -44,12 +46,12 @@ def records(header: bytes, views: Sequence[memoryview]) -> Iterator[memoryview]:
 
 @dataclass(slots=True, eq=False)
 class PartialFrame:
-    """A frame that has begun to arrive. Its payload grows as bytes come, until the frame is awaited and gets its full size."""
+    """A frame that has begun to arrive. Its payload grows as bytes come; once the frame is awaited, the rest goes into `view`."""
 
     header: Header
     payload: bytearray = field(default_factory=bytearray)
     got: int = 0
-    view: memoryview | None = None  # into the full-size payload while that is being filled
+    view: memoryview | None = None  # the payload at its full size: not cleared first, which takes as long as receiving it
     cost: int = FRAME_COST  # what it counts towards the queue limit; nothing once it is awaited
 
 
@@ -64,11 +66,13 @@ class Link:
     partial: PartialFrame | None = None
     head: bytearray = field(default_factory=bytearray)
     want: Want | None = None
+    ready: Received | None = None  # the awaited frame, where it came all at once
+    owing: bool = False  # a frame of mine is not yet all with the kernel
     session: bytes = NO_SESSION
     queued: int = 0
     next_in: int = 0
     next_out: int = 0
-    watched: int = 0  # what the selector looks for
+    watched: int = 0  # what is watched for
     heard: float = 0.0  # when bytes last moved, either way
     moved: int = 0  # bytes of awaited frames that came, and of mine that went
     advanced: float = 0.0  # when the wait began, or last moved at a pace that counts
@@ -102,29 +106,41 @@ class Link:
                 self.outgoing.popleft()
             else:
                 self.outgoing[0] = part[count:]
+        self.owing = self.owing and bool(self.outgoing)
         return moved
 
+    def events(self) -> int:
+        """What to watch for: POLLIN unless reading must rest, POLLOUT while anything is to be sent, nothing once it is broken."""
+        if self.broken:
+            return 0
+        return (POLLOUT if self.outgoing else 0) | (0 if self.full() else POLLIN)
+
     def pull(self, scratch: memoryview) -> bool:
-        """Read until the awaited frame is whole, the queue is full or the kernel has no more; True if any bytes came."""
+        """Read until the awaited frame is whole, the queue is full or the kernel has no more; True if any bytes came.
+
+        Every read has room for a whole record: a rest of one would stay in OpenSSL, where no selector sees it.
+        """
         moved, awaited = False, self.want is not None
         for _ in range(TURN):
-            # A read straight into a payload may leave the rest of its record in OpenSSL, where no selector sees it.
-            if ((awaited and self.whole()) or self.full()) and not self.sock.pending():
+            if self.broken or (self.want is None and (awaited or self.queued >= QUEUE_LIMIT)):
                 break
             frame = self.partial
-            if frame is not None and frame.view is not None:
+            if frame is not None and frame.view is not None and frame.header.length - frame.got >= RECORD:
                 if (count := self.read(frame.view[frame.got :])) > 0:
                     frame.got += count
                     self.moved += count
                     self._finish(frame)
-            elif (count := self.read(scratch)) > 0:
+            elif (count := self.read(scratch)) > 0 and not self._awaited_alone(scratch[:count]):
                 self._feed(scratch[:count])
             if count <= 0:
                 break
             moved = True
-        if moved:
-            self.heard = monotonic()
         return moved
+
+    @property
+    def busy(self) -> bool:
+        """Whether a frame of mine is still to be sent, or one is awaited that is not whole yet."""
+        return self.want is not None or self.owing
 
     def start(self, now: float) -> None:
         """A wait begins."""
@@ -158,11 +174,11 @@ class Link:
 
     def whole(self) -> bool:
         """Whether the oldest frame has arrived completely."""
-        return bool(self.frames) and self.frames[0] is not self.partial
+        return self.ready is not None or (bool(self.frames) and self.frames[0] is not self.partial)
 
     def full(self) -> bool:
         """Whether reading must rest: the stream has broken, or enough is queued and nothing is awaited."""
-        return bool(self.broken) or (self.queued >= QUEUE_LIMIT and (self.want is None or self.whole()))
+        return bool(self.broken) or (self.queued >= QUEUE_LIMIT and self.want is None)
 
     def drain(self, scratch: memoryview) -> None:
         """Read what came before a send failed: an Abort says more than a cut connection. Raises the error it names."""
@@ -178,11 +194,35 @@ class Link:
         self.want, self.session = want, session
         if self.frames:
             self._claim(want, self.frames[0])
+            self._awaited_no_more()
 
     def take(self) -> Received:
         """The awaited frame, which is whole."""
+        if (ready := self.ready) is not None:
+            self.ready = None
+            return ready
         frame = self.frames.popleft()
-        return Received(frame.payload, frame.header.digest, frame.header.kind)
+        return Received(frame.payload if frame.view is None else frame.view, frame.header.digest, frame.header.kind)
+
+    def _awaited_no_more(self) -> None:
+        """Once its frame is whole, the link is watched like any other again: for an end, or an Abort."""
+        if self.whole():
+            self.want = None
+
+    def _awaited_alone(self, data: memoryview) -> bool:
+        """Take in a record that is the awaited frame and nothing else, header to the byte: so nearly all that is small comes."""
+        want = self.want
+        if want is None or want.length is None or want.digest is None or len(data) != HEADER.size + want.length:
+            return False
+        if self.partial is not None or self.head or self.goodbye:
+            return False
+        if data[: HEADER.size] != pack(want.kind, self.next_in, want.length, self.session, want.digest):
+            return False
+        self.ready = Received(bytearray(data[HEADER.size :]), want.digest, want.kind)
+        self.next_in += 1
+        self.moved += want.length
+        self.want = None
+        return True
 
     def _feed(self, data: memoryview, keep: bool = True) -> None:
         while data:
@@ -234,17 +274,17 @@ class Link:
         self.queued -= frame.cost
         frame.cost = 0
         if frame is self.partial:
-            payload = bytearray(frame.header.length)
-            payload[: frame.got] = frame.payload
-            frame.payload, frame.view = payload, memoryview(payload)
+            frame.view = np.empty(frame.header.length, dtype=np.uint8).data
+            frame.view[: frame.got] = frame.payload
 
     def _finish(self, frame: PartialFrame) -> None:
         if frame.got < frame.header.length:
             return
-        self.partial = frame.view = None
+        self.partial = None
         if frame.header.kind is Kind.ABORT:
             error = aborted(self.name, frame.payload)
             error.told = True
             raise error
         if frame.header.kind is Kind.GOODBYE:
             self.goodbye = True
+        self._awaited_no_more()

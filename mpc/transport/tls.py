@@ -5,21 +5,22 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from select import POLLIN, POLLOUT
 from time import monotonic
 
 from mpc.errors import AvailabilityError, IntegrityError, MpcError, UsageError
-from mpc.frame import CONTROL_LIMIT, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode
+from mpc.frame import CONTROL_LIMIT, NO_DIGEST, NO_SESSION, Goodbye, Header, Kind, encode, pack
 from mpc.transport import Buffer, Received, Traffic
-from mpc.transport.checks import Want, abort_message, check_goodbye, gone, header_for, stuck, unlinked
+from mpc.transport.checks import Want, abort_message, check_goodbye, gone, session_on, stuck, unlinked
 from mpc.transport.link import RECORD, Link, records
+from mpc.transport.watch import Watch
 
-SPINS = 4  # fruitless looks before sleeping; a look costs about 2 us, waking up costs about 10
 ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
 LINGER_SECONDS = 0.5  # for the peers to read it before the connection is closed under them
 BEATS = 3  # heartbeats in one deadline: a peer that misses as many is gone
+CHECKS = 50  # in one deadline: how often it is looked at whether anybody is late
 PATIENCE = 20  # deadlines that a peer may be alive without getting to where it is awaited
 
 
@@ -54,9 +55,10 @@ class TlsTransport:
         self._scratch = memoryview(bytearray(RECORD))
         for sock in sockets.values():
             sock.setblocking(False)
-        self._selector = DefaultSelector()
+        self._watch = Watch()
         self._ended: MpcError | None = None
         self._next_beat = monotonic() + deadline / BEATS
+        self._next_check = 0.0
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._beater = threading.Thread(target=self._beat_alone, name=f"heartbeats of {name}", daemon=True)
@@ -111,124 +113,111 @@ class TlsTransport:
                 raise self._ended
             if self._stop.is_set():
                 raise UsageError("The session is closed.", where=self.name)
-            for peer in (*outgoing, *wants):
-                if peer not in self._links:
-                    raise unlinked(self.name, peer)
             try:
-                started = monotonic()
-                sending = [self._queue(self._links[to], kind, parts, digest) for to, parts in outgoing.items()]
-                awaited = [self._links[peer] for peer in wants]
-                for link in (*awaited, *sending):
-                    link.start(started)
-                for link in awaited:
-                    link.expect(wants[link.name], self.session)
-                self._pump(sending, awaited, kind)
-                return {link.name: link.take() for link in awaited}
+                links = {peer: self._links[peer] for peer in (*outgoing, *wants)}
+            except KeyError as missing:
+                raise unlinked(self.name, missing.args[0]) from None
+            try:
+                now = monotonic()
+                self._beat_if_due(now)
+                for link in links.values():
+                    link.start(now)
+                for to, parts in outgoing.items():
+                    self._queue(links[to], kind, parts, digest)
+                for peer, want in wants.items():
+                    links[peer].expect(want, self.session)
+                self._pump(links.values(), kind)
+                return {peer: links[peer].take() for peer in wants}
             except BaseException as error:
                 self._ended = error if isinstance(error, MpcError) else self._interrupted()
                 self._keep_unsent()
                 raise
 
-    def _queue(self, link: Link, kind: Kind, parts: Sequence[Buffer], digest: bytes) -> Link:
-        views = [view.cast("B") for part in parts if (view := memoryview(part)).nbytes]
-        length = sum(map(len, views))
-        header = header_for(kind, self.session, link.next_out, length, digest).pack()
-        link.outgoing.extend(records(header, views))
+    def _queue(self, link: Link, kind: Kind, parts: Sequence[Buffer], digest: bytes) -> None:
+        length = sum([memoryview(part).nbytes for part in parts])
+        header = pack(kind, link.next_out, length, session_on(kind, self.session), digest)
+        if length <= RECORD - len(header):
+            link.outgoing.append(memoryview(b"".join((header, *parts))))
+        else:
+            link.outgoing.extend(records(header, parts))
+        link.owing = True
         link.next_out += 1
         link.farewell = kind is Kind.GOODBYE
         self.sent.count(kind, length)
-        return link
 
-    def _pump(self, sending: list[Link], awaited: list[Link], kind: Kind) -> None:
-        """Move bytes until all of `sending` is with the kernel and every awaited frame is whole."""
-        idle = 0
-        while True:
-            moved = False
-            for link in sending:
-                if link.outgoing and link.push():
-                    link.heard, moved = monotonic(), True  # my data moving is a sign of life; my heartbeats are none
-            for link in awaited:
-                if not link.whole() and link.pull(self._scratch):
-                    moved = True
-            sending = [link for link in sending if link.outgoing or link.lost]
-            for link in awaited:
-                if link.whole():
-                    link.want = None  # from here on it is watched like any other link, for an end or an Abort
-            awaited = [link for link in awaited if link.want]
-            if not sending and not awaited:
-                return
-            self._raise_if_cut(sending, awaited, kind)
-            if moved:
-                idle = 0
-                for link in sending:  # a long send that never has to wait would otherwise not see an Abort
-                    link.pull(self._scratch)
-                self._beat_if_due()
-                self._raise_if_late(sending, awaited, kind)  # here too: a flood of heartbeats leaves no time to sleep
-            elif (idle := idle + 1) > SPINS:
-                self._wait(sending, awaited, kind)
-
-    def _wait(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
-        """Sleep until a link can move, a heartbeat is due or a deadline has passed; queue what unawaited links bring."""
-        for link in self._links.values():
-            self._watch(link)
-        until = min(self._next_beat, min(link.heard for link in (*sending, *awaited)) + self._deadline)
-        for key, events in self._selector.select(max(0.0, until - monotonic())):
-            link = key.data
-            if events & EVENT_READ:
-                link.heard = monotonic()  # though it may be less than one TLS record
-                if link not in awaited:
-                    link.pull(self._scratch)
-            if events & EVENT_WRITE and link not in sending:
+    def _pump(self, links: Iterable[Link], kind: Kind) -> None:
+        """Move bytes until all of my frames are with the kernel and every awaited one is whole."""
+        for link in links:
+            if link.owing:
                 link.push()
-        self._beat_if_due()
-        self._raise_if_late(sending, awaited, kind)
-        self._raise_if_half_open(sending, awaited, kind)
+            if link.want is not None and self._watch.brisk:
+                link.pull(self._scratch)  # it is likely to be here already
+        while links := [link for link in links if link.busy]:
+            self._raise_if_cut(links, kind)
+            self._wait(links, kind)
 
-    def _raise_if_half_open(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
-        """Notice a peer that is not awaited and sends no heartbeats. It has just been looked at: nothing of its lies unread."""
-        last = monotonic() - self._deadline
-        read = [link for link in self._links.values() if link.watched & EVENT_READ and not link.goodbye]
-        if late := [link.name for link in read if link.heard <= last and link not in awaited]:
-            raise gone(late, self._during(sending, awaited, kind), f"silent for {self._deadline:g} s")
-
-    def _raise_if_late(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
-        now, waiting = monotonic(), {link.name: link for link in (*sending, *awaited)}.values()
-        if late := [link.name for link in waiting if now - link.heard >= self._deadline]:
-            raise gone(late, self._during(sending, awaited, kind), f"silent for {self._deadline:g} s")
-        if late := [link.name for link in waiting if link.waited(now, self._deadline) >= self._patience]:
-            raise stuck(late, self._during(sending, awaited, kind), self._patience)
-
-    def _watch(self, link: Link) -> None:
-        events = 0 if link.broken else (EVENT_WRITE if link.outgoing else 0) | (0 if link.full() else EVENT_READ)
-        if events == link.watched:
+    def _wait(self, links: Sequence[Link], kind: Kind) -> None:
+        """Sleep until anything can move, and let it. Now and then, whatever moves, it is looked at whether anybody is late."""
+        now = monotonic()
+        if now < self._next_check:
+            self._move(self._next_check - now)
             return
-        if not events:
-            self._selector.unregister(link.sock)
-        elif link.watched:
-            self._selector.modify(link.sock, events, link)
-        else:
-            self._selector.register(link.sock, events, link)
-        link.watched = events
+        self._move(0.0)  # first, so that of whoever is late by `now` nothing lies unread
+        self._beat_if_due(now)
+        self._raise_if_late(now, [link for link in links if link.busy], kind)
+        self._raise_if_half_open(now, links, kind)
+        self._next_check = min(now + self._deadline / CHECKS, self._next_beat)
 
-    def _raise_if_cut(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> None:
+    def _move(self, seconds: float) -> None:
+        """Let links move that can, or the first ones that can within so many seconds."""
         for link in self._links.values():
-            if link.tampered:
-                where = self._during(sending, awaited, kind)
-                raise IntegrityError(f"What came from {link.name} was altered on its way.", where=where, why=link.broken)
-            if link.broken:
-                if link.lost:
-                    link.drain(self._scratch)
-                if link.lost or not link.goodbye:
-                    raise gone([link.name], self._during(sending, awaited, kind), link.broken)
+            self._watch.update(link)
+        ready = self._watch.wait(seconds)
+        now = monotonic()
+        for descriptor, events in ready:
+            link = self._watch.links[descriptor]
+            if events & ~POLLOUT:  # also where the connection has ended
+                link.heard = now  # though it may be less than one TLS record
+                link.pull(self._scratch)
+            if events & ~POLLIN:
+                if link.owing:
+                    link.heard = now  # my data moving is a sign of life; my heartbeats are none
+                link.push()
 
-    def _during(self, sending: Sequence[Link], awaited: Sequence[Link], kind: Kind) -> str:
-        texts = [f"sending {kind.name} to {', '.join(link.name for link in sending)}"] if sending else []
-        texts += [f"waiting for {kind.name} from {', '.join(link.name for link in awaited)}"] if awaited else []
+    def _raise_if_half_open(self, now: float, links: Sequence[Link], kind: Kind) -> None:
+        """Notice a peer that is not waited for and sends no heartbeats."""
+        last = now - self._deadline
+        read = [link for link in self._links.values() if link.watched & POLLIN and not link.goodbye]
+        if late := [link.name for link in read if link.heard <= last and link not in links]:
+            raise gone(late, self._during(links, kind), f"silent for {self._deadline:g} s")
+
+    def _raise_if_late(self, now: float, links: Sequence[Link], kind: Kind) -> None:
+        if late := [link.name for link in links if now - link.heard >= self._deadline]:
+            raise gone(late, self._during(links, kind), f"silent for {self._deadline:g} s")
+        if late := [link.name for link in links if link.waited(now, self._deadline) >= self._patience]:
+            raise stuck(late, self._during(links, kind), self._patience)
+
+    def _raise_if_cut(self, links: Sequence[Link], kind: Kind) -> None:
+        for link in self._links.values():
+            if not link.broken:
+                continue
+            if link.tampered:
+                where = self._during(links, kind)
+                raise IntegrityError(f"What came from {link.name} was altered on its way.", where=where, why=link.broken)
+            if link.lost:
+                link.drain(self._scratch)
+            if link.lost or not link.goodbye:
+                raise gone([link.name], self._during(links, kind), link.broken)
+
+    def _during(self, links: Sequence[Link], kind: Kind) -> str:
+        sending, awaited = [link.name for link in links if link.owing], [link.name for link in links if link.want is not None]
+        texts = [f"sending {kind.name} to {', '.join(sending)}"] if sending else []
+        texts += [f"waiting for {kind.name} from {', '.join(awaited)}"] if awaited else []
         return f"{self.name}, {' and '.join(texts)}"
 
-    def _beat_if_due(self) -> None:
-        if monotonic() >= self._next_beat:
-            self._next_beat = monotonic() + self._deadline / BEATS
+    def _beat_if_due(self, now: float) -> None:
+        if now >= self._next_beat:
+            self._next_beat = now + self._deadline / BEATS
             for link in self._links.values():
                 if not link.farewell and not link.broken:
                     if not link.outgoing:
@@ -241,7 +230,7 @@ class TlsTransport:
             if self._lock.acquire(blocking=False):
                 try:
                     if not self._stop.is_set() and self._ended is None:
-                        self._beat_if_due()
+                        self._beat_if_due(monotonic())
                 finally:
                     self._lock.release()
 
@@ -253,7 +242,9 @@ class TlsTransport:
     def _spread(self, parts: Sequence[Buffer]) -> None:
         """Send an Abort on every link that still works, reading and dropping what comes: closing on unread bytes would reset the
         connection, and a peer that is stuck sending to me would not read."""
-        links = [self._queue(link, Kind.ABORT, parts, NO_DIGEST) for link in self._links.values() if not link.broken]
+        links = [link for link in self._links.values() if not link.broken]
+        for link in links:
+            self._queue(link, Kind.ABORT, parts, NO_DIGEST)
         until = monotonic() + ABORT_SECONDS
         while links and (now := monotonic()) < until:
             for link in [*links]:
@@ -266,16 +257,15 @@ class TlsTransport:
                     stopped = not link.outgoing
                 if stopped:
                     links.remove(link)
-                self._watch(link)
+                self._watch.update(link)
             if not any(link.outgoing for link in links):
                 until = min(until, now + LINGER_SECONDS)
             if links:
-                self._selector.select(max(0.0, until - monotonic()))
+                self._watch.wait(until - monotonic())
 
     def _shut(self) -> None:
         self._stop.set()
         with self._lock:
             for link in self._links.values():
                 link.sock.close()
-            self._selector.close()
         self._beater.join()
