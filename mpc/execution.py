@@ -14,7 +14,7 @@ from mpc import schedule
 from mpc.errors import AvailabilityError, ConsentError, IntegrityError, MpcError
 from mpc.frame import Kind
 from mpc.kernel import Kernel
-from mpc.lockstep import Step, diverged, trail
+from mpc.lockstep import History, diverged
 from mpc.opening import Opener, Piece, batches, words_of
 from mpc.prg import Prg
 from mpc.ring import Z64, Ring, Value
@@ -81,7 +81,7 @@ class Execution:
         self._probe, self._progress, self._begun = probe, progress, segment
         self._rounds = self._segments = 0
         self._orders, self._ordered = orders, b""  # states the plan allows what the dealer is asked for to be in; the one it is in
-        self._recent: deque[Step] = deque(maxlen=1000)  # eager mode: a difference may show only some operations later
+        self._history = History()
         self._plays = plays or {self._name}  # the names this process stands for; more than its own only in a one-party run
         self.cost = Cost(parties)
 
@@ -91,29 +91,35 @@ class Execution:
         if self._begun is not None:
             self._begun(self._segments, [(reveal.label, reveal.receivers) for reveal in segment.reveals])
         plan = schedule.levels(segment)
-        if len(segment.steps) == 1:
-            self._recent.extend(trail(segment))
         self.cost.add(schedule.cost(segment, plan, self._parties))
-        self._order(schedule.orders(plan), segment)
+        self._order(schedule.orders(plan, segment), segment)
         if self._audit is None:
             segment.formed.clear()
-        confirm = schedule.needs_confirmation(segment, sum(bool(level.exchanged) for level in plan), len(self._parties))
+        exchanges = sum(bool(level.exchanged) for level in plan)
+        confirm = schedule.needs_confirmation(segment, exchanges, len(self._parties))
         for level in plan:
             try:
                 self._compute(level)
             except Disagreement:
                 if self._transport is None:
                     raise
-                raise diverged(self._transport, self._peers, segment, {}, self._recent) from None
+                raise diverged(self._transport, self._peers, self._history.trail(segment), {}) from None
             if level.exchanged:
                 self._exchange(level.exchanged, segment)
         if self._audit is not None:
             self._check(segment, self._audit)
-        return self._reveal(segment, confirm) if segment.reveals else []
+        results = self._reveal(segment, confirm) if segment.reveals else []
+        self._history.note(segment, met=bool(segment.reveals or exchanges))
+        return results
 
     def close(self) -> None:
-        """End the session with dealer and peers."""
-        self._source.close()
+        """End the session with dealer and peers, once all of them have come to its end."""
+        try:
+            self._source.close()
+        except Disagreement:
+            if self._transport is None:
+                raise
+            raise diverged(self._transport, self._peers, self._history.trail(None), {}) from None
         if self._transport is not None:
             self._transport.close()
 
@@ -283,7 +289,7 @@ class Execution:
         if self._transport is not None and self._peers:
             frames = self._transport.exchange(kind, outgoing, lengths, segment.digest)
             if any(frame.digest != segment.digest or frame.kind is Kind.TRAIL for frame in frames.values()):
-                raise diverged(self._transport, self._peers, segment, frames, self._recent)
+                raise diverged(self._transport, self._peers, self._history.trail(segment), frames)
         return {peer: memoryview(frame.payload) for peer, frame in frames.items()}
 
     def _confirm(self, segment: Segment) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mpc import frame
-from mpc.errors import IntegrityError, printable
+from mpc.errors import AvailabilityError, IntegrityError, printable
 from mpc.frame import Kind
 from mpc.prg import SEED_BYTES, fresh
 from mpc.transport import Transport
@@ -64,7 +64,7 @@ def handshake(
         between = me != dealer and peer != dealer
         hello = Hello(nonce, secrets[peer], dict(facts), salt if between else b"")
         transport.send(peer, Kind.HELLO, [frame.encode(hello)])
-    hellos = {peer: frame.decode(transport.receive(peer, Kind.HELLO).payload, Hello, peer) for peer in transport.peers}
+    hellos = {peer: _hear(transport, peer) for peer in transport.peers}
     manifest = _manifest(me, parties, dealer, facts, hellos)
     accept(manifest)
     nonces = {me: nonce} | {peer: hello.nonce for peer, hello in hellos.items()}
@@ -77,6 +77,15 @@ def handshake(
         return Agreed(session, b"", {party: hellos[party].secret for party in parties}, manifest)
     pairs = {p: hashlib.sha256(b"".join(sorted((secrets[p], hellos[p].secret)))).digest() for p in parties if p != me}
     return Agreed(session, seed, pairs, manifest)
+
+
+def _hear(transport: Transport, peer: str) -> Hello:
+    try:
+        return frame.decode(transport.receive(peer, Kind.HELLO).payload, Hello, peer)
+    except AvailabilityError as error:
+        if not error.told:
+            error.do += "; a link between others may be missing: mpc doctor, run at everybody, says which"
+        raise
 
 
 def _manifest(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from mpc.errors import IntegrityError, MpcError, printable
 from mpc.frame import NO_DIGEST, Kind
-from mpc.schedule import Segment
+from mpc.schedule import Listed, Segment
+from mpc.sharing.node import Params
 from mpc.transport import Buffer, Received, Transport
 
 STEPS = 16_000  # operations a trail holds at most; a segment of more is compared from its start
@@ -19,34 +19,73 @@ AHEAD = 16  # frames that a peer can have sent before it noticed, and more: it i
 
 Step = tuple[bytes, str, str]  # digest of one operation, its kind, its script line
 Trail = list[Step]
+Written = tuple[tuple[object, ...], str, str]  # the same before it is digested
 
 
-def trail(segment: Segment) -> Trail:
-    """The segment's operations and reveals, each as a short digest, what it is and where it was written.
+class History:
+    """What this party has recorded since an exchange last showed all parties in step: a difference must lie in there.
 
-    Trails are exchanged, so that they leave out constants and every other number of the script: what a site wrote there by
-    mistake could be found from its digest by trying, even though the session ends.
+    Trails are made of it once there is one, and exchanged. They leave out constants and every other number of the script: what a
+    site wrote there by mistake could be found from its digest by trying, even though the session ends.
     """
-    steps: list[tuple[tuple[object, ...], str, str]] = [
-        ((op, index, args, shape, bits, line), op, line) for op, index, args, _, shape, bits, line in segment.steps
-    ]
+
+    def __init__(self) -> None:
+        self._steps: list[Written] = []
+        self._line = ""  # where the last segment ended
+
+    def note(self, segment: Segment, met: bool) -> None:
+        """A segment has run; `met` says whether the parties exchanged something in it, so that it was the same at all of them."""
+        if met:
+            self._steps.clear()
+        elif len(self._steps) < STEPS:
+            self._steps += _written(segment)
+        self._line = _end(segment)
+
+    def trail(self, segment: Segment | None) -> Trail:
+        """These operations and reveals and those of the segment at work: of each a short digest, what it is, where it was written.
+
+        Without a segment the script has ended. Parts are whole, so that of two trails without a difference one may be longer.
+        """
+        last = _written(segment) if segment else [(("over",), "the end of the script", self._line)]
+        return [
+            (hashlib.blake2b(msgspec.msgpack.encode(what), digest_size=8).digest(), op, line)
+            for what, op, line in [*self._steps, *last][:STEPS]
+        ]
+
+
+def _written(segment: Segment) -> list[Written]:
+    steps: list[Written] = [(_structure(step), step[0], step[-1]) for step in segment.steps[:STEPS]]
     steps += [((r.label, r.receivers, r.node.index, r.line), f"reveal of {r.label!r}", r.line) for r in segment.reveals]
-    return [(hashlib.blake2b(msgspec.msgpack.encode(what), digest_size=8).digest(), op, line) for what, op, line in steps[:STEPS]]
+    return [*steps, (("end",), "the end of a part", _end(segment))]
 
 
-def diverged(
-    transport: Transport, peers: Sequence[str], segment: Segment, frames: Mapping[str, Received], before: Iterable[Step]
-) -> MpcError:
+def _end(segment: Segment) -> str:
+    if segment.reveals:
+        return segment.reveals[-1].line
+    return segment.steps[-1][-1] if segment.steps else ""
+
+
+def _structure(step: Listed) -> tuple[object, ...]:
+    op, index, args, params, shape, bits, line = step
+    return op, index, args, _names(op, params), shape, bits, line
+
+
+def _names(op: str, params: Params) -> tuple[object, ...]:
+    """Parameters that are names: of a correlation, and of parties and columns, which stand in the schema."""
+    if op == "dealt":
+        return params[2:] if params[2] == "InputMask" else params[2:3]
+    return params if op in ("input", "publish") else ()
+
+
+def diverged(transport: Transport, peers: Sequence[str], mine: Trail, frames: Mapping[str, Received]) -> MpcError:
     """The error for a session that fell out of step: trails go to all peers, so that everybody can name both source lines.
 
-    `frames` are what came in place of the awaited ones; some of them may be trails already; `before` are recent
-    steps of earlier segments.
+    `frames` are what came in place of the awaited ones; some of them may be trails already.
     """
-    mine = [*before, *trail(segment)]
     where, same = "", []
     with contextlib.suppress(MpcError):  # whoever is gone by now, the error to report is this one
         for peer in peers:
-            transport.send(peer, Kind.TRAIL, [msgspec.msgpack.encode(mine)], segment.digest)
+            transport.send(peer, Kind.TRAIL, [msgspec.msgpack.encode(mine)], NO_DIGEST)
         for peer in peers:
             theirs = _theirs(transport, peer, frames.get(peer))
             if theirs is not None and not (found := difference(transport.name, mine, peer, theirs)):
@@ -75,15 +114,15 @@ def _theirs(transport: Transport, peer: str, early: Received | None) -> Trail | 
 
 
 def difference(me: str, mine: Trail, peer: str, theirs: Trail) -> str:
-    """Where two trails part, at both parties."""
-    for a, b in zip_longest(mine, theirs):
-        if a is None or b is None or a[0] != b[0]:
+    """Where two trails part, at both parties; nothing where one only goes on longer, because its party has come further."""
+    for a, b in zip(mine, theirs, strict=False):
+        if a[0] != b[0]:
             return f"{me}: {_place(a)}; {peer}: {_place(b)}"
     return ""
 
 
-def _place(step: Step | None) -> str:
-    return "nothing more in this part" if step is None else f"{printable(step[1])} at {printable(step[2])}"
+def _place(step: Step) -> str:
+    return f"{printable(step[1])} at {printable(step[2])}"
 
 
 def _lines(steps: Trail) -> str:

@@ -42,7 +42,7 @@ class Counting:
         """Count a segment."""
         levels = schedule.levels(segment)
         self.cost.add(schedule.cost(segment, levels, self._parties))
-        orders = schedule.orders(levels)
+        orders = schedule.orders(levels, segment)
         self.orders.append(schedule.follow(self.orders[-1] if self.orders else b"", orders))
         draws = [draw for level in levels for draw in level.draws]
         if self._asked is not None:

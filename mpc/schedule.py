@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mpc.sharing.node import EXCHANGED, Node, Params, Shape
-from mpc.sources.descriptor import Draw, encode
+from mpc.sources.descriptor import Draw, batch
 
 DIGEST_BYTES = 16
 
@@ -116,9 +116,20 @@ def release(node: Node) -> None:
         node.args = ()
 
 
-def orders(plan: Sequence[Level]) -> bytes:
-    """What the dealer is asked for in a segment, encoded, in the order in which it is needed."""
-    return encode([draw.order for level in plan for draw in level.draws])
+def orders(plan: Sequence[Level], segment: Segment) -> bytes:
+    """What the dealer is asked for in a segment, encoded, in the order in which it is needed, and where the parties meet meanwhile.
+
+    Raises UsageError, naming script lines, for more than the dealer serves in one segment.
+    """
+    draws: list[Draw] = []
+    meetings = []
+    for level in plan:
+        draws += level.draws
+        if level.exchanged:
+            meetings.append(len(draws))
+    if segment.reveals:
+        meetings.append(len(draws))
+    return batch(draws, meetings)
 
 
 def follow(previous: bytes, orders: bytes) -> bytes:

@@ -14,7 +14,7 @@ from mpc.errors import AvailabilityError, UsageError
 from mpc.frame import Kind
 from mpc.roster import Roster
 from mpc.transport import gather
-from mpc.transport.gather import listen
+from mpc.transport.address import listen
 from mpc.transport.greet import CHOSEN, LINK, LOOK, TOKEN_BYTES
 from mpc.transport.tls import TlsTransport
 

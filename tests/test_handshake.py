@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,14 @@ import pytest
 from harness import NAMES, wire
 
 from mpc import frame
+from mpc.command.program import facts as facts_of
+from mpc.command.program import loaded, planned
 from mpc.errors import IntegrityError, printable
 from mpc.frame import Kind
 from mpc.handshake import Agreed, Hello, Ready, _compare, _session, handshake
 from mpc.local import DEALER
 from mpc.prg import SEED_BYTES
+from mpc.setting import MEMORY
 from mpc.transport import Transport
 from mpc.transport.memory import memory_transports
 
@@ -130,6 +134,20 @@ def test_facts_that_differ_are_named_with_both_values(fact: str, odd: str) -> No
         assert "something else" in str(error)
         assert FACTS[fact] in str(error)
         assert odd in str(error), "everybody learns whose it is"
+
+
+def test_one_who_runs_eagerly_among_others_who_do_not_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "fit.py").write_text("def main(s):\n    pass\n")
+    (tmp_path / "schema.toml").write_text("rows = 3\n" + "".join(f"[party.{name}]\n" for name in NAMES[:3]))
+    with loaded(tmp_path / "fit.py") as program:
+        stated = {eager: facts_of(program, planned(program, NAMES[0], memory=0 if eager else MEMORY)) for eager in (False, True)}
+    facts = {name: stated[name == "bob"] for name in NAMES[:3]} | {DEALER: {"library": stated[True]["library"]}}
+    agreed, errors = meet(facts=facts)
+    assert not agreed
+    for error in errors.values():
+        assert "The participants do not hold the same setting." in str(error)
+        assert "bob has semi_honest_z64, eager" in str(error)
+        assert "has semi_honest_z64, deferred" in str(error)
 
 
 def test_the_dealer_may_state_less() -> None:

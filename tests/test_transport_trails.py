@@ -14,9 +14,11 @@ from harness import NAMES, plain, run, secret, wire
 from mpc.conformance import signed as domain
 from mpc.errors import IntegrityError
 from mpc.frame import Kind
-from mpc.lockstep import AHEAD, Trail, difference, diverged
-from mpc.schedule import Segment
+from mpc.lockstep import AHEAD, STEPS, History, Trail, difference, diverged
+from mpc.ring import Ring
+from mpc.schedule import Segment, listed
 from mpc.session import Session
+from mpc.sharing.node import Node
 from mpc.transport import Received
 from mpc.transport.memory import memory_transports
 
@@ -85,10 +87,9 @@ def answered(*frames: tuple[Kind, bytes]) -> str:
     transports = memory_transports(NAMES[:2], deadline=0.2)
     for kind, payload in frames:
         transports["bob"].send("ada", kind, [payload], DIGEST if kind is Kind.TRAIL else b"another digest!!")
-    segment = Segment([], [], (), [], DIGEST, [])
     mine = [(b"1", "add", "fit.py:3"), (b"2", "add", "helper.py:7"), (b"3", "mul", "fit.py:1")]
     with ThreadPoolExecutor(1) as pool:
-        error = pool.submit(diverged, transports["ada"], ["bob"], segment, {}, mine).result(20)
+        error = pool.submit(diverged, transports["ada"], ["bob"], mine, {}).result(20)
     assert isinstance(error, IntegrityError)
     return error.where
 
@@ -110,5 +111,39 @@ def test_a_peer_that_never_sends_its_trail_is_not_listened_to_for_ever() -> None
 def test_a_trail_that_came_in_place_of_a_frame_is_used() -> None:
     transports = memory_transports(NAMES[:2], deadline=0.2)
     early = {"bob": Received(bytearray(msgspec.msgpack.encode([(b"9", "mul", "fit.py:9")])), DIGEST, Kind.TRAIL)}
-    error = diverged(transports["ada"], ["bob"], Segment([], [], (), [], DIGEST, []), early, [(b"1", "add", "fit.py:3")])
+    error = diverged(transports["ada"], ["bob"], [(b"1", "add", "fit.py:3")], early)
     assert error.where == "ada: add at fit.py:3; bob: mul at fit.py:9"
+
+
+def test_whoever_has_merely_come_further_does_not_differ() -> None:
+    mine: Trail = [(b"1", "add", "fit.py:3"), (b"2", "mul", "fit.py:4")]
+    assert difference("ada", mine, "bob", mine[:1]) == difference("ada", mine[:1], "bob", mine) == ""
+    assert difference("ada", mine, "bob", [mine[0], (b"9", "neg", "fit.py:7")]) == "ada: mul at fit.py:4; bob: neg at fit.py:7"
+
+
+def segment(*lines: int) -> Segment:
+    nodes = [Node("neg", (), (), Ring(64), (), True, line, f"fit.py:{line}") for line in lines]
+    return Segment(nodes, [], (), [], DIGEST, [listed(node) for node in nodes])
+
+
+def test_a_trail_begins_where_all_were_last_known_to_be_in_step() -> None:
+    history = History()
+    history.note(segment(1, 2), met=True)
+    history.note(segment(3), met=False)
+    assert [(op, line) for _, op, line in history.trail(segment(4, 5))] == [
+        ("neg", "fit.py:3"), ("the end of a part", "fit.py:3"),
+        ("neg", "fit.py:4"), ("neg", "fit.py:5"), ("the end of a part", "fit.py:5"),
+    ]  # fmt: skip
+    assert [(op, line) for _, op, line in history.trail(None)][2:] == [("the end of the script", "fit.py:3")]
+    history.note(segment(6), met=True)
+    assert [(op, line) for _, op, line in history.trail(None)] == [("the end of the script", "fit.py:6")]
+
+
+def test_a_long_stretch_without_an_exchange_keeps_its_beginning() -> None:
+    history = History()
+    for line in range(STEPS):
+        history.note(segment(line), met=False)
+    trail = history.trail(segment(STEPS))
+    assert len(trail) == STEPS
+    assert trail[0][2] == "fit.py:0"
+    assert len(history._steps) <= STEPS + 2

@@ -17,8 +17,8 @@ from mpc.doctor.talk import Facts
 from mpc.identity import fingerprint
 from mpc.roster import Participant, Roster
 from mpc.setting import MEMORY
+from mpc.transport.address import listen
 from mpc.transport.connect import key_of, refuse_key_log
-from mpc.transport.gather import listen
 
 MARKS = {State.ok: "ok", State.warn: "look", State.fail: "FAIL"}
 

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mpc.errors import IntegrityError
+from mpc.errors import IntegrityError, UsageError
 from mpc.kernel import Kernel
 from mpc.prg import Prg, Stream
 from mpc.ring import Ring, Value
 from mpc.sharing.node import Shape, restructure
 from mpc.sources.correlations import REGISTRY
-from mpc.sources.descriptor import MASK_KINDS, Expression, Order, Root, ring_of
+from mpc.sources.descriptor import MASK_KINDS
 from mpc.sources.functionality import Output
+from mpc.sources.orders import Expression, Order, Root, asked, ring_of
 
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
 ENTRY = 1 << 9  # bytes that a mask takes in memory besides its words: those of small masks are nothing beside it
@@ -112,11 +113,17 @@ class Dealer:
         """The packed corrections of one draw, in the order of its outputs."""
         try:
             yield from self._packed(order)
-        except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise IntegrityError(
                 f"An order for {order.kind} does not fit its masks.",
                 why=type(error).__name__,
                 do="run the same version of the library at every participant",
+            ) from None
+        except MemoryError:
+            raise UsageError(
+                f"The dealer has not enough memory for an order of {order.kind}.",
+                why=f"it takes {asked(order)[1] / 1e9:.1f} GB, and about as much again while it is packed",
+                do="compute on smaller batches, or give the dealer's machine more memory",
             ) from None
 
     def _packed(self, order: Order) -> Iterator[bytearray]:

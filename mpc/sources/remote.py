@@ -15,13 +15,14 @@ from mpc.errors import AvailabilityError, IntegrityError
 from mpc.frame import NO_DIGEST, Kind
 from mpc.kernel import Buffer, Kernel
 from mpc.sources.dealer import Dealer, Keystreams
-from mpc.sources.descriptor import Draw, decode
+from mpc.sources.descriptor import ORDERS_LIMIT, Draw, decode
 from mpc.transport import Transport
 
-ORDERS_LIMIT = 1 << 28
-REPEATS = 16  # orders of each party that may still be on their way when they are found to differ
+LEFT = 1 << 16  # batches that may still be on their way when they are found to differ: a party may run ahead of the dealer
 CHUNK = 1 << 16  # bytes of corrections gathered before they are sent
 FRAME = 1 << 22  # bytes of one frame of corrections at most
+ENDED = bytes(range(16))  # rides on an empty frame where all parties have ended; one without says that they differ
+DIFFERENT = "The parties do not ask the dealer for the same correlated randomness."
 
 
 class Disagreement(IntegrityError):
@@ -37,7 +38,7 @@ class DealerSource:
         self._ready = 0
 
     def prepare(self, orders: bytes) -> None:
-        """Announce orders; party 0 sends them, the others a digest that must agree. An empty batch is announced as well, so that
+        """Announce a batch; party 0 sends it, the others a digest that must agree. One without orders is announced as well, so that
         a party with nothing to ask for cannot leave the dealer waiting for it."""
         self._transport.send(self._dealer, Kind.DESCRIPTORS, [orders if self._index == 0 else b""], _digest(orders))
 
@@ -63,15 +64,18 @@ class DealerSource:
     def _receive(self) -> None:
         received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
         if not received:
-            raise Disagreement("The parties do not ask the dealer for the same correlated randomness.")
+            raise Disagreement(DIFFERENT)
         self._parts.append(memoryview(received))
         self._ready += len(received)
 
     def close(self) -> None:
-        """Tell the dealer that no more orders will come."""
+        """Tell the dealer that no more orders will come, and hear that all parties have said so. Raises Disagreement where another
+        goes on."""
         if self._ready:
             raise IntegrityError("The dealer sent more than was ordered.", where=f"from {self._dealer}")
         self._transport.send(self._dealer, Kind.DESCRIPTORS, [b""], NO_DIGEST)
+        if self._transport.receive(self._dealer, Kind.CORRECTIONS, length=0).digest != ENDED:
+            raise Disagreement(DIFFERENT)
 
 
 def take(parts: deque[memoryview], count: int) -> list[memoryview]:
@@ -99,7 +103,8 @@ def serve(
 ) -> int:
     """Answer orders until the parties say there are no more; the number of bytes dealt. `begun` is told the number of each batch.
 
-    Every batch must reach the dealer with the same digest from every party before anything of it is served.
+    Every batch must reach the dealer with the same digest from every party before anything of it is served. Where one differs, all
+    parties are told at once, whatever they wait for; an order too large to serve is refused before anything is made for it.
     """
     dealer = Dealer(keystreams, kernel)
     dealt = 0
@@ -110,24 +115,26 @@ def serve(
         expected = NO_DIGEST if ended else _digest(orders.payload)
         differing = [party for party, digest in {parties[0]: orders.digest, **votes}.items() if digest != expected]
         if differing:
-            _disagreed(transport, parties, differing)
+            _disagreed(transport, parties, differing, batch)
         if ended:
             break
         begun(batch)
         dealt += _deal(transport, parties, dealer, orders.payload)
+    for party in parties:
+        transport.send(party, Kind.CORRECTIONS, [b""], ENDED)
     return dealt
 
 
-def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[str]) -> NoReturn:
+def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[str], batch: int) -> NoReturn:
     """Tell the parties, who can find the line, and end with what they find."""
     for party in parties:
         transport.send(party, Kind.CORRECTIONS, [b""])
     with contextlib.suppress(AvailabilityError):
-        for party in parties * REPEATS:
+        for party in itertools.islice(itertools.cycle(parties), LEFT):
             transport.receive(party, Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
     raise IntegrityError(
-        "The parties do not ask the dealer for the same correlated randomness.",
-        where=f"{', '.join(differing)} differs from {parties[0]}",
+        DIFFERENT,
+        where=f"batch {batch} of orders: that of {', '.join(differing)} is another than that of {parties[0]}",
         why="their programs fell out of step",
         do="run the same script, schema and library version at every party",
     )
@@ -137,7 +144,7 @@ def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payloa
     waiting: dict[str, deque[memoryview]] = {party: deque() for party in parties}
     sizes = dict.fromkeys(parties, 0)
     dealt = 0
-    for order in decode(payload):
+    for order in decode(payload, parties[0]):
         index = dealer.corrected(order)
         if index >= len(parties):
             raise IntegrityError("An order names a party that is not in the session.")

@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ
@@ -16,11 +17,14 @@ from time import monotonic
 from mpc.errors import AvailabilityError, IntegrityError, UsageError
 from mpc.identity import check_key, check_key_file, date_problem, fingerprint, fingerprint_der
 from mpc.roster import Participant, Roster
-from mpc.transport.gather import Gathering, listen
+from mpc.transport.address import listen
+from mpc.transport.gather import Gathering
 from mpc.transport.greet import LINK, WrongPeer
+from mpc.transport.leaving import has_ended, keep_alive, last_words
 from mpc.transport.pending import Attempt
 from mpc.transport.tls import TlsTransport, patience_for
 
+LOOK_AGAIN = 0.25  # seconds between two looks at links on which something lies unread
 REFUSALS = (
     "ALERT_BAD_CERTIFICATE",
     "ALERT_CERTIFICATE",
@@ -46,20 +50,23 @@ def connect(
 
     Whoever has an address in the roster listens on it, or on `at`, host:port, or on `listener`, a bound socket that is taken over
     and closed; and is dialled by all others. `wait` is how long, in seconds, to wait for all; `deadline` is how long a connected
-    peer may be silent, `patience` how long it may be alive without getting to where it is awaited, 20 times the deadline by
-    default. `warn` gets one line for each refused connection; standard error by default.
+    peer may be silent, or be gone again before all are there; `patience` how long it may be alive without getting to where it is
+    awaited, 20 times the deadline by default. `warn` gets one line for each refused connection; standard error by default.
 
-    Raises UsageError for what is wrong here (key, own certificate, address in use), IntegrityError where the certificate of a
+    Raises UsageError for what is wrong here (key, certificate, address, times), IntegrityError where the certificate of a
     roster entry is not valid now, a dialled participant has not the certificate of its entry, or refuses mine, AvailabilityError
-    naming who is missing after `wait` seconds.
+    naming who is missing after `wait` seconds, or who has come, left, and not come back within `deadline` seconds; the others are
+    told so.
     """
     try:
         refuse_key_log(name)
         me, patience = roster.get(name), patience_for(name, deadline, patience)
+        if not 0 < wait < float("inf"):
+            raise UsageError("A wait must be a positive number of seconds.", where=name, why=f"{wait:g} s was asked for")
         proof = key_of(me, key)
         check_dates(roster, name)
         listener = listener or listen(me, at)
-        setup = _Setup(roster, me, proof, listener, wait, warn or to_stderr)
+        setup = _Setup(roster, me, proof, listener, wait, deadline, warn or to_stderr)
     except BaseException:
         if listener is not None:
             listener.close()
@@ -68,6 +75,11 @@ def connect(
     try:
         links = setup.run()
         return TlsTransport(name, {peer: links[peer] for peer in roster.names if peer != name}, deadline, patience)
+    except AvailabilityError as error:
+        setup.close()
+        with suppress(OSError):  # the system has nothing left to tell them by
+            TlsTransport(name, setup.links, deadline, patience).abort(error)
+        raise
     except BaseException:
         links = {}
         raise
@@ -112,42 +124,73 @@ def check_dates(roster: Roster, name: str) -> None:
 
 
 class _Setup(Gathering):
-    """The connections of a session: complete once there is a link to everybody; whoever is not who it should be ends it."""
+    """The connections of a session: complete once there is a link to everybody; whoever is not who it should be ends it.
+
+    Who has not come yet is waited for as long as was asked for. Who has come and left may have been started again by somebody who
+    has found a mistake, or be dead: it is given one deadline.
+    """
 
     mark = LINK
     marks = (LINK,)
 
     def __init__(
-        self, roster: Roster, me: Participant, key: bytes, listener: socket.socket | None, wait: float, tell: Callable[[str], None]
-    ) -> None:
-        self._wait = wait
-        self._links: dict[str, ssl.SSLSocket] = {}
-        self._seen: set[str] = set()
+        self, roster: Roster, me: Participant, key: bytes, listener: socket.socket | None, wait: float, deadline: float,
+        tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._wait, self._deadline = wait, deadline
+        self.links: dict[str, ssl.SSLSocket] = {}
+        self._unread: set[str] = set()  # those among them who have begun the session, so that something lies there
+        self._left: dict[str, tuple[float, str]] = {}  # who has come and left, since when it is gone, and what it said
         super().__init__(roster, me, key, listener, tell)
 
     def run(self) -> dict[str, ssl.SSLSocket]:
         """A link to every other participant; raises AvailabilityError naming who is missing when the time is up."""
         until = monotonic() + self._wait
-        while missing := [peer for peer in self._roster.names if peer != self._me.name and peer not in self._links]:
-            if monotonic() >= until:
+        while missing := self._look():
+            now = monotonic()
+            if gone := [peer for peer, (since, _) in self._left.items() if now >= since + self._deadline]:
+                raise self._departed(gone, missing)
+            if now >= until:
                 raise self._missing(missing)
-            self._turn(until)
-        return self._links
+            ends = [since + self._deadline for since, _ in self._left.values()]
+            self._turn(min([until, *ends, *([now + LOOK_AGAIN] if self._unread else [])]))
+        return self.links
 
     def end(self, keep_links: bool) -> None:
         """Close everything, or everything but the links."""
         if not keep_links:
-            for sock in self._links.values():
+            for sock in self.links.values():
                 sock.close()
         self.close()
 
+    def _look(self) -> list[str]:
+        """Who is missing now, also of those whose links have something unread before their end."""
+        for peer in [peer for peer in self._unread if has_ended(self.links[peer])]:
+            self._leave(peer)
+        return [peer for peer in self._roster.names if peer != self._me.name and peer not in self.links]
+
     def _wanted(self, peer: str) -> bool:
-        return peer not in self._links
+        return peer not in self.links
+
+    def _departed(self, gone: list[str], missing: list[str]) -> AvailabilityError:
+        names, never = ", ".join(gone), [peer for peer in missing if peer not in self._left]
+        reasons = [self._departure(peer) for peer in gone] + [f"nobody came back within {self._deadline:g} s"]
+        return AvailabilityError(
+            f"{names} connected and left before everybody was there.",
+            where=f"{self._me.name}, waiting for {', '.join(missing)}",
+            why="; ".join(reasons + [self._absence(peer) for peer in never]),
+            do=f"ask {names} what happened, then start again at everybody",
+            peer=gone[0],
+        )
+
+    def _departure(self, peer: str) -> str:
+        said = self._left[peer][1]
+        return f"{peer} connected and left again" + (f", saying: {said}" if said else "")
 
     def _missing(self, missing: list[str]) -> AvailabilityError:
-        never = [peer for peer in missing if peer not in self._seen]
+        never = [peer for peer in missing if peer not in self._left]
         reasons = [self._absence(peer) for peer in never]
-        reasons += [f"{peer} connected and left again" for peer in missing if peer in self._seen]
+        reasons += [self._departure(peer) for peer in missing if peer in self._left]
         return AvailabilityError(
             f"Missing after {self._wait:g} s: {', '.join(never or missing)}.",
             where=self._me.name,
@@ -162,32 +205,33 @@ class _Setup(Gathering):
         return ", and ".join(filter(None, (dialled, came)))
 
     def _established(self, attempt: Attempt, peer: str, sock: ssl.SSLSocket) -> None:
-        if old := self._links.pop(peer, None):
-            self._let_go(old)  # whoever chooses takes another only where the old one has ended, or its peer has started again
-        self._links[peer] = sock
-        self._seen.add(peer)
+        if peer in self.links:
+            self._let_go(peer)  # whoever chooses takes another only where the old one has ended, or its peer has started again
+        self.links[peer] = sock
+        self._left.pop(peer, None)
         self._drop_spares(peer)
-        self._selector.register(sock, EVENT_READ, partial(self._peek, peer, sock))
+        keep_alive(sock, self._deadline)
+        self._selector.register(sock, EVENT_READ, partial(self._stirred, peer, sock))
 
-    def _peek(self, peer: str, sock: ssl.SSLSocket) -> None:
-        """While others are still missing, notice a peer that has left again; its first frames stay unread."""
-        if self._links.get(peer) is not sock:
+    def _stirred(self, peer: str, sock: ssl.SSLSocket) -> None:
+        """Something has come, which the session will read, or the link has ended."""
+        if self.links.get(peer) is not sock:
             return
-        try:
-            left = not socket.socket.recv(sock, 1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            left = True
-        if left:
-            del self._links[peer]
-            self._let_go(sock)
-            self._lost(peer)
-            self._later(peer, "")
+        if has_ended(sock):
+            self._leave(peer)
         else:
-            self._selector.unregister(sock)
+            self._selector.unregister(sock)  # it stays readable, and would wake us all the time
+            self._unread.add(peer)
 
-    def _let_go(self, sock: ssl.SSLSocket) -> None:
+    def _leave(self, peer: str) -> None:
+        self._left[peer] = monotonic(), last_words(peer, self.links[peer])
+        self._let_go(peer)
+        self._lost(peer)
+        self._later(peer, "")
+
+    def _let_go(self, peer: str) -> None:
+        sock = self.links.pop(peer)
+        self._unread.discard(peer)
         if sock in self._selector.get_map():
             self._selector.unregister(sock)
         sock.close()

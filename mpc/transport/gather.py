@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Generator
@@ -11,20 +10,24 @@ from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
-from mpc.errors import UsageError
 from mpc.prg import fresh
 from mpc.roster import Participant, Roster
+from mpc.transport.address import Found, Lookup
 from mpc.transport.greet import CHOSEN, TOKEN_BYTES, WrongPeer, accept, answer, context, dial, propose, read, step
 from mpc.transport.pending import SAFE_SECONDS, Attempt, Dialling, rivals, source_of
 
 TURN = 64  # connections accepted before those that are pending get their turn
+LONGEST_TURN = 3600.0  # seconds: systems do not wait for any number of them
 WARNING_LIMIT = 50
 LAST_RETRY = 1.0  # seconds between two attempts to dial, at most
+LOOKUP_SECONDS = 10.0  # for a name to be resolved before its peer counts as not reached; what comes later is still used
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # what accepting fails with where nothing is left
+REST = 0.1  # seconds without accepting anybody then, for the listener would wake us all the time
 HEAD_START = 0.1  # seconds for which the one who would choose between two crossing connections lets the other dial alone
 
 
 class Gathering:
-    """One loop over all connections: no threads, no blocking, so that a slow or silent stranger holds up nobody.
+    """One loop over all connections, without blocking, so that a slow or silent stranger or resolver holds up nobody.
 
     Either of two participants may dial the other. Where both succeed, the one whose certificate's bytes come first chooses, and
     tells so on the connection that it takes; the other has a link only once it is told. So both always take the same one. The one
@@ -54,6 +57,7 @@ class Gathering:
         if trusted := [one.certificate for one in roster.participants if one.name != me.name]:
             self._server = context(ssl.PROTOCOL_TLS_SERVER, me, key, trusted)
             self._client = context(ssl.PROTOCOL_TLS_CLIENT, me, key, trusted)
+        self._resting = 0.0  # until when nobody is accepted
         if listener is not None:
             listener.setblocking(False)
             self._selector.register(listener, EVENT_READ, partial(self._accept_waiting, listener))
@@ -80,17 +84,23 @@ class Gathering:
     def _turn(self, until: float) -> None:
         """Dial who is due, drop who is late, and let connections go on that can, for as long as nothing happens or `until`."""
         now = monotonic()
+        if self._listener is not None and 0 < self._resting <= now:
+            self._resting = 0.0
+            self._selector.register(self._listener, EVENT_READ, partial(self._accept_waiting, self._listener))
         self._dial_due(now)
         self._drop_late(now)
         idle = [plan.again for peer, plan in self._dialling.items() if self._is_idle(peer)]
-        wake = min([until, *idle, *(attempt.until for attempt in self._attempts)])
-        for key, _ in self._selector.select(max(0.0, wake - monotonic())):
+        wake = min([until, *idle, *([self._resting] if self._resting else []), *(attempt.until for attempt in self._attempts)])
+        for key, _ in self._selector.select(min(LONGEST_TURN, max(0.0, wake - monotonic()))):
             key.data()
 
     def close(self) -> None:
         """Close the listener and whatever has not become a link."""
         for attempt in list(self._attempts):
             self._forget(attempt)
+        for plan in self._dialling.values():
+            if plan.lookup:
+                plan.lookup.close()
         if self._listener is not None:
             self._listener.close()
         self._selector.close()
@@ -108,20 +118,34 @@ class Gathering:
         for peer, plan in self._dialling.items():
             if plan.again > now or not self._is_idle(peer):
                 continue
-            one = self._roster.get(peer)
-            attempt = Attempt(-1, iter(()), monotonic(), one.address, dialled=peer)  # type: ignore[arg-type]  # until it has begun
             plan.tries += 1
             try:
-                found = socket.getaddrinfo(*one.endpoint, type=socket.SOCK_STREAM)
-                family, kind, protocol, _, address = found[plan.tries % len(found)]
-                raw = socket.socket(family, kind, protocol)
+                plan.lookup = plan.lookup or Lookup(self._roster.get(peer).endpoint)  # one that hangs is waited for again
             except OSError as error:
-                self._failed(attempt, error)
-                continue
-            raw.setblocking(False)
-            attempt.descriptor = raw.fileno()
-            attempt.steps = dial(raw, address, self._client, partial(self._expect, attempt), partial(self._settle, attempt))
-            self._start(attempt)
+                self._failed(self._attempt(peer), error)
+            else:
+                self._start(self._attempt(peer, plan.lookup))
+
+    def _attempt(self, peer: str, lookup: Lookup | None = None) -> Attempt:
+        """An attempt to dial somebody, until it has a connection."""
+        attempt = Attempt(-1, iter(()), monotonic(), self._roster.get(peer).address, dialled=peer)  # type: ignore[arg-type]
+        if lookup is not None:
+            attempt.descriptor, attempt.steps, attempt.lookup = lookup.fileno(), lookup.steps(), lookup
+            attempt.limit = LOOKUP_SECONDS
+        return attempt
+
+    def _dial(self, peer: str, found: Found) -> None:
+        attempt = self._attempt(peer)
+        try:
+            family, kind, protocol, _, address = found[self._dialling[peer].tries % len(found)]
+            raw = socket.socket(family, kind, protocol)
+        except OSError as error:
+            self._failed(attempt, error)
+            return
+        raw.setblocking(False)
+        attempt.descriptor = raw.fileno()
+        attempt.steps = dial(raw, address, self._client, partial(self._expect, attempt), partial(self._settle, attempt))
+        self._start(attempt)
 
     def _later(self, peer: str, why: str) -> None:
         if plan := self._dialling.get(peer):
@@ -132,24 +156,40 @@ class Gathering:
         for _ in range(TURN):
             try:
                 raw, address = listener.accept()
-            except OSError:  # nobody is left, or they hung up while they queued
+            except OSError as error:  # nobody is left, or they hung up while they queued
+                if error.errno in EXHAUSTED:
+                    self._rest(listener)
                 return
             raw.setblocking(False)
-            shown, source, now = f"{address[0]}:{address[1]}", source_of(address[0]), monotonic()
-            if others := rivals(self._attempts, source):
-                # An honest handshake takes moments, a stranger who fills the places takes as long as he can: so the oldest goes.
-                # But however fast strangers come, whoever has got in keeps the time that a handshake takes.
-                oldest = others[0]
-                if now - oldest.began < SAFE_SECONDS:
-                    raw.close()
-                    self._warn(f"refused a connection from {shown}: too many are pending")
-                    continue
-                self._forget(oldest)
-                self._unchoose(oldest)
-                self._warn(f"dropped a connection from {oldest.address}: too many are pending")
-            attempt = Attempt(raw.fileno(), iter(()), now, shown, source)  # type: ignore[arg-type]  # until it has begun
+            shown, source = f"{address[0]}:{address[1]}", source_of(address[0])
+            if (others := rivals(self._attempts, source)) and not self._drop_oldest(others):
+                raw.close()
+                self._warn(f"refused a connection from {shown}: too many are pending")
+                continue
+            attempt = Attempt(raw.fileno(), iter(()), monotonic(), shown, source)  # type: ignore[arg-type]  # until it has begun
             attempt.steps = accept(raw, self._server, partial(self._recognise, attempt), partial(self._settle, attempt))
             self._start(attempt)
+
+    def _drop_oldest(self, attempts: list[Attempt]) -> bool:
+        """Make room for another; False where all are too young for that.
+
+        An honest handshake takes moments, a stranger who fills the places takes as long as he can: so the oldest goes. But however
+        fast strangers come, whoever has got in keeps the time that a handshake takes.
+        """
+        oldest = attempts[0]
+        if monotonic() - oldest.began < SAFE_SECONDS:
+            return False
+        self._forget(oldest)
+        self._unchoose(oldest)
+        self._warn(f"dropped a connection from {oldest.address}: too many are pending")
+        return True
+
+    def _rest(self, listener: socket.socket) -> None:
+        """The system has nothing left for another connection, which goes on waiting at the listener."""
+        self._selector.unregister(listener)
+        self._resting = monotonic() + REST
+        if accepted := [attempt for attempt in self._attempts if not attempt.dialled]:
+            self._drop_oldest(accepted)
 
     def _start(self, attempt: Attempt) -> None:
         self._attempts[attempt] = None
@@ -162,7 +202,10 @@ class Gathering:
             events = next(attempt.steps)
         except StopIteration as done:
             self._forget(attempt)
-            self._established(attempt, *done.value)
+            if not attempt.lookup:
+                self._established(attempt, *done.value)
+            elif self._wanted(attempt.dialled):
+                self._dial(attempt.dialled, done.value)
         except OSError as error:
             self._forget(attempt)
             self._unchoose(attempt)
@@ -180,6 +223,9 @@ class Gathering:
         if attempt.watched:
             self._selector.unregister(attempt.descriptor)
         attempt.steps.close()  # closes the socket unless it has become a link
+        if attempt.lookup and attempt.lookup.done:
+            attempt.lookup.close()
+            self._dialling[attempt.dialled].lookup = None
 
     def _drop_late(self, now: float) -> None:
         for attempt in [attempt for attempt in self._attempts if attempt.until <= now]:
@@ -188,7 +234,7 @@ class Gathering:
             if attempt.peer:
                 self._tokens[attempt.peer] = fresh()[:TOKEN_BYTES]  # I waited for a word that was lost, and the peer may rely on it
             if not attempt.spare:
-                self._failed(attempt, TimeoutError(errno.ETIMEDOUT, f"no handshake within {attempt.limit:g} s"))
+                self._failed(attempt, attempt.overdue)
 
     # Who it is, and which of two connections it shall be
 
@@ -248,45 +294,3 @@ class Gathering:
         """A link to the peer has ended, as far as I can see."""
         self._tokens[peer] = fresh()[:TOKEN_BYTES]
         self._chosen.pop(peer, None)
-
-
-def listen(me: Participant, at: str = "") -> socket.socket | None:
-    """A socket that listens on my roster address, or on `at`, host:port; none for a participant that cannot be dialled.
-
-    A host given as a number is listened on exactly, a name on every address of this machine: names of one's own often mean the
-    loopback address, or that of a gateway. Raises UsageError where it cannot be.
-    """
-    if not me.listens:
-        return None
-    host, port = Participant(me.name, me.role, at, me.certificate).endpoint if at else me.endpoint
-    try:
-        if host.lower() == "localhost" or _is_number(host):
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=128)
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, backlog=128, dualstack_ipv6=True)
-        return socket.create_server(("", port), backlog=128)
-    except OSError as error:
-        raise UsageError(
-            "Cannot listen on my roster address.",
-            where=f"{me.name}, {at or me.address}",
-            why=str(error.strerror),
-            do=_remedy(error.errno, port),
-        ) from None
-
-
-def _is_number(host: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
-
-
-def _remedy(code: int | None, port: int) -> str:
-    if code == errno.EADDRNOTAVAIL:
-        return (
-            f"if a gateway forwards the address to this machine, add --listen 0.0.0.0:{port}; else correct it in everyone's roster"
-        )
-    if code == errno.EACCES:
-        return "use a port from 1024 on, in everyone's roster; forward a lower one to it if it must be lower"
-    return "stop the other program that uses the port, or correct the address in everyone's roster"

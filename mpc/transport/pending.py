@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from mpc.transport.greet import Steps
+from mpc.transport.address import Lookup
 
 HANDSHAKE_SECONDS = 10.0
 PENDING_LIMIT = 256
@@ -21,7 +24,7 @@ class Attempt:
     """One connection on its way to becoming a link, known to the selector by its descriptor, which survives the wrapping."""
 
     descriptor: int
-    steps: Steps
+    steps: Generator[int, None, Any]
     began: float
     address: str
     source: str = ""  # whose share of the places it takes; empty where I dialled
@@ -30,11 +33,19 @@ class Attempt:
     peer: str = ""  # who it is, once the certificate has told
     spare: bool = False  # it is proven, and another connection to the same peer has been chosen
     limit: float = HANDSHAKE_SECONDS
+    lookup: Lookup | None = None  # whose end is waited for, before there is a connection
 
     @property
     def until(self) -> float:
         """When it has taken too long."""
         return self.began + self.limit
+
+    @property
+    def overdue(self) -> OSError:
+        """What is said of it then."""
+        if self.lookup:
+            return socket.gaierror(socket.EAI_AGAIN, f"its name was not resolved within {self.limit:g} s")
+        return TimeoutError(errno.ETIMEDOUT, f"no handshake within {self.limit:g} s")
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +56,7 @@ class Dialling:
     pause: float = FIRST_RETRY
     tries: int = 0
     why: str = "never answered"
+    lookup: Lookup | None = None  # of its name, for as long as that takes
 
 
 def source_of(host: str) -> str:
