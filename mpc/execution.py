@@ -29,6 +29,7 @@ from mpc.sources.descriptor import Draw
 from mpc.sources.remote import Disagreement
 from mpc.transport import Buffer, Received, Transport
 
+FAILURES = (MemoryError, ArithmeticError, ValueError, TypeError)  # of a local operation
 Parts = list[Buffer | None]  # what a party sends for each of several values, if it sends anything
 Announced = Sequence[tuple[str, tuple[str, ...]]]  # label and receivers of what a segment will reveal
 
@@ -152,16 +153,8 @@ class Execution:
         """Work on an operation long after the script's line that made it: an error says which that was."""
         try:
             self._local.value(node)
-        except (MemoryError, ArithmeticError, ValueError, TypeError) as error:
-            short = isinstance(error, MemoryError)
-            raise (AvailabilityError if short else MpcError)(
-                f"An operation ({node.op}) could not be computed.",
-                where=f"{self._name}, {node.line}, shape {node.shape}",
-                why="there is not enough memory" if short else f"{type(error).__name__} in the library",
-                do="work on fewer rows at a time, lower --memory, or use a larger machine"
-                if short
-                else "report it with the script",
-            ) from error
+        except FAILURES as error:
+            raise unworkable(self._name, node, error) from error
 
     def _round(self) -> None:
         self._rounds += 1
@@ -219,7 +212,13 @@ class Execution:
             absorbed.result()
 
     def _form(self, batch: list[Piece]) -> Parts:
-        return [self._opener.form(piece) for piece in batch]
+        parts: Parts = []
+        for piece in batch:
+            try:
+                parts.append(self._opener.form(piece))
+            except FAILURES as error:
+                raise unworkable(self._name, piece.node, error) from error
+        return parts
 
     def _send(self, batch: list[Piece], mine: Parts, segment: Segment) -> tuple[Parts, dict[str, memoryview]]:
         lengths = {peer: sum(piece.bytes for piece in batch if piece.comes_from(peer)) for peer in self._peers}
@@ -236,7 +235,10 @@ class Execution:
                 if piece.comes_from(peer):
                     others.append(payload[at[peer] : at[peer] + piece.bytes])
                     at[peer] += piece.bytes
-            self._opener.absorb(piece, part, others)
+            try:
+                self._opener.absorb(piece, part, others)
+            except FAILURES as error:
+                raise unworkable(self._name, piece.node, error) from error
             if piece.stop == piece.node.size:
                 self._note(piece.node)
 
@@ -305,6 +307,17 @@ class Execution:
                 why="a party sent different words to different peers, or its memory is faulty",
                 do="find the faulty site before running again; nothing was revealed",
             )
+
+
+def unworkable(name: str, node: Node, error: Exception) -> MpcError:
+    """The error for an operation that could not be done, with the line that made it; no word of the cause, which may hold data."""
+    short = isinstance(error, MemoryError)
+    return (AvailabilityError if short else MpcError)(
+        f"An operation ({node.op}) could not be computed.",
+        where=f"{name}, {node.line}, shape {node.shape}",
+        why="there is not enough memory" if short else f"{type(error).__name__} in the library",
+        do="work on fewer rows at a time, lower --memory, or use a larger machine" if short else "report it with the script",
+    )
 
 
 class Probe:

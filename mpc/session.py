@@ -348,6 +348,10 @@ class Session:
             return self._engine.run(segment)
         except MpcError as error:
             raise self.failed(error) from None
+        except BaseException as error:  # half of the segment may be done, and what the dealer sent for the rest lies unread
+            what = f"The session ended in the middle of its work, by {type(error).__name__}."
+            self.failed(MpcError(what, where=self.name, do="let the script catch nothing that it did not expect, and start again"))
+            raise
 
     def _known(self, name: str) -> None:
         if name not in self.parties:

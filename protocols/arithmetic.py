@@ -12,6 +12,8 @@ from mpc.sharing.share import Public, Share, masked_product, quotient, quotient_
 from mpc.sources.correlations import Truncation
 from mpc.sources.products import MatrixProduct, Product, QuotientPair, QuotientProduct
 
+SPREAD = 2  # results per element up to which a truncated operand is not opened: each result costs dealt bits, an opening 64
+
 
 def size(*shapes: Shape) -> int:
     """Number of elements of arrays of these shapes together."""
@@ -39,7 +41,7 @@ def mul(s: Session, x: Share, y: Share) -> Share:
     An operand that was just truncated is public but for its truncated mask, and is not opened: `times_quotient`.
     """
     for one, other in ((x, y), (y, x)):
-        if known := unopened_quotient(s, one):
+        if (known := unopened_quotient(s, one)) and size(broadcast(x.shape, y.shape)) <= SPREAD * size(one.shape):
             return times_quotient(s, one, other, *known)
     (X, a), (Y, b) = s.mask(x), s.mask(y)
     return masked_product("mul", X, a, Y, b, *s.draw(Product(a, b)))

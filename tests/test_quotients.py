@@ -59,9 +59,23 @@ def test_quotients_broadcast(shapes: tuple[tuple[int, ...], ...], g: int | None)
     """Either operand may be repeated."""
     rng = np.random.default_rng(3)
     x, y = (rng.integers(-(2**50), 2**50, size=shape) for shape in shapes)
-    a, b, product, squared = both(np.asarray(x), np.asarray(y), 20, g).results[NAMES[0]]
-    assert np.array_equal(product, a * b)
-    assert np.array_equal(squared, a * a)
+    for f in (20, 60):
+        a, b, product, squared = both(np.asarray(x), np.asarray(y), f, g).results[NAMES[0]]
+        assert np.array_equal(product, a * b)
+        assert np.array_equal(squared, a * a)
+
+
+def test_what_is_repeated_over_many_results_is_opened() -> None:
+    """A dealt term for every result would cost more than the opening of one element."""
+
+    def main(s: Session) -> Any:
+        t = truncate(s, plain(born_masked(s, "x", (1,))), 20)
+        return s.reveal(mul(s, t, born_masked(s, "y", (100,), 1)), mul(s, t, born_masked(s, "y", (100,), 1)), label="products")
+
+    outcome = run(main, 2, {"x": np.array([7 << 20]), "y": np.arange(100)})
+    assert np.all(np.abs(outcome.results[NAMES[0]][0].astype(np.int64) - 7 * np.arange(100)) <= np.arange(100))
+    assert outcome.cost.draws["Product"] == 2
+    assert "QuotientProduct" not in outcome.cost.draws
 
 
 def test_a_chain_of_products_takes_one_round_a_link() -> None:

@@ -13,6 +13,7 @@ from harness import NAMES, Seen, encoder, run
 from mpc import opening
 from mpc.errors import AvailabilityError, MpcError
 from mpc.frame import Kind
+from mpc.opening import Opener, Piece
 from mpc.prg import BLOCK
 from mpc.ring import BIT, Z64, Ring
 from mpc.session import Session
@@ -121,6 +122,34 @@ def test_an_error_in_deferred_work_names_the_line_that_made_the_operation(error:
     assert f"test_segments.py:{line}" in caught.value.where
     assert "7.25" not in str(caught.value)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("error", [MemoryError, KeyError])
+def test_an_error_in_the_middle_of_an_exchange_ends_the_session_whatever_the_script_catches(n: int, error: type[Exception]) -> None:
+    """One party would go on in step with the others, but with a stream of corrections of which it has left some unread."""
+    armed, got = [True], []
+
+    def absorb(self: Opener, piece: Piece, *rest: Any) -> None:
+        if piece.node.op == "open" and piece.stop == piece.node.size == LONG and self._local.first and armed:
+            armed.clear()
+            raise error
+        real(self, piece, *rest)
+
+    def main(s: Session) -> Any:
+        x = born(s, "x", LONG)
+        try:
+            mul(s, mul(s, x.scale(3), x.scale(3)), x)
+            s.flush()
+        except (MpcError, MemoryError, KeyError):
+            pass
+        got.append(s.reveal(mul(s, born(s, "y", 3), born(s, "y", 3)), label="square"))
+
+    real = Opener.absorb
+    told = r"could not be computed|in the middle of its work"
+    with mock.patch.object(Opener, "absorb", absorb), pytest.raises(MpcError, match=told):
+        run(main, n, {"x": np.arange(LONG), "y": np.arange(3)}, deadline=5)
+    assert not got
 
 
 def failing(real: Any, error: type[Exception]) -> Any:

@@ -14,7 +14,7 @@ from mpc.command.records import default_folder
 from mpc.command.results import check_folder
 from mpc.errors import UsageError
 from mpc.roster import Roster
-from mpc.store.ledger import Burnt, Issued, Ledger, Memory
+from mpc.store.ledger import BURNT, Burnt, Issued, Ledger, Memory
 from mpc.store.opening import Store
 from mpc.transport.connect import key_of
 
@@ -125,7 +125,7 @@ def listing(folder: Path) -> list[tuple[str, ...]]:
     for place in (folder / FOLDER).glob("*/"):
         kept = Ledger(place, place.name)
         burnt: list[Burnt] = kept.burnt()
-        gone = {entry.store for entry in burnt}
+        gone = {path.name.removesuffix(BURNT) for path in place.glob(f"*{BURNT}")}  # also where no time can be read in it
         fresh: list[Issued] = [entry for entry in kept.issued() if entry.store not in gone]
         rows += [(place.name, entry.store[:SHOWN], "burnt", entry.when, entry.session[:8]) for entry in burnt]
         rows += [(place.name, entry.store[:SHOWN], "fresh", entry.when, entry.facts.get("plan", "")[:8]) for entry in fresh]

@@ -139,9 +139,10 @@ class Additive:
         x, M, y, N, product, top, other, *tops = v
         f, g = node.params
         B = _public(N, g)
-        rest = np.negative(self.kernel.truncate(False, np.broadcast_to(N, node.shape), product, other, g))
+        rest = np.asarray(np.negative(self.kernel.truncate(False, np.broadcast_to(N, node.shape), product, other, g)))
         if tops:
-            rest += (_unwrapped(M) * _unwrapped(N) * tops[0]) << np.uint64(128 - f - g)
+            both = np.asarray(np.multiply(np.multiply(_unwrapped(M), _unwrapped(N)), tops[0]))
+            rest = np.asarray(np.add(rest, np.left_shift(both, np.uint64(128 - f - g))))
         return self._times_quotient(node.shape, f, x, M, B, np.subtract(B, y) if self.first else np.negative(y), rest, top)
 
     def _select(self, node: Node, v: list[Value]) -> Value:

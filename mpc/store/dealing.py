@@ -45,8 +45,9 @@ def deal(orders: Orders, roster: Roster, facts: dict[str, str], key: bytes, fold
     store = fresh(SEED_BYTES)
     headers = _headers(orders, roster, facts, store.hex(), ledger.id)
     _check_room(folder.parent, headers)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
+    made = None
     try:
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
         with ExitStack() as stack:
             seeds = [fresh() for _ in headers]
             writers = [_Writer(stack, made, header, roster, key) for header in headers]
@@ -62,7 +63,8 @@ def deal(orders: Orders, roster: Roster, facts: dict[str, str], key: bytes, fold
     except OSError as error:
         raise UsageError("The store could not be written.", where=str(folder), why=str(error.strerror)) from None
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
     return Dealt(store.hex(), {header.party: (folder / f"{header.party}{ENDING}").stat().st_size for header in headers})
 
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -94,7 +94,9 @@ class Memory:
         except FileExistsError:
             raise self._refusal(store) from None
         except OSError as error:
-            raise _unwritable(self.folder, error) from None
+            refusal = _unwritable(self.folder, error)
+            refusal.do = f"make room there; this store may be spent at the others, so {ANOTHER}"
+            raise refusal from None
 
     def burnt(self) -> list[Burnt]:
         """Every burnt store whose file can be read; one that cannot is burnt all the same."""
@@ -123,10 +125,10 @@ class Ledger(Memory):
     def prepare(self) -> None:
         """Make the folder, and give the ledger the name under which parties remember it, if it has none."""
         super().prepare()
-        if LEDGER_ID.fullmatch(self.id):
-            return
-        name = fresh(16).hex()
         try:
+            if LEDGER_ID.fullmatch(self.id):
+                return
+            name = fresh(16).hex()
             made = self.folder / f"{IDENTITY}.{name[:8]}"
             create(made, name.encode())
             made.replace(self.folder / IDENTITY)
@@ -192,7 +194,11 @@ class Ledger(Memory):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process counts meanwhile, where the file system has locks; where it has none, two stores may share a count."""
-        with open(self.folder / IDENTITY, "rb") as file:
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(open(self.folder / IDENTITY, "rb"))
+            except OSError as error:
+                raise _unwritable(self.folder, error) from None
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield

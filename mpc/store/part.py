@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -95,10 +96,17 @@ class Part:
             if os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno())):
                 os.unlink(self._path)
                 settle(self._path.parent)
+            if os.fstat(self._file.fileno()).st_nlink:
+                self._warn()
         except FileNotFoundError:
-            return
+            self._warn()
         except OSError as error:
             raise _stays(self._path, str(error.strerror)) from None
+
+    def _warn(self) -> None:
+        what = f"warning: the part {self._path} was moved, or has another name: a copy of it is left."
+        do = "It serves no session any more, but destroy it: whoever got my key could read from it what this session hid."
+        print(f"{what} {do}", file=sys.stderr)
 
     def read(self, count: int) -> Buffer:
         """The next `count` bytes of corrections; IntegrityError where the part has no more."""
