@@ -57,7 +57,7 @@ def gone(started: Future[TlsTransport], since: float) -> AvailabilityError:
     """The error of one who notices within two deadlines that somebody has left, and not before one has passed."""
     error = failing(started)
     assert isinstance(error, AvailabilityError), error
-    assert DEADLINE - 0.05 < monotonic() - since < 2 * DEADLINE + 0.3
+    assert DEADLINE - 0.05 < monotonic() - since < 2 * DEADLINE + 1
     return error
 
 
@@ -89,9 +89,9 @@ def test_whoever_has_come_and_left_is_waited_for_as_long_as_a_deadline(what: str
 def test_whoever_never_came_is_waited_for_as_long_as_was_asked_for() -> None:
     with world("alice", "bob") as w:
         begun = monotonic()
-        error = failing(w.start("alice", wait=4 * DEADLINE, deadline=DEADLINE))
-        assert "Missing after 2.4 s: bob." in str(error)
-        assert monotonic() - begun > 4 * DEADLINE
+        error = failing(w.start("alice", wait=2 * DEADLINE, deadline=DEADLINE / 2))
+        assert "Missing after 1.2 s: bob." in str(error)
+        assert monotonic() - begun > 2 * DEADLINE - 0.05
 
 
 def test_a_wait_is_a_number_of_seconds_and_may_be_long() -> None:
@@ -128,7 +128,7 @@ def test_all_survivors_end_and_name_who_left() -> None:
         first = gone(alice, since)
         assert first.what == "bob connected and left before everybody was there."
         second = failing(carol)
-        assert monotonic() - since < 2 * DEADLINE + 0.9
+        assert monotonic() - since < 2 * DEADLINE + 2
         assert second.what == "alice connected and left before everybody was there."
         assert f"saying: {first.what}" in second.why
 
@@ -157,7 +157,7 @@ def test_a_link_that_is_dead_without_a_word_is_noticed_once_everybody_is_there()
                     return caught.value
 
                 errors = list(w.pool.map(greet, transports))
-                assert monotonic() - since < 2 * DEADLINE + 0.5
+                assert monotonic() - since < 2 * DEADLINE + 1
         assert all(isinstance(error, AvailabilityError) and error.peer == "bob" for error in errors), errors
 
 
