@@ -177,9 +177,9 @@ def plan(
 ) -> None:
     """Show what a script costs and all that it reveals; needs the schema, but neither data nor network."""
     from mpc.command import show
-    from mpc.command.program import agreement, facts, loaded, planned
+    from mpc.command.program import agreement, facts, in_full, loaded, planned
 
-    with loaded(script, schema) as program:
+    with in_full(), loaded(script, schema) as program:
         within = _bytes(memory, eager)
         if save is None:
             made = planned(program, program.schema.parties[0], memory=within)

@@ -16,7 +16,8 @@ class MpcError(Exception):
 
     `what` says what happened in one sentence; `where` names party, operation, script line, file, column or row number; `why`
     gives the cause; `do` says what the reader can do about it. None of the four ever contains a data value. `peer` names the
-    participant that ended the session, where it was another; `told` says that this peer sent an abort message itself. `then` is
+    participant that ended the session, where it was another; `told` says that this peer sent an abort message itself. `detail` is
+    the text of a script's own exception, which may hold data: only commands that keep no record show it. `then` is
     what the family means for the job, which docs/errors.md explains by exit code.
     """
 
@@ -27,6 +28,7 @@ class MpcError(Exception):
         super().__init__(what)
         self.what, self.where, self.why, self.do, self.peer = what, where, why, do, peer
         self.told = False
+        self.detail = ""
 
     @property
     def family(self) -> str:
@@ -67,14 +69,14 @@ class IntegrityError(MpcError):
     """Parties fell out of step or a message is not what it must be. Ends the session for good and burns its randomness."""
 
     exit_code = 6
-    then = "This is final: the session's randomness is burnt. Find the cause before anybody starts again."
+    then = "Find the cause before anybody starts again. A session that had begun is over for good, and its randomness is burnt."
 
 
 class AvailabilityError(MpcError):
     """Somebody is missing, slow or gone. Nothing was revealed half; the job may be run again as a new session."""
 
     exit_code = 7
-    then = "The job may be run again, as a new session with fresh randomness."
+    then = "The job may be run again, as a new session with fresh randomness; a store that it had burnt is gone."
 
 
 class PrecisionWarning(UserWarning):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,14 @@ def test_every_exit_code_has_its_section_and_its_row() -> None:
 
 
 def test_exit_codes_are_those_of_the_page() -> None:
-    assert [exit_code(error) for error in (KeyboardInterrupt(), Terminated(), OSError())] == [130, 143, 1]
-    assert "## 130 and 143" in PAGE
+    ends = (Terminated(signal.SIGHUP), KeyboardInterrupt(), Terminated(), OSError())
+    assert [exit_code(error) for error in ends] == [129, 130, 143, 1]
+    assert "## 129, 130 and 143" in PAGE
     assert len({kind.exit_code for kind in FAMILIES.values()}) == len(FAMILIES)
 
 
 def test_an_error_says_whether_the_job_may_be_run_again() -> None:
-    assert "final" in IntegrityError.then
+    assert "over for good" in IntegrityError.then
     assert "burnt" in IntegrityError.then
     assert "may be run again" in AvailabilityError.then
     assert "correct the cause" in UsageError.then.lower()

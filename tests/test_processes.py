@@ -126,6 +126,26 @@ def in_plan(s):
 """
 
 
+LEAKING = """
+def main(s):
+    raise ValueError(f"could not read {open('clinic.csv').read()!r}")
+"""
+
+
+@pytest.mark.parametrize("where", ["main", "top"])
+def test_what_a_script_says_while_it_is_planned_is_shown_by_plan_alone(where: str, job: Job) -> None:
+    """A script can open any file, also where it has no session yet: a run keeps records and logs, and tells its parent."""
+    secret = (job.folder / "clinic.csv").read_text().splitlines()[1]
+    job.write("fit.py", LEAKING if where == "main" else LEAKING.replace("def main(s):", "def main(s): ...\nif 1:"))
+    end = job.run("run", "fit.py", "--state", "state", "--log", "log.json")
+    kept = "".join(path.read_text() for path in [*(job.folder / "state").rglob("*"), job.folder / "log.json"] if path.is_file())
+    assert end.code == 2
+    assert "ValueError" in end.err
+    assert "its text is not shown" in kept
+    assert secret not in end.err + end.out + kept
+    assert secret in job.run("plan", "fit.py").err
+
+
 def test_a_reveal_outside_the_plan_is_refused(job: Job) -> None:
     job.replace("fit.py", '    print("a line', '    in_plan(s) or s.reveal(x, label="everything")\n    print("a line')
     job.write("fit.py", (job.folder / "fit.py").read_text() + IN_PLAN)

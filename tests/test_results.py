@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import stat
@@ -355,3 +356,16 @@ def test_formats_need_a_folder_to_write_to(tmp_path: Path) -> None:
     )
     assert ended.returncode == 2
     assert "--out" in ended.stderr
+
+
+def test_a_folder_without_room_is_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    check_folder(tmp_path / "a" / "out")
+    assert not list(tmp_path.iterdir()), "the trial leaves nothing"
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError, match="cannot be written here") as caught:
+        check_folder(tmp_path / "out")
+    assert caught.value.why == "No space left on device"
+    assert not list(tmp_path.iterdir())

@@ -116,12 +116,24 @@ def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
     what, where = f"The script stopped with {type(error).__name__}.", place or script.name
     if isinstance(error, bdb.BdbQuit):
         return UsageError("The script stopped at a breakpoint.", where=where, do="breakpoints are for mpc run --debug")
-    if not data:
-        return UsageError(what, where=where, why=str(error), do="correct the script; --traceback shows the calls that led there")
     why = "its text is not shown, for it may hold data"
-    return MpcError(
-        what, where=where, why=why, do="run again with --traceback to see it, or with mpc run --debug on data of your own"
-    )
+    if data:
+        do = "run again with --traceback to see it, or with mpc run --debug on data of your own"
+        return MpcError(what, where=where, why=why, do=do)
+    refusal = UsageError(what, where=where, why=why, do="correct the script; mpc plan and --traceback show the text")
+    refusal.detail = str(error)  # a script can open any file, also while it is only planned
+    return refusal
+
+
+@contextlib.contextmanager
+def in_full() -> Iterator[None]:
+    """For a command that keeps no record and tells nobody else: errors show the text of the script's own exceptions."""
+    try:
+        yield
+    except MpcError as error:
+        if error.detail:
+            error.why, error.do = error.detail, "correct the script; --traceback shows the calls that led there"
+        raise
 
 
 def _place(error: BaseException, folder: Path) -> str:

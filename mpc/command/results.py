@@ -22,6 +22,7 @@ from mpc.session import Hidden
 
 LINES, WIDTH = 20, 100
 INDEX = "results.json"
+ROOM = 1 << 20  # bytes that must fit before a session begins: what is revealed in it must not be lost for want of a file
 EVERYTHING = "results.npz"
 NUMBERS = "numbers.csv"
 NAME = 60  # characters of a file's name, without what tells its kind or that it is not the first
@@ -60,9 +61,10 @@ class Results:
         its own in each format that is one of "csv" and "parquet", and in CSV the numbers without axes are together in numbers.csv.
         Raises UsageError, naming where the files are, if the folder cannot be put in its place.
         """
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
+        made = folder.parent
         try:
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
             self._write_all(made, formats)
             _settle(made)
             made.rename(folder)  # refused by the system where a folder with anything in it has come there meanwhile
@@ -113,6 +115,13 @@ def check_folder(folder: Path, formats: Collection[str] = ()) -> None:
     above = next(path for path in folder.absolute().parents if path.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise UsageError("Results cannot be written here.", where=str(above), do="choose another folder")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=above) as trial:
+            (Path(trial) / "room").write_bytes(bytes(ROOM))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        do = "choose another folder, or make room"
+        raise UsageError("Results cannot be written here.", where=str(above), why=why, do=do) from None
     if "parquet" in formats:
         parquet_library()
 

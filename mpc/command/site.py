@@ -17,7 +17,7 @@ from mpc.command.diary import kept
 from mpc.command.ending import terminable
 from mpc.command.entries import expiring
 from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
-from mpc.command.program import Program, agreement, facts, library, loaded, planned, roster_fact
+from mpc.command.program import Program, agreement, facts, in_full, library, loaded, planned, roster_fact
 from mpc.command.results import check_folder, shown
 from mpc.errors import ConsentError, MpcError, UsageError
 from mpc.party import check_name
@@ -152,6 +152,7 @@ def _same_participants(roster: Roster, parties: tuple[str, ...], name: str) -> N
 def _consent(prepared: Prepared, digest: str, approved: str | None) -> None:
     """Show what leaves the computation, and go on only if exactly this was agreed to."""
     show.reveals(prepared.plan)
+    print(f"Read {prepared.program.path.name} and what it imports as well: it runs with your rights, on your files.", flush=True)
     print(f"Digest of this plan, its program, schema and setting: {digest}", flush=True)
     where = f"{prepared.name}, {prepared.program.path.name}"
     if approved is not None:
@@ -190,7 +191,7 @@ def dealer(order: Order) -> None:
 
 def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, memory: int, kernel: str) -> None:
     """Run all parties in this process and print reveals and rounds."""
-    with loaded(script, schema) as program:
+    with in_full(), loaded(script, schema) as program:
         for name in data:
             program.schema.tables_of(name, where="--data")
         print(f"Debugging: {', '.join(program.schema.parties)} in this one process, nothing is protected.", flush=True)

@@ -284,6 +284,6 @@ def _wrong_peer(one: Participant, why: str) -> IntegrityError:
         f"Whoever answered is not {one.name}.",
         where=f"roster entry of {one.name}, address {one.address}, fingerprint {fingerprint(one.certificate)}",
         why=why,
-        do=f"let {one.name} read its fingerprint aloud over the phone and compare it with this roster; "
-        "mpc doctor shows which certificate was presented instead",
+        do=f"let {one.name} read its fingerprint aloud over the phone and compare it with this roster, which may be older than "
+        "its key; mpc doctor shows which certificate was presented instead",
     )
