@@ -26,7 +26,7 @@ from mpc.command.entries import create, join
 from mpc.setting import MEMORY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SCRIPTS = ("cancer/fit.py", "mlp/predict.py", "statistics/columns.py")
+SCRIPTS = ("cancer/fit.py", "mlp/score.py", "statistics/describe.py")
 DELAYS = (0.0, 0.001, 0.020)  # seconds, one way
 PATIENCE = 300.0  # seconds that one session may take
 CHUNK = 1 << 16

@@ -17,7 +17,7 @@ from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FOLDERS = ("bank_telecom", "groups", "hospitals")
+FOLDERS = ("bank_telecom", "groups", "hospitals", "mlp", "statistics")
 SCRIPT_LINES = 32
 
 
@@ -107,6 +107,32 @@ def test_groups(tmp_path: Path) -> None:
     assert (health == "poor").sum() == 3
 
 
+def test_mlp(tmp_path: Path) -> None:
+    parties, plain = run("mlp", "score.py", tmp_path / "out"), module("mlp", "plain").figures()
+    assert parties["vendor"].labels() == []
+    assert parties["clinic"].labels() == list(plain)
+    diagnosis, probability = parties["clinic"].table("malignant", ["diagnosis", "probability"]).T
+    np.testing.assert_array_equal(diagnosis, plain["malignant"][:, 0])
+    np.testing.assert_allclose(probability, plain["malignant"][:, 1], atol=2.0**-12)
+    with (EXAMPLES / "cancer" / "clinic.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))[456:]
+    assert (diagnosis == [int(row[16]) for row in rows]).sum() == 111
+    with (EXAMPLES / "mlp" / "patients.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1:] == [row[:16] for row in rows]
+
+
+def test_statistics(tmp_path: Path) -> None:
+    parties, plain = run("statistics", "describe.py", tmp_path / "out"), module("statistics", "plain").figures()
+    columns = [f"{kind} {name}" for kind in ("mean", "worst") for name in module("statistics", "describe").MEASURED]
+    for one in parties.values():
+        assert one.labels() == list(plain)
+        summary = one.table("summary", ["row", "mean", "std", "far off"])
+        np.testing.assert_allclose(summary[:, 0], plain["summary"][:, 0], rtol=1e-6)
+        np.testing.assert_allclose(summary[:, 1], plain["summary"][:, 1], rtol=1e-5)
+        np.testing.assert_array_equal(summary[:, 2], plain["summary"][:, 2])
+        np.testing.assert_allclose(one.table("correlations", ["row", *columns]), plain["correlations"], atol=1e-4)
+
+
 @pytest.mark.parametrize("example", FOLDERS)
 def test_an_example_is_complete_and_its_data_fit(example: str) -> None:
     folder = EXAMPLES / example
@@ -114,7 +140,8 @@ def test_an_example_is_complete_and_its_data_fit(example: str) -> None:
     (script,) = [path for path in folder.glob("*.py") if path.name not in ("plain.py", "make_data.py")]
     assert len(script.read_text(encoding="utf-8").splitlines()) <= SCRIPT_LINES
     readme = (folder / "README.md").read_text(encoding="utf-8")
-    assert all(name in readme for name in (script.name, "plain.py", "make_data.py", *schema.parties))
+    files = [path.name for path in folder.iterdir() if path.name not in ("README.md", "__pycache__")]
+    assert all(name in readme for name in (*files, *schema.parties))
     for party in schema.parties:
         DataSource(schema, party, folder / f"{party}.data.toml").check()
 
