@@ -12,7 +12,7 @@ from typing import Any
 
 from mpc import kernel as kernels
 from mpc.command.diary import Diary
-from mpc.command.memory import keep_freed
+from mpc.command.memory import collect_seldom, keep_freed
 from mpc.command.program import Program, explained, planned
 from mpc.command.reports import Figures
 from mpc.command.results import Results
@@ -82,6 +82,7 @@ def take_part(
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
     keep_freed()
+    collect_seldom()
     results, program, begun = Results(), prepared.program, time.monotonic()
 
     def main(session: Any) -> Any:
@@ -137,6 +138,7 @@ def deal(
 ) -> Figures:
     """The dealer's session."""
     keep_freed()
+    collect_seldom()
     begun = time.monotonic()
     dealt = run_dealer(
         transport,

@@ -6,7 +6,7 @@ from select import poll
 
 from mpc.transport.link import Link
 
-LOOKS = 20  # they take about as long as falling asleep and being woken
+LOOKS = 40  # some 20 microseconds: about what falling asleep and being woken takes
 LONGEST_REST = 63  # waits without looking, before looking is tried again
 
 
