@@ -74,7 +74,8 @@ class Execution:
         self._name = parties[index]
         self._pending: deque[Draw] = deque()  # announced, in the order in which the dealer serves them, and not yet needed
         self._local = Additive(kernel, index, keystreams.mask, self._awaited)
-        self._opener = Opener(self._local, kernel, plays or frozenset({self._name}), self._fresh)
+        self._plays = plays or frozenset({self._name})  # whom this process stands for; others only in a one-party run
+        self._opener = Opener(self._local, kernel, self._plays, self._fresh)
         self._keystreams, self._source, self._zero, self._transport = keystreams, source, zero, transport
         self._audit = source if isinstance(source, DebugSource) else None
         self._peers = [name for name in parties if name != self._name]
@@ -83,7 +84,6 @@ class Execution:
         self._rounds = self._segments = 0
         self._orders, self._ordered = orders, b""  # states the plan allows what the dealer is asked for to be in; the one it is in
         self._history = History()
-        self._plays = plays or {self._name}  # the names this process stands for; more than its own only in a one-party run
         self.cost = Cost(parties)
 
     def run(self, segment: Segment) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from faults import Server
 from kernels import PATHS, REFERENCE, kernel_of
 
 from mpc.kernel import Kernel
@@ -16,6 +17,16 @@ def _records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Processes of participants that can be made to fail, forked from one that has imported everything."""
+    made = Server()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(params=PATHS, scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -15,15 +14,6 @@ from mpc.command.records import Record, read
 DEADLINE = 1.0
 LANES = 3
 EARLY = ("connect", "handshake")  # some may still be connecting then: whoever leaves is waited for, in case it is started again
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,9 @@ def test_a_party_that_lives_but_does_not_go_on_is_given_up_when_patience_ends(jo
     assert all_gone(list(running.pids.values()), 0)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
 def test_an_end_of_the_parent_leaves_no_process(number: signal.Signals, code: int, job: Job) -> None:
     job.waiting(before='import subprocess; print("child", subprocess.Popen(["yes"], stdout=subprocess.DEVNULL).pid, flush=True)')
     with waiting_run(job) as running:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from faults import DEALER, Server, Session, expected
@@ -14,15 +13,6 @@ from storefaults import StoreLane, make_store_lane
 LANES = 4  # sessions side by side: most of the time they wait for somebody who was killed or has refused
 KILLS = 200
 DEADLINE, LONG, SHORT = 10.0, 20.0, 2.0  # seconds for somebody to appear: where all are there, and where somebody has refused
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

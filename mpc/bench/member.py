@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mpc.command.memory import keep_freed
+from mpc.command.memory import collect_seldom, keep_freed
 from mpc.command.parent import Parent
 from mpc.command.reports import Ready, failure
 from mpc.errors import MpcError
@@ -75,7 +75,8 @@ def _told(error: BaseException) -> MpcError:
 
 
 def _joined(parent: Parent) -> Member:
-    keep_freed()  # as a participant of a session does
+    keep_freed()  # as a participant of a session does, and the next, too
+    collect_seldom()
     start = parent.hear(Start)
     key, certificate = generate(start.name, days=1)
     with socket.create_server(("127.0.0.1", 0)) as door:

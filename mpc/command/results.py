@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mpc.command.sheets import parquet_library, sheet_of, write_csv, write_lines, write_parquet
 from mpc.errors import UsageError
 from mpc.session import Hidden
+from mpc.store.files import settle
 
 LINES, WIDTH = 20, 100
 INDEX = "results.json"
@@ -61,17 +62,17 @@ class Results:
         its own in each format that is one of "csv" and "parquet", and in CSV the numbers without axes are together in numbers.csv.
         Raises UsageError, naming where the files are, if the folder cannot be put in its place.
         """
-        made = folder.parent
+        made = None
         try:
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
             self._write_all(made, formats)
-            _settle(made)
+            settle(made)
             made.rename(folder)  # refused by the system where a folder with anything in it has come there meanwhile
-            _settle(folder.parent)
+            settle(folder.parent)
         except Exception as error:  # whatever a library meets: the values have been revealed and must not be lost
             what = "The results could not be put in their place."
-            do = f"look for what was written in {made}"
+            do = f"look for what was written in {made}" if made else "nothing could be written; make room and run again"
             why = getattr(error, "strerror", None) or type(error).__name__
             raise UsageError(what, where=str(folder), why=why, do=do) from error
 
@@ -162,15 +163,6 @@ def _write(path: Path, write: Callable[[IO[Any]], Any], mode: str = "wb") -> Non
         write(file)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _settle(folder: Path) -> None:
-    """Have what a folder lists on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def shown(value: Any) -> str:
