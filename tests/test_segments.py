@@ -243,7 +243,9 @@ def test_frames_of_one_exchange_do_not_count_as_rounds(pieces: None) -> None:
     def main(s: Session) -> Any:
         return s.reveal(mul(s, born(s, "x", LONG), born(s, "x", LONG, 1)).sum(), label="sum")
 
-    outcome = run(main, 2, {"x": np.ones(LONG, dtype=np.int64)})
+    told: list[int] = []
+    outcome = run(main, 2, {"x": np.ones(LONG, dtype=np.int64)}, progress=told.append)
     assert int(outcome.results[NAMES[0]]) == LONG
     assert outcome.cost.rounds == 2
+    assert sorted(told) == [1, 1, 2, 2], "by either party"
     assert outcome.traffic[NAMES[0]].frames[Kind.OPEN] == 8, "four frames an input"
