@@ -85,6 +85,10 @@ StateFolder = Annotated[
 LogFile = Annotated[
     Path | None, typer.Option("--log", metavar="FILE", help="Append what happens, one JSON object a line; never a value.")
 ]
+ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the time went, by line of the script.")]
+TraceFile = Annotated[
+    Path | None, typer.Option("--trace", metavar="FILE", help="Write a timeline for chrome://tracing or Perfetto; never a value.")
+]
 RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
 Listen = Annotated[
     str,
@@ -105,6 +109,8 @@ EPILOG = """Examples:
   mpc run fit.py                         run with a process per party, on this machine
   mpc run --debug fit.py                 run in this one process, where pdb works
   mpc plan fit.py                        rounds, bytes and every reveal, without any data
+  mpc plan --by-line fit.py              which line of the script costs what
+  mpc bench profile                      measure this machine, so that plans tell seconds
   mpc schema infer clinic.csv            a draft of what the parties agree on about a file
   mpc schema check --as clinic           test my own files against the agreed schema
   mpc keygen clinic --address 10.0.0.5:7000
@@ -146,6 +152,8 @@ def run(
     formats: Formats = None,
     deadline: Deadline = 30.0,
     patience: Patience = None,
+    profile: ProfileOption = False,
+    trace: TraceFile = None,
     state: StateFolder = None,
     log: LogFile = None,
 ) -> None:
@@ -160,10 +168,14 @@ def run(
         if out is not None:
             why = "one process has seen the data of all parties"
             raise UsageError("A debugging run writes no results.", why=why, do="leave out --out")
+        if profile or trace is not None:
+            why = "one process plays all parties and waits for nobody"
+            raise UsageError("A debugging run has no profile.", why=why, do="leave out --debug")
         debug_here(script, schema, files, memory=_bytes(memory, eager), kernel=kernel.value)
     else:
         calls, within = bool(context.obj), _bytes(memory, eager)
-        launch(Run(script, schema, files, out, wanted, within, kernel.value, threads, deadline, patience, calls, state, log))
+        limits = deadline, patience
+        launch(Run(script, schema, files, out, wanted, within, kernel.value, threads, *limits, calls, profile, trace, state, log))
 
 
 @app.command()
@@ -174,25 +186,32 @@ def plan(
     schema: SchemaFile = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the plan as JSON too.")] = None,
     save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write what a dealer deals a store from.")] = None,
+    by_line: Annotated[bool, typer.Option("--by-line", help="Show which line of the script costs what.")] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option("--profile", metavar="FILE", help="Estimate seconds from this profile; what mpc bench profile wrote."),
+    ] = None,
 ) -> None:
     """Show what a script costs and all that it reveals; needs the schema, but neither data nor network."""
-    from mpc.command import show
+    from mpc.command import review, show
     from mpc.command.program import agreement, facts, in_full, loaded, planned
 
     with in_full(), loaded(script, schema) as program:
         within = _bytes(memory, eager)
         if save is None:
-            made = planned(program, program.schema.parties[0], memory=within)
+            made = planned(program, program.schema.parties[0], memory=within, accounts=True)
             stated = facts(program, made)
         else:
             from mpc.command import stores
 
             made, stated = stores.save(save, program, memory=within)
-    show.plan(made, stated, agreement(stated))
+        texts = review.texts(program) if by_line else None
+    prices = review.profile(profile)
+    show.plan(made, stated, agreement(stated), lambda: review.costs(made, prices, texts))
     if json is not None:
         from mpc.command.site import write_plan
 
-        write_plan(json, made, stated)
+        write_plan(json, made, stated, review.document(made, prices))
 
 
 @app.command()
@@ -245,13 +264,15 @@ def party(
     store: Annotated[
         Path | None, typer.Option("--store", metavar="FILE", help="My part of a store dealt beforehand; the session burns it.")
     ] = None,
+    profile: ProfileOption = False,
+    trace: TraceFile = None,
     state: StateFolder = None,
     log: LogFile = None,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
 
-    options = _formats(formats, out), listen, state, log, store
+    options = _formats(formats, out), listen, state, log, store, profile, trace
     order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
     site.party(order, script, schema, data, out, approve, memory=_bytes(memory, eager))
 
@@ -273,6 +294,8 @@ def dealer(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="With --store: the new folder for the parties' parts.")
     ] = None,
+    profile: ProfileOption = False,
+    trace: TraceFile = None,
     state: StateFolder = None,
     log: LogFile = None,
 ) -> None:
@@ -287,7 +310,8 @@ def dealer(
         return
     from mpc.command import site
 
-    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, listen=listen, state=state, log=log))
+    options = (), listen, state, log, None, profile, trace
+    site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options))
 
 
 @app.command()
@@ -316,6 +340,19 @@ def doctor(
         report = examine(order, lambda line: print(line, flush=True))
         report.show()
     raise typer.Exit(report.code)
+
+
+@bench_app.command("profile")
+def bench_profile(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; ~/.local/state/mpc/profile.json by default.")
+    ] = None,
+    kernel: KernelOption = KernelName.auto,
+) -> None:
+    """Measure this machine for half a minute, so that mpc plan can tell how long a run will take."""
+    from mpc.bench.profile import profile
+
+    profile(out, kernel.value)
 
 
 @app.command()

@@ -11,7 +11,10 @@ from itertools import zip_longest
 from typing import Any
 
 from mpc import schedule
-from mpc.errors import AvailabilityError, ConsentError, IntegrityError, MpcError
+from mpc.asking import Asking, Foreseen
+from mpc.attribution import meetings
+from mpc.clock import OUTSIDE, SILENT, Clock, Purpose
+from mpc.errors import AvailabilityError, IntegrityError, MpcError
 from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.lockstep import History, diverged
@@ -68,23 +71,29 @@ class Execution:
         plays: frozenset[str] = frozenset(),
         progress: Callable[[int], None] | None = None,
         segment: Callable[[int, Announced], None] | None = None,
-        orders: frozenset[bytes] | None = None,
+        orders: Foreseen | None = None,
+        clock: Clock = SILENT,
     ) -> None:
         self._parties, self._index, self.kernel = parties, index, kernel
         self._name = parties[index]
         self._pending: deque[Draw] = deque()  # announced, in the order in which the dealer serves them, and not yet needed
-        self._local = Additive(kernel, index, keystreams.mask, self._awaited)
+        self._clock = clock
+        self._local = Additive(kernel, index, keystreams.mask, self._awaited, clock.compute if clock.on else None)
         self._plays = plays or frozenset({self._name})  # whom this process stands for; others only in a one-party run
-        self._opener = Opener(self._local, kernel, self._plays, self._fresh)
+        self._opener = Opener(self._local, kernel, self._plays, self._fresh, clock)
         self._keystreams, self._source, self._zero, self._transport = keystreams, source, zero, transport
         self._audit = source if isinstance(source, DebugSource) else None
         self._peers = [name for name in parties if name != self._name]
         self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
         self._probe, self._progress, self._begun = probe, progress, segment
         self._rounds = self._segments = 0
-        self._orders, self._ordered = orders, b""  # states the plan allows what the dealer is asked for to be in; the one it is in
+        self._asking = Asking(self._name, index, source, orders)
         self._history = History()
         self.cost = Cost(parties)
+
+    def begin(self) -> None:
+        """Let the dealer begin with what the plan says comes first."""
+        self._asking.begin()
 
     def run(self, segment: Segment) -> list[Any]:
         """Execute a segment; the words of its reveals, Hidden where this party does not receive them."""
@@ -92,6 +101,8 @@ class Execution:
         if self._begun is not None:
             self._begun(self._segments, [(reveal.label, reveal.receivers) for reveal in segment.reveals])
         plan = schedule.levels(segment)
+        if self._clock.on:
+            self._clock.segment(meetings(segment, plan, self._name, self._parties))
         self.cost.add(schedule.cost(segment, plan, self._parties))
         self._order(schedule.orders(plan, segment), segment)
         if self._audit is None:
@@ -99,6 +110,7 @@ class Execution:
         exchanges = sum(bool(level.exchanged) for level in plan)
         confirm = schedule.needs_confirmation(segment, exchanges, len(self._parties))
         for level in plan:
+            self._clock.level()
             try:
                 self._compute(level)
             except Disagreement:
@@ -115,8 +127,9 @@ class Execution:
 
     def close(self) -> None:
         """End the session with dealer and peers, once all of them have come to its end."""
+        self._clock.travel(Purpose.PEERS, OUTSIDE)
         try:
-            self._source.close()
+            self._asking.close()
         except Disagreement:
             if self._transport is None:
                 raise
@@ -125,17 +138,9 @@ class Execution:
             self._transport.close()
 
     def _order(self, orders: bytes, segment: Segment) -> None:
-        """Ask the dealer for what the plan says and nothing else: what a script made of a revealed value may not show there."""
-        self._ordered = schedule.follow(self._ordered, orders)
-        if self._orders is not None and self._ordered not in self._orders:
-            lines = f", between {segment.steps[0][-1]} and {segment.steps[-1][-1]}" if segment.steps else ""
-            raise ConsentError(
-                "The program would ask the dealer for something that is not in the agreed plan.",
-                where=self._name + lines,
-                why="a shape, slice or constant depends on a revealed value, or the script took a path that the plan did not show",
-                do="branch on comparisons of revealed values, and pass numbers made from them through public(...)",
-            )
-        self._source.prepare(orders)
+        self._clock.travel(Purpose.DEALER)
+        self._asking.ask(orders, segment)
+        self._clock.landed()
 
     def _compute(self, level: Level) -> None:
         self._pending.extend(level.draws)
@@ -168,9 +173,10 @@ class Execution:
         return node.value
 
     def _drawn(self, draw: Draw) -> None:
-        corrected = draw.order.owner if draw.order.owner >= 0 else draw.number % len(self._parties)
-        if corrected == self._index:
+        if schedule.receiver(draw, len(self._parties)) == self._index:
+            self._clock.travel(Purpose.DEALER, draw.line)
             stream, at = memoryview(self._source.correction(draw)), 0
+            self._clock.compute(draw.line, draw.kind)
             for node in draw.nodes:
                 size = node.ring.bytes(node.size)
                 node.value = self._words(node, stream[at : at + size])
@@ -186,6 +192,7 @@ class Execution:
 
     def _exchange(self, nodes: list[Node], segment: Segment) -> None:
         """One round. Where it takes several frames, each is formed, and the one before added up, while another is on its way."""
+        self._clock.meet()
         going = list(batches(nodes))
         if len(going) == 1:
             self._absorb(going[0], *self._send(going[0], self._form(going[0]), segment))
@@ -259,6 +266,7 @@ class Execution:
     def _reveal(self, segment: Segment, confirm: bool) -> list[Any]:
         if confirm:
             self._confirm(segment)
+        self._clock.meet()
         packed = [self._fresh(reveal.node) for reveal in segment.reveals]
         outgoing = {
             peer: [part for part, reveal in zip(packed, segment.reveals, strict=True) if peer in reveal.receivers]
@@ -289,13 +297,16 @@ class Execution:
         """One exchange with every peer; nothing that came is used unless every peer is at the same point of the same program."""
         frames: dict[str, Received] = {}
         if self._transport is not None and self._peers:
+            self._clock.travel(Purpose.PEERS)
             frames = self._transport.exchange(kind, outgoing, lengths, segment.digest)
+            self._clock.landed()
             if any(frame.digest != segment.digest or frame.kind is Kind.TRAIL for frame in frames.values()):
                 raise diverged(self._transport, self._peers, self._history.trail(segment), frames)
         return {peer: memoryview(frame.payload) for peer, frame in frames.items()}
 
     def _confirm(self, segment: Segment) -> None:
         """Compare the segment's digest and, with three or more parties, everything opened so far."""
+        self._clock.meet()
         echo = self._transcript.digest()
         frames = self._swap(Kind.CONFIRM, {peer: [echo] for peer in self._peers}, dict.fromkeys(self._peers, len(echo)), segment)
         self._round()

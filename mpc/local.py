@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from mpc import kernel as kernels
+from mpc.asking import Foreseen
+from mpc.clock import SILENT, Clock
+from mpc.clocked import ClockedSession
 from mpc.errors import AvailabilityError, MpcError, ours
 from mpc.execution import Announced, Execution, Probe, ZeroSharing
 from mpc.handshake import handshake
@@ -61,21 +65,23 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to run: within how many bytes of recorded results (0: eagerly), on which kernel and threads, with which deadline in
-    seconds, plan, schema and test probe, and who is told of results, of rounds that are done, and of segments that begin with
-    what they will reveal. A party with a `store` takes its correlated randomness from there."""
+    seconds, plan, schema and test probe; who is told of results, of rounds that are done, and of segments that begin with what
+    they will reveal; and of whose time a clock keeps account, the dealer's included. A party with a `store` takes its correlated
+    randomness from there."""
 
     memory: int = MEMORY
     kernel: str = "auto"
     threads: int = 1
     deadline: float = 30.0
     contract: Mapping[Any, int] | None = None
-    orders: frozenset[bytes] | None = None
+    orders: Foreseen | None = None
     context: Any = None
     probe: Probe | None = None
     revealed: Watch | None = None
     progress: Callable[[int], None] | None = None
     segment: Callable[[int, Announced], None] | None = None
     store: Store | None = None
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
 
 
 def run_party(
@@ -85,7 +91,8 @@ def run_party(
     """One party's whole session over a connected transport; whatever goes wrong, the others are told why."""
     try:
         agreed = handshake(transport, parties, dealer, facts, rows)
-        index = parties.index(transport.name)
+        index, clock = parties.index(transport.name), options.clocks.get(transport.name, SILENT)
+        transport.idle = clock.idle
         seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
         if options.store is None:
             keystreams = Keystreams(agreed.seed, agreed.session)
@@ -104,15 +111,19 @@ def run_party(
             progress=options.progress,
             segment=options.segment,
             orders=options.orders,
+            clock=clock,
         )
         contract = None if options.contract is None else dict(options.contract)
         columns = {} if column is None else {transport.name: column}
-        session = Session(
+        session = (partial(ClockedSession, clock) if clock.on else Session)(
             transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
             revealed=options.revealed,
         )  # fmt: skip
+        engine.begin()
+        clock.start()
         result = main(session)
         session.close()
+        clock.stop()
         return result, engine.cost
     except BaseException as error:
         transport.abort(told(error, transport.name))
@@ -122,6 +133,7 @@ def run_party(
 def run_dealer(
     transport: Transport, parties: tuple[str, ...], kernel: kernels.Kernel, facts: Mapping[str, str],
     running: Callable[[], None] = lambda: None, segment: Callable[[int], None] = lambda number: None, ledger: Ledger | None = None,
+    clock: Clock = SILENT,
 ) -> int:  # fmt: skip
     """The dealer's whole session over a connected transport; the number of bytes dealt. It says when the handshake is over, and
     which segment of the program is served next. Where the parties bring a store, which must stand in the ledger, it lets them use
@@ -129,14 +141,17 @@ def run_dealer(
     try:
         agreed = handshake(transport, parties, transport.name, facts, accept=lambda stated: check_store(ledger, stated))
         running()
+        transport.idle = clock.idle
+        clock.start()
         dealt = 0
         if ledger is not None and STORE in agreed.manifest:
             grant(transport, parties, ledger, agreed.manifest[STORE])
             attend(transport, parties, segment)
         else:
             keystreams = [Keystreams(agreed.seeds[party], agreed.session) for party in parties]
-            dealt = serve(transport, parties, keystreams, kernel, segment)
+            dealt = serve(transport, parties, keystreams, kernel, segment, clock)
         transport.close()
+        clock.stop()
         return dealt
     except BaseException as error:
         transport.abort(told(error, transport.name))
@@ -161,7 +176,8 @@ def run_threads(
     def work(name: str) -> None:
         try:
             if name == DEALER:
-                run_dealer(transports[name], parties, kernels.load(options.kernel, options.threads), {})
+                clock = options.clocks.get(name, SILENT)
+                run_dealer(transports[name], parties, kernels.load(options.kernel, options.threads), {}, clock=clock)
                 return
             column = (columns or {}).get(name)
             mine = replace(options, revealed=outcome.keeper(name, options.revealed))

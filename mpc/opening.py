@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpc.clock import SILENT, Clock
 from mpc.kernel import Buffer, Kernel
 from mpc.prg import BLOCK
 from mpc.ring import Z64, Array, Ring, Value
@@ -80,14 +81,17 @@ class _Sum:
 class Opener:
     """One party's part in every exchange of values."""
 
-    def __init__(self, local: Additive, kernel: Kernel, plays: frozenset[str], fresh: Callable[[Node], bytearray]) -> None:
-        self._local, self._kernel, self._plays, self._fresh = local, kernel, plays, fresh
+    def __init__(
+        self, local: Additive, kernel: Kernel, plays: frozenset[str], fresh: Callable[[Node], bytearray], clock: Clock = SILENT
+    ) -> None:
+        self._local, self._kernel, self._plays, self._fresh, self._clock = local, kernel, plays, fresh, clock
         self._sums: dict[int, _Sum] = {}
         self._kept: dict[int, bytearray] = {}
 
     def form(self, piece: Piece) -> Buffer | None:
         """What I send of a piece, if anything."""
         node = piece.node
+        self._clock.compute(node.line, node.op)
         if node.op != "open" and node.params[0] not in self._plays:
             return None
         if piece.whole:
@@ -104,6 +108,7 @@ class Opener:
     def absorb(self, piece: Piece, mine: Buffer | None, received: Sequence[Buffer]) -> None:
         """Add up what I sent and what came; the value is there with its last piece."""
         node = piece.node
+        self._clock.compute(node.line, node.op)
         if piece.whole:
             node.value = words_of(self._kernel, node.ring, node.shape, *([] if mine is None else [mine]), *received)
             return

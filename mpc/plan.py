@@ -4,34 +4,65 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from mpc import schedule
+from mpc.asking import Foreseen
 from mpc.errors import UsageError
 from mpc.kernel import load
-from mpc.schedule import Cost, Reveal, Segment
+from mpc.schedule import Announcement, Cost, Level, Reveal, Segment
 from mpc.session import Session, declassified, published
 from mpc.setting import MEMORY
 from mpc.sharing.node import Shape
-from mpc.sources.descriptor import Draw
 from mpc.unknown import Branches, Unknown, Unshared
 
+if TYPE_CHECKING:
+    from mpc.accounts import Accounts
+
 PATHS = 64  # ways through a script steered by revealed values that a plan explores before it gives up
+AHEAD = 1 << 24  # bytes of orders, on all of them, that a plan remembers
+LARGEST = 1 << 22  # of one segment: a dealer that waits for a party to read takes in so many, so that neither waits for the other
 
 RevealKey = tuple[str, str, Shape, tuple[str, ...]]  # script line, label, shape, receivers
-Asked = Callable[[bytes, Sequence[Draw]], None]  # told of each segment's orders, encoded, and of its draws
+Asked = Callable[[Announcement], None]  # told what each segment asks the dealer for
+
+
+class Foresight:
+    """What the dealer is asked for next, by running digest of all that it was asked for; nothing where the paths part."""
+
+    def __init__(self, asked: Asked | None) -> None:
+        self.orders: dict[bytes, Announcement | None] = {}
+        self._room, self._asked = AHEAD, asked
+
+    def note(self, state: bytes, following: Announcement) -> bytes:
+        """On one path this comes after that state; the state that it leads to."""
+        if self._asked is not None:
+            self._asked(following)
+        if state not in self.orders:
+            fits = len(following.orders) <= min(LARGEST, self._room)
+            self._room -= len(following.orders) if fits else 0
+            self.orders[state] = following if fits else None
+        elif self.orders[state] != following:
+            self.orders[state] = None
+        return schedule.follow(state, following.orders)
+
+    def end(self, state: bytes) -> None:
+        """On one path nothing comes after that state."""
+        self.orders[state] = None
 
 
 class Counting:
     """The engine that executes nothing: it schedules each segment, adds up its cost and answers reveals with unknowns."""
 
-    def __init__(self, parties: tuple[str, ...], branches: Branches, asked: Asked | None = None) -> None:
-        self._parties, self._branches, self._asked = parties, branches, asked
+    def __init__(
+        self, parties: tuple[str, ...], branches: Branches, foresight: Foresight, accounts: Accounts | None = None
+    ) -> None:
+        self._parties, self._branches, self._foresight, self.accounts = parties, branches, foresight, accounts
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
         self.notes: dict[RevealKey, str] = {}
@@ -41,31 +72,45 @@ class Counting:
     def run(self, segment: Segment) -> list[Any]:
         """Count a segment."""
         levels = schedule.levels(segment)
-        self.cost.add(schedule.cost(segment, levels, self._parties))
-        orders = schedule.orders(levels, segment)
-        self.orders.append(schedule.follow(self.orders[-1] if self.orders else b"", orders))
-        draws = [draw for level in levels for draw in level.draws]
-        if self._asked is not None:
-            self._asked(orders, draws)
-        dealt = [node for draw in draws for node in draw.nodes]
-        for node in [*dealt, *[node for level in levels for node in (*level.local, *level.exchanged)]]:
-            if node.op == "open" and node.params[0] == "declassified":
-                self.reveals[node.line, declassified(node.params[1]), node.shape, self._parties] += 1
-            if node.op == "publish":
-                self.reveals[node.line, published(node.params[0]), node.shape, self._parties] += 1
-            schedule.release(node)
+        cost, asked = schedule.cost(segment, levels, self._parties), schedule.announcement(segment, levels, len(self._parties))
+        self.cost.add(cost)
+        self.orders.append(self._foresight.note(self.orders[-1] if self.orders else b"", asked))
+        self._note(levels)
+        if self.accounts is not None:
+            self.accounts.run(segment, levels, cost)
+        else:
+            _release(levels)
         for reveal in segment.reveals:
             key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
             self.reveals[key] += 1
             self.notes[key] = reveal.note
         return [Unknown(reveal.node.shape, np.uint64, self._steering(reveal)) for reveal in segment.reveals]
 
+    def _note(self, levels: list[Level]) -> None:
+        """What leaves the computation though no reveal says so."""
+        # A list in `run` itself would keep operations alive while their memory is counted.
+        exchanged = [node for level in levels for node in level.exchanged]
+        for node in [node for node in exchanged if node.op == "publish" or node.params[0] == "declassified"]:
+            label = published(node.params[0]) if node.op == "publish" else declassified(node.params[1])
+            self.reveals[node.line, label, node.shape, self._parties] += 1
+
     def _steering(self, reveal: Reveal) -> Branches:
         """What answers a script's questions: a value that only some parties receive cannot steer what all of them do."""
         return self._branches if len(reveal.receivers) == len(self._parties) else Unshared(reveal.label, reveal.receivers)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """The path ends here."""
+        self._foresight.end(self.orders[-1] if self.orders else b"")
+
+
+def _release(levels: list[Level]) -> None:
+    """Let go of everything, as a run does in the end."""
+    for level in levels:
+        for draw in level.draws:
+            for node in draw.nodes:
+                schedule.release(node)
+        for node in (*level.local, *level.exchanged):
+            schedule.release(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +122,7 @@ class Path:
     reveals: Counter[RevealKey]
     orders: tuple[bytes, ...]  # running digest of what the dealer is asked for, after each segment
     notes: dict[RevealKey, str]
+    accounts: Accounts | None = None  # cost by line, memory and work, where they were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +132,17 @@ class Plan:
     parties: tuple[str, ...]
     memory: int  # bytes of results that are recorded before they are run; 0 is eager
     paths: tuple[Path, ...]
+    orders: Foreseen
+
+    @property
+    def longest(self) -> Path:
+        """The path with the most rounds; the only one unless revealed values steer the script."""
+        return max(self.paths, key=lambda path: (path.cost.rounds, sum(path.cost.sent.values())))
 
     @property
     def cost(self) -> Cost:
-        """The figures of the path with the most rounds; the only one unless revealed values steer the script."""
-        return max((path.cost for path in self.paths), key=lambda cost: (cost.rounds, sum(cost.sent.values())))
+        """The figures of the longest path."""
+        return self.longest.cost
 
     @property
     def contract(self) -> dict[RevealKey, int]:
@@ -104,11 +156,6 @@ class Plan:
     def notes(self) -> dict[RevealKey, str]:
         """What the number system knows of each reveal: range and resolution."""
         return {key: note for path in self.paths for key, note in path.notes.items()}
-
-    @property
-    def orders(self) -> frozenset[bytes]:
-        """Every state that the running digest of the dealer's orders may be in, on any path."""
-        return frozenset(digest for path in self.paths for digest in path.orders)
 
     def digest(self) -> str:
         """Hexadecimal digest of costs and reveals on every path: what parties compare and people consent to."""
@@ -127,6 +174,12 @@ class Plan:
         return hashlib.sha256(msgspec.msgpack.encode((self.parties, self.memory, facts))).hexdigest()
 
 
+def _accounts(parties: tuple[str, ...]) -> Accounts:
+    from mpc.accounts import Accounts  # a participant plans without them, and starts the sooner
+
+    return Accounts(parties)
+
+
 def plan(
     main: Callable[[Session], Any],
     name: str,
@@ -135,13 +188,16 @@ def plan(
     memory: int = MEMORY,
     context: Any = None,
     asked: Asked | None = None,
+    accounts: bool = False,
 ) -> Plan:
     """Run `main` without data as party `name`, once for each way its branches on revealed values can go, way after way.
 
+    With `accounts`, which takes longer, every path has cost by line, memory and work as well; the digest is the same.
     Raises UsageError where there are more than 64 ways.
     """
     paths: list[Path] = []
     prefix: list[bool] | None = []
+    foresight = Foresight(asked)
     while prefix is not None:
         if len(paths) == PATHS:
             raise UsageError(
@@ -149,10 +205,12 @@ def plan(
                 do="steer fewer decisions by revealed values, or bound the loop that does",
             )
         branches = Branches(prefix)
-        engine = Counting(parties, branches, asked)
+        engine = Counting(parties, branches, foresight, _accounts(parties) if accounts else None)
         session = Session(name, parties, engine, memory=memory, context=context)
         main(session)
         session.close()
-        paths.append(Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.notes))
+        paths.append(
+            Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.notes, engine.accounts)
+        )
         prefix = branches.following()
-    return Plan(parties, memory, tuple(paths))
+    return Plan(parties, memory, tuple(paths), foresight.orders)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -132,6 +132,28 @@ def orders(plan: Sequence[Level], segment: Segment) -> bytes:
     return batch(draws, meetings)
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the dealer is asked for in a segment, encoded, and the bytes that each party in turn gets for it."""
+
+    orders: bytes
+    owed: tuple[int, ...]
+
+
+def announcement(segment: Segment, plan: Sequence[Level], parties: int) -> Announcement:
+    """That of a segment among so many parties."""
+    owed = [0] * parties
+    for level in plan:
+        for draw in level.draws:
+            owed[receiver(draw, parties)] += draw.bytes
+    return Announcement(orders(plan, segment), tuple(owed))
+
+
+def receiver(draw: Draw, parties: int) -> int:
+    """The party that gets a draw from the dealer, where the others expand their shares: an input's owner, else each in turn."""
+    return draw.order.owner if draw.order.owner >= 0 else draw.number % parties
+
+
 def follow(previous: bytes, orders: bytes) -> bytes:
     """Running digest of all that the dealer was asked for."""
     return hashlib.blake2b(previous + orders, digest_size=DIGEST_BYTES).digest()
@@ -149,24 +171,36 @@ def needs_confirmation(segment: Segment, exchanges: int, parties: int) -> bool:
 def cost(segment: Segment, schedule: Sequence[Level], parties: tuple[str, ...]) -> Cost:
     """What the segment costs among `parties`."""
     result = Cost(parties)
-    peers = len(parties) - 1
     for level in schedule:
         result.openings += bool(level.exchanged)
         for draw in level.draws:
             result.draws[draw.kind] += 1
             result.dealt += draw.bytes
-        for node in level.exchanged:
-            senders = parties if node.op == "open" else (node.params[0],)
-            for name in senders:
-                result.sent[name] += peers * node.ring.bytes(node.size)
+        result.sent += sent(level.exchanged, parties)
     if segment.reveals:
         result.reveals = 1
         result.confirmations = int(needs_confirmation(segment, result.openings, len(parties)))
-        for reveal in segment.reveals:
-            for name in parties:
-                others = sum(peer != name and peer in parties for peer in reveal.receivers)
-                result.sent[name] += others * reveal.node.ring.bytes(reveal.node.size)
+        result.sent += revealed(segment.reveals, parties)
     return result
+
+
+def sent(nodes: Iterable[Node], parties: tuple[str, ...]) -> Counter[str]:
+    """Payload bytes that each party sends for values that are exchanged."""
+    counts: Counter[str] = Counter()
+    for node in nodes:
+        for name in parties if node.op == "open" else node.params[:1]:
+            counts[name] += (len(parties) - 1) * node.ring.bytes(node.size)
+    return counts
+
+
+def revealed(reveals: Iterable[Reveal], parties: tuple[str, ...]) -> Counter[str]:
+    """Payload bytes that each party sends for reveals."""
+    counts: Counter[str] = Counter()
+    for reveal in reveals:
+        for name in parties:
+            others = sum(peer != name and peer in parties for peer in reveal.receivers)
+            counts[name] += others * reveal.node.ring.bytes(reveal.node.size)
+    return counts
 
 
 def listed(node: Node) -> Listed:

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from jobs import SCRIPT, Ended, Job, make_job
+from test_estimate import FREE
 
 from mpc import cli
 from mpc.command import program
@@ -88,6 +90,61 @@ def test_a_plan_shows_costs_reveals_and_what_the_dealer_learns(job: Job, mpc: Co
     assert (one["label"], one["shape"], one["receivers"]) == ("total", [], ["insurer"])
     for text in ("fit.py:10", "Weighted sums", "clinic, insurer", "120 B", "72 B"):
         assert text in ended.out
+
+
+def test_a_plan_by_line_adds_up_and_shows_the_lines(job: Job, mpc: Command) -> None:
+    ended = mpc("plan", "--by-line", "fit.py", "--json", "plan.json")
+    assert ended.code == 0, ended.err
+    plan = json.loads((job.folder / "plan.json").read_text())
+    lines = {entry["line"]: entry for entry in plan["lines"]}
+    assert [lines[f"fit.py:{number}"]["rounds"] for number in (7, 8, 10, 12)] == [1, 0, 1, 2]
+    assert lines["fit.py:8"]["payload"] == {"clinic": 0, "insurer": 24}
+    assert sum(entry["rounds"] for entry in lines.values()) == plan["rounds"]["all"]
+    assert sum(entry["dealt"] for entry in lines.values()) == plan["dealt"]
+    for name, sent in plan["payload"].items():
+        assert sum(entry["payload"][name] for entry in lines.values()) == sent
+    largest = max(entry["values"] for entry in plan["peak"].values())
+    assert sum(entry["memory"] for entry in lines.values()) == largest
+    assert all(entry["process"] > 60_000_000 for entry in plan["peak"].values())
+    (shown,) = [line for line in ended.out.splitlines() if line.lstrip().startswith("fit.py:7 ")]
+    assert 'x = s.input("clinic", "features", (...' in shown
+    assert "By line" not in mpc("plan", "fit.py").out
+
+
+def test_a_plan_tells_seconds_where_the_machine_has_been_measured(
+    job: Job, mpc: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    without = mpc("plan", "fit.py", "--json", "plan.json")
+    assert "mpc bench profile" in without.out
+    assert json.loads((job.folder / "plan.json").read_text())["seconds"] is None
+    (tmp_path / "state" / "mpc").mkdir(parents=True)
+    profile = tmp_path / "state" / "mpc" / "profile.json"
+    profile.write_bytes(msgspec.json.encode(FREE))
+    ended = mpc("plan", "fit.py", "--json", "plan.json")
+    assert "20 ms one way, 100 Mb/s" in ended.out
+    seconds = json.loads((job.folder / "plan.json").read_text())["seconds"]
+    assert list(seconds) == ["loopback", "LAN", "metropolitan", "WAN"]
+    assert seconds["loopback"]["total"] == 0
+    assert 4 * 0.02 <= seconds["WAN"]["exchanging"] <= seconds["WAN"]["total"] <= 10 * 0.02
+    assert digest_of(ended.out) == digest_of(without.out)
+    profile.write_text("{}")
+    assert mpc("plan", "fit.py").out == without.out, "one of another version is no reason not to plan"
+    named = mpc("plan", "fit.py", "--profile", str(profile))
+    assert named.code == 2
+    assert "no usable profile" in named.err
+
+
+def test_a_line_of_a_helper_is_shown_with_its_text(job: Job, mpc: Command) -> None:
+    job.write(
+        "helper.py",
+        (job.folder / "helper.py").read_text() + "\n\ndef shared(s):\n    return s.input('clinic', 'features', (3, 2), encode)\n",
+    )
+    job.replace("fit.py", 's.input("clinic", "features", (3, 2), encode)', "shared(s)")
+    job.replace("fit.py", "import decode, encode", "import decode, encode, shared")
+    shown = mpc("plan", "--by-line", "fit.py").out
+    assert "return s.input('clinic'" in shown
+    assert "shared(s)" not in shown
 
 
 def test_a_plan_replaces_an_earlier_one_and_nothing_else(job: Job, mpc: Command) -> None:

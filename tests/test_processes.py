@@ -254,7 +254,7 @@ class Network:
         """A participant, agreeing to what it finds its own copy of the job to be."""
         common = ("--roster", "roster.toml", "--wait", "20")
         if name == "dealer":
-            return self.jobs[name].start("dealer", *common)
+            return self.jobs[name].start("dealer", *common, "--profile")
         approved = program.agreement(self.facts(name))
         return self.jobs[name].start("party", *common, "--as", name, "fit.py", "--approve", approved, *options)
 
@@ -288,7 +288,7 @@ def network(made_network: Network) -> Network:
 
 def test_a_session_of_four_shells(network: Network) -> None:
     (network.jobs["clinic"].folder / "insurer.csv").unlink()
-    with network.session("--out", "out") as started:
+    with network.session("--out", "out", "--profile", "--trace", "trace.json") as started:
         ends = ends_of(started)
         for name, end in ends.items():
             assert (end.code, end.err) == (0, ""), name
@@ -297,10 +297,15 @@ def test_a_session_of_four_shells(network: Network) -> None:
         assert "21.5" not in ends["clinic"].out
         assert TOTAL in ends["insurer"].out
         assert "120 B dealt" in ends["dealer"].out
+        assert "Where the time of dealer went" in ends["dealer"].out
     received = {
         name: sorted(path.name for path in (network.jobs[name].folder / "out").rglob("*.csv")) for name in ("clinic", "insurer")
     }
     assert received == {"clinic": ["weighted-sums.csv"], "insurer": ["numbers.csv", "weighted-sums.csv"]}
+    for name in ("clinic", "insurer"):
+        assert f"Where the time of {name} went" in ends[name].out
+        events = json.loads((network.jobs[name].folder / "trace.json").read_text())["traceEvents"]
+        assert [event["args"]["name"] for event in events if event["name"] == "process_name"] == [name]
 
 
 @pytest.mark.parametrize(

@@ -461,8 +461,8 @@ def test_a_long_transfer_that_gets_on_is_never_cut() -> None:
 
 def test_patience_is_a_multiple_of_the_deadline_and_never_shorter() -> None:
     assert TlsTransport("alice", {}, 3)._patience == PATIENCE * 3
-    with world("alice", "bob") as w:
-        assert {one._patience for one in w.all(deadline=5, patience=7).values()} == {7}
+    with world("alice", "bob", "dealer") as w:
+        assert {name: one._patience for name, one in w.all(deadline=5, patience=7).items()} == {"alice": 7, "bob": 7, "dealer": 14}
     for deadline, patience in ((5, 4.9), (5, float("nan")), (0, None), (-1, 5), (float("nan"), None)):
         with world("alice") as w, pytest.raises(UsageError, match="deadline"):
             w.connect("alice", deadline=deadline, patience=patience)

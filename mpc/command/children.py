@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mpc.clock import Profile
 from mpc.command.reports import LENGTH_BYTES, Done, Failed, Job, Ready, Report, failure, frame
 from mpc.errors import AvailabilityError
 
@@ -110,6 +111,7 @@ class Child(Process):
     job: Job
     ready: Ready | None = None
     done: Done | None = None
+    profile: Profile | None = None
     failed: Failed | None = None
     leaving: bool = False  # its report pipe has closed, so that it must be about to end
     overdue: float = float("inf")

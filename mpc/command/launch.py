@@ -8,12 +8,14 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
+from mpc.clock import Profile
 from mpc.command import show
 from mpc.command.children import Child, spawn
 from mpc.command.diary import Diary, kept
 from mpc.command.ending import terminable
 from mpc.command.program import schema_path
-from mpc.command.reports import Done, Entry, Failed, Go, Job, Loading, Progress, Ready, Report, Revealed, Running
+from mpc.command.reports import Done, Entry, Failed, Go, Job, Loading, Profiled, Progress, Ready, Report, Revealed, Running
+from mpc.command.traces import check_trace, report
 from mpc.data.schema import Schema
 from mpc.errors import FAMILIES, MpcError, UsageError
 from mpc.setting import MEMORY
@@ -38,6 +40,8 @@ class Run:
     deadline: float = 30.0
     patience: float | None = None
     traceback: bool = False
+    profile: bool = False
+    trace: Path | None = None
     state: Path | None = None
     log: Path | None = None
 
@@ -67,6 +71,8 @@ def run(order: Run) -> None:
     schema = Schema.load(schema_path(order.script, order.schema))
     for name in order.data:
         schema.tables_of(name, where="--data")
+    if order.trace is not None:
+        check_trace(order.trace)
     with terminable(), kept(LOCAL, order.script.name, order.state, order.log) as diary:
         launch = _Launch(order.deadline, diary)
         try:
@@ -74,7 +80,7 @@ def run(order: Run) -> None:
             launch.follow()
         finally:
             launch.close()
-        launch.conclude()
+        report(launch.conclude(), order.profile, order.trace)
 
 
 def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
@@ -97,6 +103,8 @@ def _jobs(order: Run, parties: tuple[str, ...]) -> list[Job]:
             deadline=order.deadline,
             patience=order.patience,
             traceback=order.traceback,
+            profile=order.profile or order.trace is not None,
+            trace=order.trace is not None,
             lead=name == parties[0],
             peers=[other for other in names if other != name],
         )
@@ -196,6 +204,8 @@ class _Launch:
                 self._screen.progress(done, rows, "rows read")
             case Revealed():
                 self._reveal(message)
+            case Profiled(profile):
+                child.profile = profile
             case Done():
                 child.done = message
                 self._diary.rounds(message.figures.rounds)
@@ -237,8 +247,8 @@ class _Launch:
             if other is not child and other.failed is None:
                 self._end(other)
 
-    def conclude(self) -> None:
-        """The closing table; or RunFailed, if the run failed."""
+    def conclude(self) -> list[Profile]:
+        """The closing table, and the profiles that were asked for, the lead's first; or RunFailed, if the run failed."""
         for number in sorted(self._reveals):
             self._screen.line(self._reveals[number])
         if self._failures:
@@ -253,6 +263,7 @@ class _Launch:
         )
         if lead.ready:
             show.figures(figures, (lead.ready.rounds, lead.ready.payload, lead.ready.dealt))
+        return [child.profile for child in self._children.values() if child.profile]
 
     def _failure(self) -> RunFailed:
         fates = {child.name: fate for child in self._failures if (fate := child.fate())}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mpc import kernel as kernels
+from mpc.clock import SILENT, Clock
 from mpc.command.diary import Diary
 from mpc.command.memory import collect_seldom, keep_freed
 from mpc.command.program import Program, explained, planned
@@ -79,6 +80,7 @@ def take_part(
     out: Path | None,
     formats: Collection[str],
     store: Store | None = None,
+    clock: Clock = SILENT,
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
     keep_freed()
@@ -115,6 +117,7 @@ def take_part(
         progress=progress,
         segment=lambda number, reveals: diary.segment(number, segments, reveals),
         store=store,
+        clocks={prepared.name: clock},
     )
     try:
         _, cost = run_party(transport, plan.parties, dealer, main, source.array, options, stated, source.row_keys())
@@ -135,6 +138,7 @@ def deal(
     kernel: str,
     threads: int,
     ledger: Ledger | None = None,
+    clock: Clock = SILENT,
 ) -> Figures:
     """The dealer's session."""
     keep_freed()
@@ -148,6 +152,7 @@ def deal(
         lambda: diary.running(transport.session.hex()),
         diary.segment,
         ledger,
+        clock,
     )
     return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)
 

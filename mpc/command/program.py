@@ -195,13 +195,14 @@ def _short(full: bytes) -> str:
     return full.hex()[:DIGITS]
 
 
-def planned(program: Program, name: str, *, memory: int, asked: Asked | None = None) -> Plan:
+def planned(program: Program, name: str, *, memory: int, asked: Asked | None = None, accounts: bool = False) -> Plan:
     """The plan of the program as party `name` sees it; what the script prints meanwhile has no values in it and is dropped."""
     from mpc.plan import plan
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            return plan(program.main, name, program.schema.parties, memory=memory, context=program.schema, asked=asked)
+            whole = program.main, name, program.schema.parties
+            return plan(*whole, memory=memory, context=program.schema, asked=asked, accounts=accounts)
     except (Exception, SystemExit) as error:
         raise explained(error, program.path, data=False) from error
 

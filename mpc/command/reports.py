@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from mpc.clock import Profile
 from mpc.errors import MpcError
 
 LENGTH_BYTES = 4
@@ -27,6 +28,8 @@ class Job(msgspec.Struct, frozen=True, tag=True):
     deadline: float
     patience: float | None
     traceback: bool
+    profile: bool
+    trace: bool
     lead: bool  # this one reports progress
     peers: list[str]
 
@@ -96,6 +99,12 @@ class Figures(msgspec.Struct, frozen=True):
     kernel: str
 
 
+class Profiled(msgspec.Struct, frozen=True, tag=True):
+    """Where the time of the session went, which ended well."""
+
+    profile: Profile
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The session ended well."""
 
@@ -114,7 +123,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     told_by: str
 
 
-Report = Ready | Running | Progress | Loading | Revealed | Done | Failed
+Report = Ready | Running | Progress | Loading | Revealed | Profiled | Done | Failed
 
 
 def frame(message: msgspec.Struct) -> bytes:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mpc.clock import Profile, Purpose, Row
 from mpc.command.reports import Figures
 
 if TYPE_CHECKING:
@@ -135,8 +136,23 @@ def figures(measured: Mapping[str, Figures], planned: tuple[int, Mapping[str, in
     )
 
 
-def plan(plan: Plan, stated: Mapping[str, str], agreement: str) -> None:
-    """Everything a reviewer needs to know before agreeing to a plan."""
+def profile(measured: Profile) -> None:
+    """The table of a participant's lines, and the whole session below them."""
+
+    def cells(row: Row) -> tuple[str, ...]:
+        share = f"{row.total / (measured.seconds or 1.0):.1%}"
+        return row.line, f"{row.total:.3f}", share, *[f"{row.seconds[one]:.3f}" for one in Purpose], str(row.rounds), size(row.sent)
+
+    rows = measured.rows
+    sums = {one: sum([row.seconds[one] for row in rows]) for one in Purpose}
+    whole = Row("all", sums, sum([row.rounds for row in rows]), sum([row.sent for row in rows]))
+    heads = ("line", "seconds", "share", "recording", "computing", "sending, receiving", "peers", "dealer", "rounds", "payload")
+    print()
+    table(f"Where the time of {measured.name} went", heads, [cells(row) for row in (*rows, whole)], len(heads) - 1)
+
+
+def plan(plan: Plan, stated: Mapping[str, str], agreement: str, costs: Callable[[], None] = lambda: None) -> None:
+    """Everything a reviewer needs to know before agreeing to a plan; `costs` prints what else is to be said of what it costs."""
     cost = plan.cost
     ways = f"; the longest of {len(plan.paths)} ways that revealed values can steer the script" if len(plan.paths) > 1 else ""
     rounds = [(str(cost.openings), str(cost.confirmations), str(cost.reveals), str(cost.rounds))]
@@ -145,6 +161,7 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str) -> None:
     table("Payload each party sends", ("party", "bytes"), sent, 1)
     draws = [(kind, f"{count:,}") for kind, count in sorted(cost.draws.items())]
     table(f"Correlated randomness: {size(cost.dealt)} dealt", ("kind", "draws"), draws, 1)
+    costs()
     reveals(plan)
     print(
         "The dealer, which holds no data, learns the operations on masks, their shapes, which branches the script takes and how\n"

@@ -19,6 +19,7 @@ from mpc.command.entries import expiring
 from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
 from mpc.command.program import Program, agreement, facts, in_full, library, loaded, planned, roster_fact
 from mpc.command.results import check_folder, shown
+from mpc.command.traces import clock, report
 from mpc.errors import ConsentError, MpcError, UsageError
 from mpc.party import check_name
 from mpc.plan import Plan
@@ -31,8 +32,8 @@ from mpc.transport.connect import connect
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who takes part, how long it waits, in which formats it wants its results, where it keeps its record and its log, and its
-    part of a store."""
+    """Who takes part, how long it waits, in which formats it wants its results, where it keeps its record and its log, its part of
+    a store, and whether it wants to know where its time went."""
 
     roster: Path
     name: str | None
@@ -47,6 +48,8 @@ class Order:
     state: Path | None = None
     log: Path | None = None
     store: Path | None = None
+    profile: bool = False
+    trace: Path | None = None
 
     def connect(self, roster: Roster, name: str) -> Transport:
         """Connect with everyone in the roster."""
@@ -78,7 +81,7 @@ def party(
 ) -> None:
     """Plan, ask, connect and take part; print what this party receives."""
     name = check_name(order.name or "")
-    folder = out / name if out is not None else None
+    folder, recorder = out / name if out is not None else None, clock(name, order.profile, order.trace)
     with (
         terminable(),
         kept(name, script.name, order.state, order.log) as diary,
@@ -119,11 +122,13 @@ def party(
                 out=folder,
                 formats=order.formats,
                 store=held,
+                clock=recorder,
             )
         finally:
             screen.close()
     cost = prepared.plan.cost
     show.figures({name: measured}, (cost.rounds, cost.sent, cost.dealt))
+    report(recorder.profiles(), order.profile, order.trace)
 
 
 def _prepared(program: Program, name: str, data: Path | None, *, memory: int) -> Prepared:
@@ -177,6 +182,7 @@ def dealer(order: Order) -> None:
     name = order.name or roster.dealer
     if name is None or roster.get(name).role != "dealer":
         raise UsageError("This is not a dealer.", where=name or str(order.roster), do="use a roster with an entry of role dealer")
+    recorder = clock(name, order.profile, order.trace)
     stated = {"library": library()} | roster_fact(roster)
     with terminable(), kept(name, "", order.state, order.log) as diary:
         diary.start(stated)
@@ -184,9 +190,10 @@ def dealer(order: Order) -> None:
         diary.connected()
         print("Connected.", flush=True)
         ledger = stores.ledger(order.state, name)
-        measured = deal(transport, roster, stated, diary, kernel=order.kernel, threads=order.threads, ledger=ledger)
+        measured = deal(transport, roster, stated, diary, kernel=order.kernel, threads=order.threads, ledger=ledger, clock=recorder)
     memory = f"{measured.peak / 1e6:,.0f} MB"
     print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
+    report(recorder.profiles(), order.profile, order.trace)
 
 
 def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, memory: int, kernel: str) -> None:
@@ -218,8 +225,8 @@ def _refused(program: Program, *, memory: int) -> str:
     return ""
 
 
-def write_plan(path: Path, plan: Plan, stated: Mapping[str, str]) -> None:
-    """Write a plan as JSON, over an earlier one or where there is no file."""
+def write_plan(path: Path, plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any]) -> None:
+    """Write a plan as JSON, over an earlier one or where there is no file, together with further `costs`."""
     if path.exists():
         try:
             earlier = "agreement" in msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -227,10 +234,10 @@ def write_plan(path: Path, plan: Plan, stated: Mapping[str, str]) -> None:
             earlier = False
         if not earlier:
             raise UsageError("The plan would replace another file.", where=str(path), do="choose another path for --json")
-    path.write_bytes(plan_document(plan, stated))
+    path.write_bytes(plan_document(plan, stated, costs))
 
 
-def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
+def plan_document(plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any]) -> bytes:
     """A plan as JSON."""
     cost = plan.cost
     reveals = [
@@ -248,5 +255,6 @@ def plan_document(plan: Plan, stated: Mapping[str, str]) -> bytes:
         "dealt": cost.dealt,
         "draws": dict(sorted(cost.draws.items())),
         "reveals": reveals,
+        **costs,
     }
     return msgspec.json.format(msgspec.json.encode(document)) + b"\n"

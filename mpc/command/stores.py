@@ -48,7 +48,7 @@ def save(path: Path, program: Program, *, memory: int) -> tuple[Plan, dict[str, 
     if path.exists() and not is_plan_file(path):
         raise UsageError("The plan would replace another file.", where=str(path), do="choose another path for --save")
     recorder = Recorder(program.schema.parties)
-    plan = planned(program, program.schema.parties[0], memory=memory, asked=recorder)
+    plan = planned(program, program.schema.parties[0], memory=memory, asked=recorder, accounts=True)
     _refuse_ways(plan)
     stated = facts(program, plan)
     try:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpc.clock import SILENT, Clock, Recorder
 from mpc.command.diary import Diary, logged
 from mpc.command.parent import Parent
-from mpc.command.reports import Done, Figures, Job, Loading, Progress, Ready, Report, Revealed, Running, failure
+from mpc.command.reports import Done, Figures, Job, Loading, Profiled, Progress, Ready, Report, Revealed, Running, failure
 
 if TYPE_CHECKING:
     from mpc.roster import Roster
@@ -70,6 +71,7 @@ class _Member:
     key: bytes
     certificate: str
     listener: socket.socket
+    clock: Clock
 
     def connected(self, rounds: int = 0, payload: dict[str, int] | None = None, dealt: int = 0) -> tuple[Roster, Transport]:
         """Report that all is well here, wait until it is everywhere, and connect."""
@@ -113,6 +115,7 @@ def _party(member: _Member) -> Figures:
             threads=job.threads,
             out=out,
             formats=job.formats,
+            clock=member.clock,
         )
 
 
@@ -123,7 +126,8 @@ def _dealer(member: _Member) -> Figures:
     stated, job = {"library": library()}, member.job
     member.diary.start(stated)
     roster, transport = member.connected()
-    return deal(transport, roster, stated | roster_fact(roster), member.diary, kernel=job.kernel, threads=job.threads)
+    stated |= roster_fact(roster)
+    return deal(transport, roster, stated, member.diary, kernel=job.kernel, threads=job.threads, clock=member.clock)
 
 
 def _work(parent: Parent) -> int:
@@ -135,7 +139,8 @@ def _work(parent: Parent) -> int:
         key, certificate = generate(job.name, days=1)
         server = socket.create_server(("127.0.0.1", 0), backlog=128)
         with logged(job.name, Path(job.script).name, Path(job.log) if job.log else None) as diary, server as listener:
-            member = _Member(job, parent, diary, key, certificate.decode(), listener)
+            clock = Recorder(job.name, trace=job.trace) if job.profile else SILENT
+            member = _Member(job, parent, diary, key, certificate.decode(), listener, clock)
             figures = _party(member) if job.script else _dealer(member)
     except BaseException as error:
         report = failure(error)
@@ -143,6 +148,8 @@ def _work(parent: Parent) -> int:
             traceback.print_exc()
         parent.tell(report)
         return report.exit_code
+    for profile in clock.profiles():
+        parent.tell(Profiled(profile))
     parent.tell(Done(figures))
     return 0
 

@@ -20,9 +20,16 @@ Masks = Callable[[str, int], Stream]  # kind and number of a mask to my share of
 class Additive:
     """Evaluates local operations at party number `index`; party 0 alone adds publics to shares."""
 
-    def __init__(self, kernel: Kernel, index: int, masks: Masks, dealt: Callable[[Node], Value]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        index: int,
+        masks: Masks,
+        dealt: Callable[[Node], Value],
+        watch: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.kernel, self.first, self._masks = kernel, index == 0, masks
-        self._rules: dict[str, Rule] = {
+        rules: dict[str, Rule] = {
             "mask": lambda node, v: masks(*node.params).words(node.ring, node.shape),
             "dealt": lambda node, v: dealt(node),
             "unmask": self._unmask,
@@ -64,6 +71,7 @@ class Additive:
             "local_quotient": self._quotient,
             "local_shift": lambda node, v: v[0] if node.params[0] == 0 else v[0] >> np.uint64(node.params[0]),
         }
+        self._rules = rules if watch is None else {op: _watched(rule, watch) for op, rule in rules.items()}
 
     def value(self, node: Node) -> Value:
         """My part of the node's value, worked out now if it was put off."""
@@ -178,6 +186,16 @@ def _public(M: Array, f: int) -> Array:
 def _unwrapped(M: Array) -> Array:
     """q of a truncated number: 1 where M + 2^62 has no top bit."""
     return np.asarray(np.subtract(np.uint64(1), np.add(M, np.uint64(1 << 62)) >> np.uint64(63)))
+
+
+def _watched(rule: Rule, watch: Callable[[str, str], None]) -> Rule:
+    """The rule, once line and kind of the operation have been told."""
+
+    def told(node: Node, values: list[Value]) -> Value:
+        watch(node.line, node.op)
+        return rule(node, values)
+
+    return told
 
 
 def _structural(node: Node, values: list[Value]) -> Value:

@@ -184,7 +184,7 @@ def restructure(op: str, ring: Ring, params: Params, *args: Value) -> Value:
         return ring.sub(x, args[1])
     if not ring.packed:
         return _restructured(op, ring, params, args)
-    octets = _on_octets(op, params, args)
+    octets = on_octets(op, params, args)
     if octets is None:
         return Bits.of(_restructured(op, ring, params, [arg.array() for arg in args]))
     last, params = octets
@@ -209,8 +209,8 @@ def _restructured(op: str, ring: Ring, params: Params, args: Sequence[Array]) ->
     raise ValueError(f"{op} is not a structural operation")
 
 
-def _on_octets(op: str, params: Params, args: Sequence[Bits]) -> tuple[int, Params] | None:
-    """How to do on whole bytes what an operation says of packed bits: the last extent of the result and the parameters."""
+def on_octets(op: str, params: Params, args: Sequence[Bits | Node]) -> tuple[int, Params] | None:
+    """How to do on whole bytes what an operation says of packed bits, if that is possible: the last extent and the parameters."""
     shape = args[0].shape
     if not shape or not params:
         return None

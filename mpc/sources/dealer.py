@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +20,7 @@ from mpc.sources.functionality import Output
 from mpc.sources.orders import Expression, Order, Root, asked, ring_of
 
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
-ENTRY = 1 << 9  # bytes that a mask takes in memory besides its words: those of small masks are nothing beside it
+CACHE_MASKS = 1 << 12  # of them at most: a small one takes more memory to keep than its words, and next to no time to make again
 OUTPUTS = 4  # keystreams reserved for one draw
 
 
@@ -76,22 +77,29 @@ def corrected(kernel: Kernel, ring: Ring, plain: Value, streams: Sequence[Stream
     return out
 
 
-class Once:
-    """Numbers that may come once each. As they come nearly in order, only those that came before a smaller one take memory."""
-
-    __slots__ = ("_ahead", "_next")
+class Served:
+    """The numbers that were served: each may be once. They are kept as ranges, which are few: numbers come nearly in order."""
 
     def __init__(self) -> None:
-        self._next, self._ahead = 0, set[int]()
+        self._starts: list[int] = []
+        self._ends: list[int] = []
 
-    def first(self, number: int) -> bool:
-        """Whether this is the first time that a number comes, which is counted from 0."""
-        if number < self._next or number in self._ahead:
+    def add(self, number: int) -> bool:
+        """Whether the number is new."""
+        at = bisect_right(self._starts, number)
+        if at and number < self._ends[at - 1]:
             return False
-        self._ahead.add(number)
-        while self._next in self._ahead:
-            self._ahead.remove(self._next)
-            self._next += 1
+        after, before = at > 0 and self._ends[at - 1] == number, at < len(self._starts) and self._starts[at] == number + 1
+        if after and before:
+            self._ends[at - 1] = self._ends.pop(at)
+            self._starts.pop(at)
+        elif after:
+            self._ends[at - 1] += 1
+        elif before:
+            self._starts[at] -= 1
+        else:
+            self._starts.insert(at, number)
+            self._ends.insert(at, number + 1)
         return True
 
 
@@ -102,8 +110,8 @@ class Dealer:
         self._keystreams, self._kernel = tuple(keystreams), kernel
         self._cache: OrderedDict[tuple[str, int], Value] = OrderedDict()
         self._cached = 0
-        self._owned: set[int] = set()
-        self._served = Once()
+        self._owned = -1  # the last mask that was given to an owner; they are asked for in the order of their numbers
+        self._served = Served()
 
     def corrected(self, order: Order) -> int:
         """The party whose share of a draw is sent rather than expanded: the owner of an input, otherwise each in turn."""
@@ -127,7 +135,7 @@ class Dealer:
             ) from None
 
     def _packed(self, order: Order) -> Iterator[bytearray]:
-        if not self._served.first(order.number):  # its keystreams have hidden one result already
+        if not self._served.add(order.number):  # its keystreams have hidden one result already
             raise IntegrityError(
                 "An order has the number of another.", do="run the same version of the library at every participant"
             )
@@ -151,11 +159,11 @@ class Dealer:
         if (
             not isinstance(root, Root)
             or root.kind != "mask"
-            or root.number in self._owned
+            or root.number <= self._owned
             or not 0 <= order.owner < len(self._keystreams)
         ):
             raise IntegrityError("An order asked for a mask that is not a fresh input mask.")
-        self._owned.add(root.number)
+        self._owned = root.number
         ring = ring_of(root)
         return self._kernel.pack(self.evaluate(root), ring)
 
@@ -180,7 +188,7 @@ class Dealer:
             return known
         total = summed(self._kernel, ring, root.shape, [k.mask(root.kind, root.number) for k in self._keystreams])
         self._cache[key] = total
-        self._cached += total.nbytes + ENTRY
-        while self._cached > CACHE_BYTES and len(self._cache) > 1:
-            self._cached -= self._cache.popitem(last=False)[1].nbytes + ENTRY
+        self._cached += total.nbytes
+        while len(self._cache) > (1 if self._cached > CACHE_BYTES else CACHE_MASKS):
+            self._cached -= self._cache.popitem(last=False)[1].nbytes
         return total

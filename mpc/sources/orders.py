@@ -79,7 +79,7 @@ def asked(order: Order) -> tuple[tuple[Output, ...], int]:
 
     Raises TypeError, ValueError or LookupError where masks and parameters do not fit together.
     """
-    masks = [_measured(mask) for mask in order.masks]
+    masks = [measured(mask) for mask in order.masks]
     if order.kind == "InputMask":
         outputs: tuple[Output, ...] = tuple((ring, shape) for ring, shape, _ in masks)
     else:
@@ -103,12 +103,12 @@ def parameters(kind: str) -> tuple[str, ...]:
     return tuple(field.name for field in fields if field.type not in ("Share", Share))
 
 
-def _measured(mask: Expression) -> tuple[Ring, Shape, int]:
+def measured(mask: Expression) -> tuple[Ring, Shape, int]:
     """Ring and shape of a mask or of a view of masks, and the bytes in memory of it and of all that it is made from."""
     if isinstance(mask, Root):
         ring = ring_of(mask)
         return ring, mask.shape, _bytes(ring, mask.shape)
-    args = [_measured(arg) for arg in mask.args]
+    args = [measured(arg) for arg in mask.args]
     ring, shape = args[0][0], _VIEWS[mask.op](mask.params, *[shape for _, shape, _ in args])
     return ring, shape, sum([size for _, _, size in args]) + _bytes(ring, shape)
 

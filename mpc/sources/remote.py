@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from mpc.clock import SILENT, Clock, Purpose
 from mpc.errors import AvailabilityError, IntegrityError
 from mpc.frame import NO_DIGEST, Kind
 from mpc.kernel import Buffer, Kernel
@@ -61,6 +62,16 @@ class DealerSource:
                 self._ready -= len(part)
         return whole
 
+    def skip(self, count: int) -> None:
+        """Let go of so many bytes of my stream of corrections."""
+        while count:
+            if not self._ready:
+                self._receive()
+            going = min(count, self._ready)
+            take(self._parts, going)
+            self._ready -= going
+            count -= going
+
     def _receive(self) -> None:
         received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
         if not received:
@@ -100,6 +111,7 @@ def serve(
     keystreams: Sequence[Keystreams],
     kernel: Kernel,
     begun: Callable[[int], None] = lambda number: None,
+    clock: Clock = SILENT,
 ) -> int:
     """Answer orders until the parties say there are no more; the number of bytes dealt. `begun` is told the number of each batch.
 
@@ -109,6 +121,7 @@ def serve(
     dealer = Dealer(keystreams, kernel)
     dealt = 0
     for batch in itertools.count(1):
+        clock.travel(Purpose.PEERS, "orders")
         orders = transport.receive(parties[0], Kind.DESCRIPTORS, limit=ORDERS_LIMIT)
         votes = {party: transport.receive(party, Kind.DESCRIPTORS, length=0).digest for party in parties[1:]}
         ended = not orders.payload and orders.digest == NO_DIGEST
@@ -119,7 +132,9 @@ def serve(
         if ended:
             break
         begun(batch)
-        dealt += _deal(transport, parties, dealer, orders.payload)
+        clock.segment()
+        dealt += _deal(transport, parties, dealer, orders.payload, clock)
+        clock.returned(revealed=False)
     for party in parties:
         transport.send(party, Kind.CORRECTIONS, [b""], ENDED)
     return dealt
@@ -140,11 +155,12 @@ def _disagreed(transport: Transport, parties: tuple[str, ...], differing: list[s
     )
 
 
-def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: Buffer) -> int:
+def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payload: Buffer, clock: Clock) -> int:
     waiting: dict[str, deque[memoryview]] = {party: deque() for party in parties}
     sizes = dict.fromkeys(parties, 0)
     dealt = 0
     for order in decode(payload, parties[0]):
+        clock.compute(order.kind, order.kind)
         index = dealer.corrected(order)
         if index >= len(parties):
             raise IntegrityError("An order names a party that is not in the session.")
@@ -153,13 +169,14 @@ def _deal(transport: Transport, parties: tuple[str, ...], dealer: Dealer, payloa
             sizes[parties[index]] += len(correction)
             dealt += len(correction)
         if sum(sizes.values()) > CHUNK:
-            _flush(transport, waiting, sizes)
-    _flush(transport, waiting, sizes)
+            _flush(transport, waiting, sizes, clock)
+    _flush(transport, waiting, sizes, clock)
     return dealt
 
 
-def _flush(transport: Transport, waiting: dict[str, deque[memoryview]], sizes: dict[str, int]) -> None:
+def _flush(transport: Transport, waiting: dict[str, deque[memoryview]], sizes: dict[str, int], clock: Clock) -> None:
     """Send what is gathered, to all parties at once: one that is sent much may need another's little before it reads on."""
+    clock.travel(Purpose.PEERS, "corrections")
     while any(sizes.values()):
         going = {party: min(size, FRAME) for party, size in sizes.items() if size}
         transport.exchange(Kind.CORRECTIONS, {party: take(waiting[party], size) for party, size in going.items()}, {})

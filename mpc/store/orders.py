@@ -10,7 +10,7 @@ import msgspec
 from mpc import schedule
 from mpc.errors import IntegrityError, UsageError
 from mpc.party import NAME
-from mpc.sources.descriptor import PARTIES, Draw
+from mpc.sources.descriptor import PARTIES
 from mpc.store.files import canonical, malformed
 
 BOUND = ("library", "setting", "plan")  # what of the facts that parties compare a plan file, and with the roster a store, is for
@@ -45,12 +45,10 @@ class Recorder:
         self._parties, self._corrections = parties, [0] * len(parties)
         self._orders: list[bytes] = []
 
-    def __call__(self, orders: bytes, draws: Sequence[Draw]) -> None:
+    def __call__(self, asked: schedule.Announcement) -> None:
         """A segment."""
-        self._orders.append(orders)
-        for draw in draws:
-            corrected = draw.order.owner if draw.order.owner >= 0 else draw.number % len(self._parties)
-            self._corrections[corrected] += draw.bytes
+        self._orders.append(asked.orders)
+        self._corrections = [before + more for before, more in zip(self._corrections, asked.owed, strict=True)]
 
     def orders(self, facts: Mapping[str, str]) -> Orders:
         """All of it, for a plan of these facts and of one way: dealt for two, the same masks would hide twice."""

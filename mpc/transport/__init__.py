@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,6 +47,7 @@ class Transport(Protocol):
     peers: tuple[str, ...]
     session: bytes  # 16 bytes that every later frame must carry; set once by the session's handshake
     sent: Traffic
+    idle: AbstractContextManager[object]  # entered while a wait sleeps: whoever profiles a session sets it
 
     def send(self, to: str, kind: Kind, parts: Sequence[Buffer], digest: bytes = NO_DIGEST) -> None:
         """Send one frame; the parts are joined on the wire and copied before this returns."""

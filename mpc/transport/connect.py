@@ -32,6 +32,7 @@ REFUSALS = (
     "ALERT_UNKNOWN_CA",
     "ALERT_ACCESS_DENIED",
 )
+DEALER_PATIENCE = 2  # times a party's: it is asked a segment ahead, and who holds up whom is for the parties to say
 
 
 def connect(
@@ -51,7 +52,8 @@ def connect(
     Whoever has an address in the roster listens on it, or on `at`, host:port, or on `listener`, a bound socket that is taken over
     and closed; and is dialled by all others. `wait` is how long, in seconds, to wait for all; `deadline` is how long a connected
     peer may be silent, or be gone again before all are there; `patience` how long it may be alive without getting to where it is
-    awaited, 20 times the deadline by default. `warn` gets one line for each refused connection; standard error by default.
+    awaited, 20 times the deadline by default, and at a dealer twice as long. `warn` gets one line for each refused connection;
+    standard error by default.
 
     Raises UsageError for what is wrong here (key, certificate, address, times), IntegrityError where the certificate of a
     roster entry is not valid now, a dialled participant has not the certificate of its entry, or refuses mine, AvailabilityError
@@ -61,6 +63,7 @@ def connect(
     try:
         refuse_key_log(name)
         me, patience = roster.get(name), patience_for(name, deadline, patience)
+        patience *= DEALER_PATIENCE if me.role == "dealer" else 1
         if not 0 < wait < float("inf"):
             raise UsageError("A wait must be a positive number of seconds.", where=name, why=f"{wait:g} s was asked for")
         proof = key_of(me, key)

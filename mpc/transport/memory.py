@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -30,6 +31,7 @@ class MemoryTransport:
     def __init__(self, name: str, boxes: Mapping[str, _Mailbox], peers: tuple[str, ...], deadline: float) -> None:
         self.name, self.peers, self.session, self.sent = name, peers, NO_SESSION, Traffic()
         self._boxes, self._deadline = boxes, deadline
+        self.idle: AbstractContextManager[object] = nullcontext()
         self._out = dict.fromkeys(peers, 0)
         self._in = dict.fromkeys(peers, 0)
         self._ended: MpcError | None = None
@@ -135,7 +137,9 @@ class MemoryTransport:
                 during = f"{self.name}, waiting for {want.kind.name} from {peer}"
                 if box.left:
                     raise gone(box.left[:1], during, "it left without a goodbye")
-                if not box.arrived.wait(max(0.0, until - monotonic())) and monotonic() >= until:
+                with self.idle:
+                    arrived = box.arrived.wait(max(0.0, until - monotonic()))
+                if not arrived and monotonic() >= until:
                     raise gone([peer], during, f"nothing came for {self._deadline:g} s")
             self._raise_if_told(box)
             header, payload = box.frames[peer].popleft()

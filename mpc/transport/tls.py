@@ -6,7 +6,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from select import POLLIN, POLLOUT
 from time import monotonic
 
@@ -51,6 +51,7 @@ class TlsTransport:
         self._patience = patience_for(name, deadline, patience)
         self.name, self.peers, self.session, self.sent = name, tuple(sockets), NO_SESSION, Traffic()
         self._deadline = deadline
+        self.idle: AbstractContextManager[object] = nullcontext()
         self._links = {peer: Link(peer, sock, heard=monotonic()) for peer, sock in sockets.items()}
         self._scratch = memoryview(bytearray(RECORD))
         for sock in sockets.values():
@@ -172,7 +173,8 @@ class TlsTransport:
         """Let links move that can, or the first ones that can within so many seconds."""
         for link in self._links.values():
             self._watch.update(link)
-        ready = self._watch.wait(seconds)
+        with self.idle:
+            ready = self._watch.wait(seconds)
         now = monotonic()
         for descriptor, events in ready:
             link = self._watch.links[descriptor]
