@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from mpc import schedule
 from mpc.opening import Piece, batches
 from mpc.schedule import Level, Reveal, Segment
@@ -213,4 +211,4 @@ class Liveness:
         share = Held(self._all, reveal.line, 2 * node.bytes)  # hidden afresh, then packed
         del share
         receivers = [self.marks[name] for name in reveal.receivers]
-        self._results.append(Held(receivers, reveal.line, node.size * np.dtype(node.ring.dtype).itemsize))
+        self._results.append(Held(receivers, reveal.line, node.size * node.ring.width))

@@ -85,7 +85,7 @@ class Prg:
 
 def stream_width(ring: Ring) -> int:
     """Bytes of keystream for one element of more than one bit."""
-    return np.dtype(ring.dtype).itemsize if ring.boolean or ring.bits > 32 else 4
+    return ring.width if ring.boolean or ring.bits > 32 else 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,11 @@ class Ring:
             return np.uint64
         return next(t for width, t in ((8, np.uint8), (16, np.uint16), (32, np.uint32), (64, np.uint64)) if self.bits <= width)
 
+    @property
+    def width(self) -> int:
+        """Bytes of that type."""
+        return 8 if not self.boolean else 1 << ((self.bits + 7) // 8 - 1).bit_length()
+
     def bytes(self, count: int) -> int:
         """Bytes that `count` elements take on the wire: whole bytes as they are, the bits that remain as packed bit planes."""
         return count * (self.bits // 8) + (self.bits % 8) * ((count + 7) // 8)

@@ -18,7 +18,7 @@ from mpc.setting import MEMORY
 from mpc.sharing.node import DEALER_SIDE, FREE, Node, Params, Shape, hides
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Pad
-from mpc.sources.descriptor import Draw, Order, expression, order
+from mpc.sources.descriptor import Draw, Order, expression, order, outputs
 from mpc.sources.functionality import Correlation
 
 VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
@@ -211,13 +211,15 @@ class Session:
         if isinstance(correlation, Pad):
             return (self._random("pad", correlation.ring, correlation.shape),)
         number = self._next("draw")
-        outputs = correlation.outputs(*[mask.shape for mask in correlation.masks], *correlation.params)
         asked = order(number, correlation)
+        results, params = outputs(asked), str(asked.params)
         nodes = tuple(
-            self.node("dealt", (), (number, k, asked.kind, str(asked.params)), ring, shape, secret=True)
-            for k, (ring, shape) in enumerate(outputs)
+            [
+                self.node("dealt", (), (number, k, asked.kind, params), ring, shape, secret=True)
+                for k, (ring, shape) in enumerate(results)
+            ]
         )
-        self._order(Draw(number, asked, outputs, nodes, nodes[0].line))
+        self._order(Draw(number, asked, results, nodes, nodes[0].line))
         return tuple(Share(self, node) for node in nodes)
 
     def _order(self, draw: Draw) -> None:
@@ -231,7 +233,7 @@ class Session:
         number = self._next("draw")
         asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self.alone else self.parties.index(owner))
         blind = self.node("dealt", (), (number, 0, "InputMask", owner), ring, shape, secret=True)
-        self._order(Draw(number, asked, ((ring, shape),), (blind,), blind.line))
+        self._order(Draw(number, asked, outputs(asked), (blind,), blind.line))
         words = _own_words(ring, self._columns[owner](column), encode, shape) if owner in self._columns else None
         opened = self.node("input", (blind,), (owner, column), ring, shape, secret=False, payload=words)
         share = self.node("unmask", (opened,), mask.node.params, ring, shape, secret=True)

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from mpc import schedule
 from mpc.liveness import MAPPED
 from mpc.prg import stream_width
@@ -170,7 +168,7 @@ def opening(node: Node) -> Task:
 
 def words(ring: Ring, size: int) -> int:
     """Bytes of memory for so many elements."""
-    return (size + 7) // 8 if ring.packed else size * np.dtype(ring.dtype).itemsize
+    return (size + 7) // 8 if ring.packed else size * ring.width
 
 
 def streamed(ring: Ring, size: int) -> int:

@@ -18,10 +18,10 @@ from mpc.errors import IntegrityError
 from mpc.frame import NO_DIGEST, Kind
 from mpc.kernel import load
 from mpc.prg import fresh
-from mpc.ring import Ring
+from mpc.ring import BIT, Z64, Ring
 from mpc.session import Session
 from mpc.sources.correlations import REGISTRY, Harmonics
-from mpc.sources.dealer import Dealer, Keystreams
+from mpc.sources.dealer import FEW, Dealer, Keystreams, corrected, summed
 from mpc.sources.descriptor import decode, encode
 from mpc.sources.orders import Order, Root, View, asked
 from mpc.sources.remote import _digest, serve
@@ -211,6 +211,19 @@ def test_small_masks_take_no_more_memory_than_large_ones(monkeypatch: pytest.Mon
             assert tracemalloc.get_traced_memory()[0] < 1.5 * limit, (shape, bits)
         finally:
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize("ring", [Z64, Ring(24), Ring(5), Ring(16, boolean=True), Ring(5, boolean=True), BIT])
+def test_few_words_are_the_first_of_many(ring: Ring) -> None:
+    """Short arrays are summed and corrected in one piece, long ones block by block: the same words of the same keystreams."""
+    kernel, streams = load("native"), [Keystreams(seed, SESSION).mask("mask", 3) for seed in SEEDS]
+    many, few = summed(kernel, ring, (FEW + 1,), streams), summed(kernel, ring, (FEW,), streams)
+    assert np.array_equal(ring.plain(few), ring.plain(many)[:FEW])
+    assert int(ring.plain(many).max()).bit_length() <= ring.bits
+    sent = [corrected(kernel, ring, ring.zeros((size,)), streams) for size in (FEW + 1, FEW)]
+    words = [ring.plain(kernel.unpack(ring, (size,), part)) for size, part in zip((FEW + 1, FEW), sent, strict=True)]
+    assert np.array_equal(words[1], words[0][:FEW])
+    assert not ring.plain(ring.reduce(ring.add(ring.words(words[1]), few))).any()
 
 
 ENORMOUS = st.integers(1 << 36, (1 << 64) - 1)  # between small and enormous a shape would merely take memory

@@ -59,7 +59,7 @@ class Node:
     @property
     def bytes(self) -> int:
         """Memory that its value takes."""
-        return self.size * np.dtype(self.ring.dtype).itemsize // (8 if self.ring.packed else 1)
+        return self.size * self.ring.width // (8 if self.ring.packed else 1)
 
 
 def hides(node: Node) -> Node | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from mpc.sources.orders import Expression, Order, Root, asked, ring_of
 
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
 CACHE_MASKS = 1 << 12  # of them at most: a small one takes more memory to keep than its words, and next to no time to make again
+FEW = 1 << 10  # elements for which blocks would cost more than they save
 OUTPUTS = 4  # keystreams reserved for one draw
 
 
@@ -43,9 +45,9 @@ class Keystreams:
 
 
 def summed(kernel: Kernel, ring: Ring, shape: Shape, streams: Sequence[Stream]) -> Value:
-    """The sum of keystreams, each read once, in blocks that stay in the cache."""
-    if ring.boolean:
-        return functools.reduce(ring.add, [stream.words(ring, shape) for stream in streams], ring.zeros(shape))
+    """The sum of keystreams, each read once; of many words in blocks that stay in the cache."""
+    if ring.boolean or math.prod(shape) <= FEW:
+        return ring.reduce(functools.reduce(ring.add, [stream.words(ring, shape) for stream in streams], ring.zeros(shape)))
     total = np.zeros(shape, dtype=np.uint64)
     flat = total.reshape(-1)
     for blocks in zip(*[stream.blocks(ring, total.size) for stream in streams], strict=True):
@@ -55,8 +57,8 @@ def summed(kernel: Kernel, ring: Ring, shape: Shape, streams: Sequence[Stream]) 
 
 
 def corrected(kernel: Kernel, ring: Ring, plain: Value, streams: Sequence[Stream]) -> bytearray:
-    """plain minus keystreams, packed: what makes one party's share complete. One pass, in blocks that stay in the cache."""
-    if ring.packed or (ring.boolean and ring.bits != 8 * np.dtype(ring.dtype).itemsize):
+    """plain minus keystreams, packed: what makes one party's share complete. Many words go in blocks that stay in the cache."""
+    if ring.packed or plain.size <= FEW or (ring.boolean and ring.bits != 8 * ring.width):
         return kernel.pack(functools.reduce(ring.sub, [stream.words(ring, plain.shape) for stream in streams], plain), ring)
     if ring.boolean:  # words of whole bytes lie in memory as on the wire
         out = bytearray(plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mpc.errors import IntegrityError, UsageError
+from mpc.lines import script_line
 from mpc.sharing.node import DEALER_SIDE, Node
 from mpc.sources.correlations import REGISTRY
 from mpc.sources.functionality import Correlation, Output
@@ -40,22 +41,13 @@ MOST = 64
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One draw as a party records it. Raises UsageError, naming the script's line, for what the dealer would refuse as too much."""
+    """One draw as a party records it."""
 
     number: int
     order: Order
     outputs: tuple[Output, ...]
     nodes: tuple[Node, ...]
     line: str
-
-    def __post_init__(self) -> None:
-        if (size := asked(self.order)[1]) > ORDER_BYTES:
-            raise UsageError(
-                "A step is too large for the dealer.",
-                where=self.line,
-                why=f"its {self.kind} takes {size / 1e9:,.1f} GB there, and one order may take {ORDER_BYTES / 1e9:.1f} GB",
-                do="compute on smaller batches: on some of the rows after others, or on fewer columns at once",
-            )
 
     @property
     def kind(self) -> str:
@@ -83,6 +75,19 @@ def order(number: int, correlation: Correlation) -> Order:
     """The dealer's description of a correlation."""
     masks = tuple(expression(mask.node) for mask in correlation.masks)
     return Order(number, type(correlation).__name__, masks, correlation.params)
+
+
+def outputs(order: Order) -> tuple[Output, ...]:
+    """Ring and shape of each result. Raises UsageError, naming the script's line, for what the dealer would refuse as too much."""
+    results, size = asked(order)
+    if size > ORDER_BYTES:
+        raise UsageError(
+            "A step is too large for the dealer.",
+            where=script_line(),
+            why=f"its {order.kind} takes {size / 1e9:,.1f} GB there, and one order may take {ORDER_BYTES / 1e9:.1f} GB",
+            do="compute on smaller batches: on some of the rows after others, or on fewer columns at once",
+        )
+    return results
 
 
 def batch(draws: Sequence[Draw], meetings: Sequence[int]) -> bytes:

@@ -120,8 +120,7 @@ def _bytes(ring: Ring, shape: Shape) -> int:
     """
     if not 1 <= ring.bits <= 64:
         raise ValueError(f"there is no {ring}")
-    width = 8 if not ring.boolean else 1 << max(0, ((ring.bits + 7) // 8 - 1).bit_length())
-    return width * math.prod([extent or 1 for extent in shape])
+    return ring.width * math.prod([extent or 1 for extent in shape])
 
 
 def _same(params: Any, shape: Shape) -> Shape:

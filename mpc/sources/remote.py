@@ -45,18 +45,19 @@ class DealerSource:
 
     def correction(self, draw: Draw) -> Buffer:
         """The next `draw.bytes` of my stream of corrections."""
-        if not draw.bytes:
+        size = draw.bytes
+        if not size:
             return b""
         if not self._parts:
             self._receive()
-        if draw.bytes <= len(self._parts[0]):
-            self._ready -= draw.bytes
-            return take(self._parts, draw.bytes)[0]
-        whole, at = np.empty(draw.bytes, dtype=np.uint8).data, 0  # filled as frames come
-        while at < draw.bytes:
+        if size <= len(self._parts[0]):
+            self._ready -= size
+            return take(self._parts, size)[0]
+        whole, at = np.empty(size, dtype=np.uint8).data, 0  # filled as frames come
+        while at < size:
             if not self._ready:
                 self._receive()
-            for part in take(self._parts, min(self._ready, draw.bytes - at)):
+            for part in take(self._parts, min(self._ready, size - at)):
                 whole[at : at + len(part)] = part
                 at += len(part)
                 self._ready -= len(part)

@@ -80,7 +80,7 @@ class Number(Secret):
         if count > RING_BITS - 1:
             return self.reduced(RING_BITS - 1).reduced(count - RING_BITS + 1)
         if count not in self._reduced:
-            share, frac = arithmetic.truncate(self.s, self.share, count), np.subtract(self.frac, count)
+            share, frac = arithmetic.truncate(self.s, self.share, count), self.frac - count
             left = [max(0, bits - count) for bits in (self.extra, self.noise)]
             self._reduced[count] = self._new(share, frac, (self.limit >> count) + 1, *left)
         return self._reduced[count]
@@ -209,9 +209,7 @@ class Number(Secret):
             x, y = scaling.fitting(self, other, 1)
             kind = x if y.whole else y
             share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
-            return kind._new(
-                share, np.add(scaling.spread(x, y), scaling.spread(y, x)), x.limit * y.limit, scaling.droppable(x, y), 0
-            )
+            return kind._new(share, scaling.spread(x, y) + scaling.spread(y, x), x.limit * y.limit, scaling.droppable(x, y), 0)
         if isinstance(other, Bool):
             return other.times(self)
         factor = public(self, other)
