@@ -55,5 +55,15 @@ def delays(json: Json = None, quick: Quick = False) -> None:
         json.write_text(documents.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
+@app.command()
+def jobs(json: Json = None, quick: Quick = False) -> None:
+    """Whole scripts on this machine: rounds, seconds and memory beside their estimates, and waiting for the dealer."""
+    from benchmarks import jobs as benchmark
+
+    figures = benchmark.run(quick)
+    if json is not None:
+        json.write_text(documents.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks")

@@ -1,131 +1,50 @@
-"""Example scripts between real processes over links of a given delay: rounds and seconds, eager beside deferred."""
+"""Example scripts between real processes over links of a given delay and rate: rounds, seconds, and what a plan expects."""
 
 from __future__ import annotations
 
-import asyncio
-import queue
+import dataclasses
 import re
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.links import free_ports, linked
+from mpc.bench.profile import measure
 from mpc.command import program
 from mpc.command.entries import create, join
+from mpc.estimate import NETWORKS, Network, Profile, estimate
 from mpc.setting import MEMORY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SCRIPTS = ("cancer/fit.py", "mlp/score.py", "statistics/describe.py")
-DELAYS = (0.0, 0.001, 0.020)  # seconds, one way
+LINKS = (  # the participants share this machine, whatever lies between them
+    NETWORKS[0],
+    *(Network(f"{1000 * delay:g} ms", delay, float("inf"), shared=True) for delay in (0.001, 0.020)),
+    *(dataclasses.replace(network, shared=True) for network in NETWORKS[1:]),
+)
 PATIENCE = 300.0  # seconds that one session may take
-CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One script over links of one delay: rounds, and the median of the seconds of the slowest party."""
+    """One script over links of one kind: rounds, the median of the seconds of the slowest party, and what was expected."""
 
     script: str
-    delay: float
+    link: str
     eager: bool
     rounds: int
     seconds: float
+    estimated: float | None  # of a deferred session
 
 
-class DelayProxy:
-    """Hands on what comes in at a port, both ways, so much later than it came; as many connections as there are."""
-
-    def __init__(self, target: int, delay: float) -> None:
-        self._target, self._delay = target, delay
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-
-    async def serve(self) -> None:
-        """Until cancelled."""
-        async with await asyncio.start_server(self._connected, sock=self._listener) as server:
-            await server.serve_forever()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            back, forth = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.close()
-            return
-        for end in (writer, forth):
-            end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.gather(self._carry(reader, forth), self._carry(back, writer))
-        forth.close()
-        writer.close()
-
-    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        clock, travelling = asyncio.get_running_loop().time, asyncio.Queue[tuple[float, bytes]]()
-
-        async def arrive() -> None:
-            while True:
-                due, data = await travelling.get()
-                if (left := due - clock()) > 0:
-                    await asyncio.sleep(left)
-                if not data:
-                    return
-                target.write(data)
-                await target.drain()
-
-        arriving = asyncio.create_task(arrive())
-        with suppress(OSError):
-            while data := await source.read(CHUNK):
-                travelling.put_nowait((clock() + self._delay, data))
-        travelling.put_nowait((clock() + self._delay, b""))
-        with suppress(OSError):
-            await arriving
-            target.write_eof()
-
-
-@contextmanager
-def delayed(ports: list[int], delay: float) -> Iterator[list[int]]:
-    """Ports that lead to these with a delay; the same ones where there is none."""
-    if not delay:
-        yield ports
-        return
-    proxies, begun = [DelayProxy(port, delay) for port in ports], queue.SimpleQueue[Callable[[], object]]()
-
-    async def serve() -> None:
-        ended = asyncio.Event()
-        begun.put(partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set))
-        serving = [asyncio.create_task(proxy.serve()) for proxy in proxies]
-        await ended.wait()
-        for one in serving:
-            one.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="delay", daemon=True)
-    thread.start()
-    end = begun.get()
-    try:
-        yield [proxy.port for proxy in proxies]
-    finally:
-        end()
-        thread.join(10)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
-
-
-def session(script: Path, delay: float, eager: bool) -> tuple[int, float]:
+def session(script: Path, network: Network, eager: bool) -> tuple[int, float]:
     """Rounds and seconds of one session with a process for every participant. RuntimeError where one fails."""
     setting = ["--eager"] if eager else []
     with tempfile.TemporaryDirectory() as name, program.loaded(script) as loaded:
@@ -134,7 +53,7 @@ def session(script: Path, delay: float, eager: bool) -> tuple[int, float]:
         approved = program.agreement(program.facts(loaded, made))
         names = [*parties, "dealer"]
         ports = free_ports(len(names))
-        with delayed(ports, delay) as reached:
+        with linked(ports, network) as reached:
             for one, port in zip(names, reached, strict=True):
                 create(one, f"127.0.0.1:{port}", "dealer" if one == "dealer" else "party", "", folder)
             (folder / "roster.toml").write_text(join(folder / f"{one}.toml" for one in names).dumps(), encoding="utf-8")
@@ -159,28 +78,42 @@ def session(script: Path, delay: float, eager: bool) -> tuple[int, float]:
     return figures[0][1], max(seconds for seconds, _ in figures)
 
 
-def measured(script: str, delay: float, repeats: int) -> list[Figure]:
+def estimated(script: Path, network: Network, prices: Profile) -> float:
+    """Seconds that a plan expects of a session on this machine over such links."""
+    with program.loaded(script) as loaded:
+        parties = loaded.schema.parties
+        path = program.planned(loaded, parties[0], memory=MEMORY, accounts=True).longest
+    steps = path.accounts.steps if path.accounts is not None else []
+    return estimate(steps, len(parties), prices, network).total
+
+
+def measured(script: str, network: Network, prices: Profile, repeats: int) -> list[Figure]:
     """Deferred and eager sessions in turns."""
     taken: dict[bool, list[float]] = {False: [], True: []}
     rounds: dict[bool, int] = {}
     for _ in range(repeats):
         for eager, seconds in taken.items():
-            rounds[eager], last = session(EXAMPLES / script, delay, eager)
+            rounds[eager], last = session(EXAMPLES / script, network, eager)
             seconds.append(last)
-    return [Figure(script, delay, eager, rounds[eager], statistics.median(seconds)) for eager, seconds in taken.items()]
+    expected = estimated(EXAMPLES / script, network, prices)
+    return [
+        Figure(script, network.name, eager, rounds[eager], statistics.median(seconds), None if eager else expected)
+        for eager, seconds in taken.items()
+    ]
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    """Measure, and print a table."""
+    """Measure the machine, then sessions; print a table."""
+    prices = measure("auto", lambda line: print(line, file=sys.stderr))
     table = Table(title="Computation, seconds of the slowest party", title_justify="left")
-    for name in ("script", "one-way delay", "rounds deferred", "eager", "seconds deferred", "eager"):
+    for name in ("script", "link", "rounds deferred", "eager", "seconds deferred", "estimated", "eager"):
         table.add_column(name, justify="left" if name == "script" else "right")
     figures: list[Figure] = []
     for script in SCRIPTS[: 1 if quick else None]:
-        for delay in DELAYS[: 2 if quick else None]:
-            deferred, eager = measured(script, delay, 1 if quick else 3)
+        for network in LINKS[: 2 if quick else None]:
+            deferred, eager = measured(script, network, prices, 1 if quick else 3)
             figures += [deferred, eager]
-            seconds = [f"{one.seconds:.3f}" for one in (deferred, eager)]
-            table.add_row(script, f"{1000 * delay:g} ms", str(deferred.rounds), str(eager.rounds), *seconds)
+            seconds = [f"{value:.3f}" for value in (deferred.seconds, deferred.estimated, eager.seconds)]
+            table.add_row(script, network.name, str(deferred.rounds), str(eager.rounds), *seconds)
     Console(width=110).print(table)
     return [asdict(figure) for figure in figures]

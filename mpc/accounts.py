@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mpc.attribution import by_line
 from mpc.liveness import Liveness
@@ -30,6 +30,11 @@ class Accounts:
         steps = self._work.add(segment, levels, cost)
         for step, fresh in zip(steps, self._liveness.run(segment, levels), strict=False):  # reveals are a step without a level
             step.fresh = fresh
+
+    def foresee(self, known: Iterable[bool]) -> None:
+        """Say of each segment whether the dealer hears of it with the one before; once all paths have been gone through."""
+        for step, foreseen in zip([step for step in self.steps if step.begins], known, strict=True):
+            step.foreseen = foreseen
 
     @property
     def steps(self) -> list[Step]:

@@ -14,6 +14,7 @@ from mpc.sources.remote import CHUNK
 from mpc.work import DEALT, KINDS, Step, Task
 
 VERSION = 1
+GOODBYE = 3  # times that something goes one way at the end of a session
 Prices = dict[str, list[tuple[int, float]]]  # of each kind of work: units in one call and the seconds it takes, ascending
 
 
@@ -96,13 +97,15 @@ class Seconds:
 def estimate(steps: Sequence[Step], parties: int, profile: Profile, network: Network) -> Seconds:
     """The seconds of a run.
 
-    Party and dealer go through a segment side by side: the dealer hears what it needs when a party has recorded it, works through
-    the draws in order, and sends what it has gathered now and then; a party that needs a draw waits until it has come. Where all
-    participants share a machine, no segment takes less than all of their work on it divided by the cores.
+    Party and dealer work side by side: the dealer hears what a segment needs when a party has recorded it, or, where the plan is
+    sure of it, has recorded the one before; works through the draws in order, and sends what it has gathered now and then; a party
+    that needs a draw waits until it has come. Where all participants share a machine, nothing is done before all work that comes
+    first, divided by the cores.
     """
     clock = _Clock(parties, profile, network)
     for segment in segments(steps):
         clock.run(segment)
+    clock.end()
     spent = clock.computing + clock.exchanging
     return Seconds(network, clock.now, clock.computing, clock.exchanging, max(0.0, clock.now - spent))
 
@@ -115,30 +118,36 @@ def segments(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
 
 
 class _Clock:
-    """What a party has done by now; segments are run one after another, for the next is recorded when this one has been."""
+    """What a party has done by now. Segments are run one after another: the next is recorded when this one has been."""
 
     def __init__(self, parties: int, profile: Profile, network: Network) -> None:
         self._parties, self._profile, self._network = parties, profile, network
         self.now = self.computing = profile.start
-        self.exchanging = 0.0
+        self.exchanging = self._busy = 0.0  # the latter of all participants, since they are connected
+        self._told = self._free = profile.start  # when the dealer may hear of the next segment; when it has dealt what it knows of
         self._talk = profile.exchange * (parties - 1)
         self._round = self._talk + profile.wait + network.latency
 
     def run(self, steps: Sequence[Step]) -> None:
         """A segment."""
         recording = steps[0].recorded * self._profile.record
-        crowd = max(1.0, self._parties / self._profile.cores) if self._network.shared else 1.0
         self.computing += recording
-        self.now += recording * crowd
-        begun, busy = self.now, sum(map(self._profile.served, steps))
-        for step, arrival in zip(steps, self._arrivals(steps), strict=True):
-            busy += self._parties * (self._work(step, arrival) + self._exchange(step))
+        self.now += recording
+        told, self._told = self._told if steps[0].foreseen else self.now, self.now
+        self._busy += self._parties * recording + sum(map(self._profile.served, steps))
+        for step, arrival in zip(steps, self._arrivals(steps, told), strict=True):
+            self._busy += self._parties * (self._work(step, arrival) + self._exchange(step))
         if self._network.shared:
-            self.now = max(self.now, begun + busy / self._profile.cores)
+            self.now = max(self.now, self._profile.start + self._busy / self._profile.cores)
 
-    def _arrivals(self, steps: Sequence[Step]) -> list[float]:
+    def end(self) -> None:
+        """The dealer hears that this was all, and says so; then everybody says goodbye."""
+        self.now += GOODBYE * self._network.latency
+        self.exchanging += GOODBYE * self._network.latency
+
+    def _arrivals(self, steps: Sequence[Step], told: float) -> list[float]:
         """When what the dealer sends for each step is there: it goes off once enough has been gathered, or with the last of all."""
-        done, gathered, waiting = self.now + self._network.latency, 0, 0
+        done, gathered, waiting = max(self._free, told + self._network.latency), 0, 0
         arrivals: list[float] = []
         for number, step in enumerate(steps, start=1):
             done += max(self._profile.served(step), self._network.seconds(step.dealt))
@@ -146,6 +155,7 @@ class _Clock:
             if gathered > CHUNK or number == len(steps):
                 arrivals += [done + self._network.latency] * waiting
                 gathered = waiting = 0
+        self._free = done
         return arrivals
 
     def _work(self, step: Step, arrival: float) -> float:

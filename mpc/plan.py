@@ -213,4 +213,7 @@ def plan(
             Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.notes, engine.accounts)
         )
         prefix = branches.following()
+    for path in paths:
+        if path.accounts is not None:
+            path.accounts.foresee(foresight.orders[state] is not None for state in (b"", *path.orders)[: len(path.orders)])
     return Plan(parties, memory, tuple(paths), foresight.orders)

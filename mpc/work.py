@@ -56,7 +56,8 @@ class Step:
     """What is done up to an exchange of values, and the exchange. The reveals of a segment are a step of their own."""
 
     recorded: int = 0  # operations that were recorded before; 0 but where a segment begins
-    begins: bool = False  # whether the dealer is told here what a segment needs
+    begins: bool = False  # whether a segment does here
+    foreseen: bool = False  # whether the dealer was told of that segment with the one before, or at the start
     local: Counter[Task] = field(default_factory=Counter)  # of a party
     dealing: Counter[Task] = field(default_factory=Counter)  # of the dealer: draws
     making: Counter[Task] = field(default_factory=Counter)  # of the dealer as well: the keystreams it needs for them

@@ -128,6 +128,9 @@ def test_a_plan_tells_seconds_where_the_machine_has_been_measured(
     assert seconds["loopback"]["total"] == 0
     assert 4 * 0.02 <= seconds["WAN"]["exchanging"] <= seconds["WAN"]["total"] <= 10 * 0.02
     assert digest_of(ended.out) == digest_of(without.out)
+    eager = mpc("plan", "--eager", "fit.py", "--json", "plan.json")
+    assert "not estimated of eager runs" in eager.out
+    assert json.loads((job.folder / "plan.json").read_text())["seconds"] is None
     profile.write_text("{}")
     assert mpc("plan", "fit.py").out == without.out, "one of another version is no reason not to plan"
     named = mpc("plan", "fit.py", "--profile", str(profile))

@@ -15,7 +15,7 @@ from test_attribution import EXAMPLES
 
 from mpc.command.program import loaded
 from mpc.errors import UsageError
-from mpc.estimate import NETWORKS, VERSION, Network, Profile, estimate, read
+from mpc.estimate import GOODBYE, NETWORKS, VERSION, Network, Profile, estimate, read
 from mpc.plan import plan
 from mpc.session import Session
 from mpc.sharing.additive import Additive
@@ -49,10 +49,10 @@ def seconds(steps: list[Step], profile: Profile, network: Network = LAN, parties
 @pytest.mark.parametrize("network", NETWORKS[1:], ids=[network.name for network in NETWORKS[1:]])
 def test_a_network_adds_latency_to_each_exchange_and_time_to_each_byte(network: Network) -> None:
     steps = [Step(begins=True, exchanges=1, sent=10**6), Step(exchanges=2, sent=10**7)]
-    expected = 3 * network.latency + 8 * 1.1e7 / network.bandwidth
+    expected = (3 + GOODBYE) * network.latency + 8 * 1.1e7 / network.bandwidth
     assert seconds(steps, FREE, network) == pytest.approx(expected)
     slow = priced(byte=1e-6)  # encryption binds, in both directions, and not the line
-    assert seconds(steps, slow, network) == pytest.approx(3 * network.latency + 2 * 1.1e7 * 1e-6)
+    assert seconds(steps, slow, network) == pytest.approx((3 + GOODBYE) * network.latency + 2 * 1.1e7 * 1e-6)
 
 
 def test_networks_are_the_ones_that_the_documentation_names() -> None:
@@ -82,10 +82,12 @@ def test_a_party_waits_for_the_dealer_and_the_dealer_for_the_recording() -> None
     steps = [work("words", 4, begins=True, recorded=6), work("words", 2, dealing="Product", dealt=8)]
     apart = Network("apart", 0.25, float("inf"))
     found = estimate(steps, 2, machine, apart)
-    assert found.total == pytest.approx(3 + 0.25 + 10 + 0.25 + 2)  # recorded, announced, dealt, received; then used
-    assert (found.computing, found.waiting) == pytest.approx((3 + 6, found.total - 9))
+    assert found.total == pytest.approx(
+        3 + 0.25 + 10 + 0.25 + 2 + 3 * 0.25
+    )  # recorded, announced, dealt, received, used; then the end
+    assert (found.computing, found.exchanging, found.waiting) == pytest.approx((3 + 6, 3 * 0.25, 10 + 2 * 0.25 - 4))
     quick = priced(record=0.5, local=machine.local)
-    assert seconds(steps, quick, apart) == pytest.approx(3 + 6)
+    assert seconds(steps, quick, apart) == pytest.approx(3 + 6 + 3 * 0.25)
 
 
 def test_the_dealer_works_ahead_within_a_segment_and_not_beyond() -> None:
@@ -95,6 +97,17 @@ def test_the_dealer_works_ahead_within_a_segment_and_not_beyond() -> None:
         step, first = (work("words", 3, dealing="Product", dealt=dealt, begins=begins) for begins in (False, True))
         assert seconds([first, step], machine, near) == pytest.approx(expected)
         assert seconds([first, first], machine, near) == pytest.approx(3 + 3 + 3 + 3)
+
+
+def test_what_the_plan_is_sure_of_is_dealt_while_the_script_is_recorded() -> None:
+    machine = priced(record=1.0, local={**FREE.local, "words": [(1, 1.0)]}, dealing={**FREE.dealing, "Product": [(1, 4.0)]})
+    apart = Network("apart", 0.5, float("inf"))
+    for foreseen, expected in ((True, 5 + 2 + 1.5), (False, 3 + 0.5 + 4 + 0.5 + 2 + 1.5)):
+        first = work("words", 2, dealing="Product", dealt=8, begins=True, recorded=3, foreseen=foreseen)
+        assert seconds([first], machine, apart) == pytest.approx(expected)
+    second = work("words", 2, dealing="Product", dealt=8, begins=True, recorded=1, foreseen=True)
+    found = seconds([first, second], machine, apart)  # the dealer hears of both at 3, and is done with the second at 11.5
+    assert found == pytest.approx(12 + 2 + 1.5)
 
 
 def test_new_memory_takes_time_at_a_party_and_at_the_dealer() -> None:
@@ -108,7 +121,7 @@ def test_participants_of_one_machine_share_its_cores() -> None:
     steps = [work("words", 6, dealing="Product", dealt=8, begins=True, recorded=10)]
     many, two, one = (priced(record=0.1, local=local, dealing=dealing, cores=cores) for cores in (4, 2, 1))
     assert seconds(steps, many, LOOPBACK, 3) == pytest.approx(1 + 4 + 6)
-    assert seconds(steps, two, LOOPBACK, 3) == pytest.approx(1.5 + (3 * 6 + 4) / 2)
+    assert seconds(steps, two, LOOPBACK, 3) == pytest.approx((3 * 1 + 3 * 6 + 4) / 2)
     assert seconds(steps, one, LOOPBACK, 3) == pytest.approx(3 + 3 * 6 + 4)
     assert seconds(steps, one, LAN, 3) == pytest.approx(1 + 4 + 6, rel=1e-3)
 
@@ -127,7 +140,7 @@ def test_no_example_is_quicker_on_a_slower_network_or_machine(path: Path) -> Non
     rounds = sum(cost.rounds for cost in accounts.lines.values())
     assert sum(step.exchanges for step in steps) == rounds
     assert sum(step.dealt for step in steps) == sum(cost.dealt for cost in accounts.lines.values())
-    assert found[3].total >= rounds * WAN.latency
+    assert found[3].total >= (rounds + GOODBYE) * WAN.latency
     assert 0.8 * max(accounts.memory.values()) <= sum(step.fresh for step in steps) <= max(accounts.memory.values())
     assert sum(step.spread for step in steps) > 0
     for slower in (priced(record=2e-5, exchange=1e-4, byte=1e-9, local=machine.local), msgspec.structs.replace(machine, start=1.0)):

@@ -63,12 +63,12 @@ def play(part: Part) -> Played:
     roster = Roster(tuple(Participant(one.name, one.role, one.address, one.certificate) for one in part.entries))
     parties, watch = tuple(sorted(roster.parties)), _Watch()
     keep_freed()
-    collect_seldom()
     with loaded(Path(part.script)) as program, contextlib.redirect_stdout(io.StringIO()):
         if part.name != roster.dealer:
-            planned(program, part.name, memory=MEMORY)
+            made = planned(program, part.name, memory=MEMORY)
             source = DataSource(program.schema, part.name, program.folder / f"{part.name}.data.toml")
             source.check()
+        collect_seldom()
         door = socket.socket(fileno=part.door)
         transport = connect(roster, part.name, part.key.encode(), listener=door, wait=PATIENCE, deadline=PATIENCE)
         if part.name == roster.dealer:
@@ -79,7 +79,7 @@ def play(part: Part) -> Played:
             watch.start()
             program.main(session)
 
-        options = Options(kernel=part.kernel, deadline=PATIENCE, context=program.schema)
+        options = Options(kernel=part.kernel, deadline=PATIENCE, contract=made.contract, orders=made.orders, context=program.schema)
         run_party(transport, parties, roster.dealer or "", main, source.array, options, {}, source.row_keys())
         return watch.read()
 

@@ -61,7 +61,9 @@ def costs(plan: Plan, prices: Profile | None, texts: Texts | None) -> None:
     accounts = _accounts(plan)
     rows = [(name, size(accounts.memory[name]), f"about {accounts.process[name] / 1e6:,.0f} MB") for name in plan.parties]
     table("Peak memory, estimated", ("party", "values and records", "whole process"), rows, 2)
-    if prices is None:
+    if not plan.memory:
+        print("Seconds are not estimated of eager runs, which are for stepping through a script.\n")
+    elif prices is None:
         print("Seconds are shown once this version has measured this machine: mpc bench profile\n")
     else:
         _seconds(plan, prices)
@@ -122,7 +124,7 @@ def document(plan: Plan, prices: Profile | None) -> dict[str, Any]:
         payload = {name: cost.sent[name] for name in plan.parties}
         held = accounts.held.get(line, 0)
         lines.append({"line": line, "rounds": cost.rounds, "payload": payload, "dealt": cost.dealt, "memory": held})
-    seconds = None if prices is None else {one.network.name: _rounded(one) for one in estimates(plan, prices)}
+    seconds = None if prices is None or not plan.memory else {one.network.name: _rounded(one) for one in estimates(plan, prices)}
     peak = {name: {"values": accounts.memory[name], "process": accounts.process[name]} for name in plan.parties}
     return {"lines": lines, "peak": peak, "seconds": seconds}
 
