@@ -21,6 +21,7 @@ from benchmarks.delays import EXAMPLES, PATIENCE, SCRIPTS
 from mpc.bench.profile import measure
 from mpc.bench.rehearsal import Piece, write
 from mpc.clock import Purpose
+from mpc.command.memory import collect_seldom
 from mpc.command.program import loaded, planned
 from mpc.estimate import NETWORKS, Profile, estimate
 from mpc.setting import MEMORY
@@ -72,6 +73,7 @@ class Figure:
 
 def figure(script: Path, prices: Profile, repeats: int) -> Figure:
     """Plan a script, run it as `mpc run` does, and once more with its timeline. RuntimeError where it fails."""
+    collect_seldom()  # as every participant does
     with loaded(script) as program:
         parties = program.schema.parties
         taken = []

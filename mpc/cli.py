@@ -205,6 +205,7 @@ def plan(
             from mpc.command import stores
 
             made, stated = stores.save(save, program, memory=within)
+            print(f"Saved for a dealer: {save}\n")
         texts = review.texts(program) if by_line else None
     prices = review.profile(profile)
     show.plan(made, stated, agreement(stated), lambda: review.costs(made, prices, texts))
@@ -305,6 +306,11 @@ def dealer(
         raise UsageError("--store PLAN and -o DIR belong together.", do=do)
     if store is not None and out is not None:
         from mpc.command import stores
+
+        if profile or trace is not None or log is not None:
+            raise UsageError(
+                "--log, --profile and --trace are about a session.", do="leave them out; mpc status shows what was dealt"
+            )
 
         stores.deal(roster, name, key, store, out, state, kernel.value)
         return

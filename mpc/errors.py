@@ -69,7 +69,7 @@ class IntegrityError(MpcError):
     """Parties fell out of step or a message is not what it must be. Ends the session for good and burns its randomness."""
 
     exit_code = 6
-    then = "Find the cause before anybody starts again. A session that had begun is over for good, and its randomness is burnt."
+    then = "Find the cause before anybody starts again. A session that had begun is over for good."
 
 
 class AvailabilityError(MpcError):

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from mpc import __version__
 from mpc.errors import UsageError
 from mpc.sources.remote import CHUNK
 from mpc.work import DEALT, KINDS, Step, Task
 
 VERSION = 1
+LIMIT = 1 << 20  # bytes of a profile
 GOODBYE = 3  # times that something goes one way at the end of a session
 Prices = dict[str, list[tuple[int, float]]]  # of each kind of work: units in one call and the seconds it takes, ascending
 
@@ -179,10 +181,11 @@ def read(path: Path) -> Profile:
     """The profile in a file; UsageError where there is none, or it is of another version of this library."""
     do = "measure this machine: mpc bench profile"
     try:
-        profile = msgspec.json.decode(path.read_bytes(), type=Profile)
+        with path.open("rb") as file:
+            profile = msgspec.json.decode(file.read(LIMIT), type=Profile)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError("There is no usable profile of this machine.", where=str(path), why=type(error).__name__, do=do) from None
     complete = all(profile.local.get(kind) for kind in KINDS) and all(profile.dealing.get(kind) for kind in DEALT)
-    if profile.version != VERSION or not complete:
+    if (profile.version, profile.library) != (VERSION, __version__) or not complete:
         raise UsageError("The profile of this machine is out of date.", where=str(path), do=do)
     return profile

@@ -87,7 +87,7 @@ class Execution:
         self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
         self._probe, self._progress, self._begun = probe, progress, segment
         self._rounds = self._segments = 0
-        self._asking = Asking(self._name, index, source, orders)
+        self._asking = Asking(self._name, source, orders)
         self._history = History()
         self.cost = Cost(parties)
 

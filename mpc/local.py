@@ -92,7 +92,6 @@ def run_party(
     try:
         agreed = handshake(transport, parties, dealer, facts, rows)
         index, clock = parties.index(transport.name), options.clocks.get(transport.name, SILENT)
-        transport.idle = clock.idle
         seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
         if options.store is None:
             keystreams = Keystreams(agreed.seed, agreed.session)
@@ -119,8 +118,9 @@ def run_party(
             transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
             revealed=options.revealed,
         )  # fmt: skip
-        engine.begin()
+        transport.idle = clock.idle
         clock.start()
+        engine.begin()
         result = main(session)
         session.close()
         clock.stop()

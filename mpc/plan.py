@@ -28,32 +28,39 @@ PATHS = 64  # ways through a script steered by revealed values that a plan explo
 AHEAD = 1 << 24  # bytes of orders, on all of them, that a plan remembers
 LARGEST = 1 << 22  # of one segment: a dealer that waits for a party to read takes in so many, so that neither waits for the other
 
-RevealKey = tuple[str, str, Shape, tuple[str, ...]]  # script line, label, shape, receivers
+RevealKey = tuple[str, str, Shape, tuple[str, ...], str]  # script line, label, shape, receivers, what kind of number it is
 Asked = Callable[[Announcement], None]  # told what each segment asks the dealer for
 
 
 class Foresight:
-    """What the dealer is asked for next, by running digest of all that it was asked for; nothing where the paths part."""
+    """What may come next: orders by their running digest, nothing where paths part; and the digests of all that is recorded."""
 
     def __init__(self, asked: Asked | None) -> None:
-        self.orders: dict[bytes, Announcement | None] = {}
+        self._batches: dict[bytes, Announcement | None] = {}
+        self._digests, self._ends = set[bytes](), set[bytes]()
         self._room, self._asked = AHEAD, asked
 
-    def note(self, state: bytes, following: Announcement) -> bytes:
+    def note(self, state: bytes, following: Announcement, digest: bytes) -> bytes:
         """On one path this comes after that state; the state that it leads to."""
+        self._digests.add(digest)
         if self._asked is not None:
             self._asked(following)
-        if state not in self.orders:
+        if state not in self._batches:
             fits = len(following.orders) <= min(LARGEST, self._room)
             self._room -= len(following.orders) if fits else 0
-            self.orders[state] = following if fits else None
-        elif self.orders[state] != following:
-            self.orders[state] = None
+            self._batches[state] = following if fits else None
+        elif self._batches[state] != following:
+            self._batches[state] = None
         return schedule.follow(state, following.orders)
 
-    def end(self, state: bytes) -> None:
+    def end(self, state: bytes, digest: bytes) -> None:
         """On one path nothing comes after that state."""
-        self.orders[state] = None
+        self._batches[state] = None
+        self._ends.add(digest)
+
+    def foreseen(self) -> Foreseen:
+        """Once all paths have been gone through."""
+        return Foreseen(self._batches, frozenset(self._digests), frozenset(self._ends))
 
 
 class Counting:
@@ -65,8 +72,8 @@ class Counting:
         self._parties, self._branches, self._foresight, self.accounts = parties, branches, foresight, accounts
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
-        self.notes: dict[RevealKey, str] = {}
         self.orders: list[bytes] = []
+        self.digest = b""  # of all that was recorded
         self.kernel = load("reference")  # small as its work is here
 
     def run(self, segment: Segment) -> list[Any]:
@@ -74,16 +81,15 @@ class Counting:
         levels = schedule.levels(segment)
         cost, asked = schedule.cost(segment, levels, self._parties), schedule.announcement(segment, levels, len(self._parties))
         self.cost.add(cost)
-        self.orders.append(self._foresight.note(self.orders[-1] if self.orders else b"", asked))
+        self.digest = segment.digest
+        self.orders.append(self._foresight.note(self.orders[-1] if self.orders else b"", asked, segment.digest))
         self._note(levels)
         if self.accounts is not None:
             self.accounts.run(segment, levels, cost)
         else:
             _release(levels)
         for reveal in segment.reveals:
-            key = (reveal.line, reveal.label, reveal.node.shape, reveal.receivers)
-            self.reveals[key] += 1
-            self.notes[key] = reveal.note
+            self.reveals[reveal.line, reveal.label, reveal.node.shape, reveal.receivers, reveal.note] += 1
         return [Unknown(reveal.node.shape, np.uint64, self._steering(reveal)) for reveal in segment.reveals]
 
     def _note(self, levels: list[Level]) -> None:
@@ -92,7 +98,7 @@ class Counting:
         exchanged = [node for level in levels for node in level.exchanged]
         for node in [node for node in exchanged if node.op == "publish" or node.params[0] == "declassified"]:
             label = published(node.params[0]) if node.op == "publish" else declassified(node.params[1])
-            self.reveals[node.line, label, node.shape, self._parties] += 1
+            self.reveals[node.line, label, node.shape, self._parties, ""] += 1
 
     def _steering(self, reveal: Reveal) -> Branches:
         """What answers a script's questions: a value that only some parties receive cannot steer what all of them do."""
@@ -100,7 +106,7 @@ class Counting:
 
     def close(self) -> None:
         """The path ends here."""
-        self._foresight.end(self.orders[-1] if self.orders else b"")
+        self._foresight.end(self.orders[-1] if self.orders else b"", self.digest)
 
 
 def _release(levels: list[Level]) -> None:
@@ -121,7 +127,7 @@ class Path:
     cost: Cost
     reveals: Counter[RevealKey]
     orders: tuple[bytes, ...]  # running digest of what the dealer is asked for, after each segment
-    notes: dict[RevealKey, str]
+    digest: bytes  # of all that was recorded: equal for whoever computes the same
     accounts: Accounts | None = None  # cost by line, memory and work, where they were asked for
 
 
@@ -145,6 +151,16 @@ class Plan:
         return self.longest.cost
 
     @property
+    def most_sent(self) -> dict[str, int]:
+        """Payload bytes that each party sends at most, whichever way is taken."""
+        return {name: max(path.cost.sent[name] for path in self.paths) for name in self.parties}
+
+    @property
+    def most_dealt(self) -> int:
+        """Bytes that the dealer sends at most."""
+        return max(path.cost.dealt for path in self.paths)
+
+    @property
     def contract(self) -> dict[RevealKey, int]:
         """How often each reveal may happen; declassified values and published numbers count as reveals to everybody."""
         union: Counter[RevealKey] = Counter()
@@ -152,13 +168,8 @@ class Plan:
             union |= path.reveals
         return dict(union)
 
-    @property
-    def notes(self) -> dict[RevealKey, str]:
-        """What the number system knows of each reveal: range and resolution."""
-        return {key: note for path in self.paths for key, note in path.notes.items()}
-
     def digest(self) -> str:
-        """Hexadecimal digest of costs and reveals on every path: what parties compare and people consent to."""
+        """Hexadecimal digest of operations, costs and reveals on every path: what parties compare and people consent to."""
         facts = [
             (
                 path.answers,
@@ -168,6 +179,7 @@ class Plan:
                 sorted(path.cost.draws.items()),
                 sorted(path.reveals.items()),
                 path.orders[-1:],
+                path.digest,
             )
             for path in self.paths
         ]
@@ -210,10 +222,11 @@ def plan(
         main(session)
         session.close()
         paths.append(
-            Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.notes, engine.accounts)
+            Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.digest, engine.accounts)
         )
         prefix = branches.following()
+    foreseen = foresight.foreseen()
     for path in paths:
         if path.accounts is not None:
-            path.accounts.foresee(foresight.orders[state] is not None for state in (b"", *path.orders)[: len(path.orders)])
-    return Plan(parties, memory, tuple(paths), foresight.orders)
+            path.accounts.foresee(foreseen.batches[state] is not None for state in (b"", *path.orders)[: len(path.orders)])
+    return Plan(parties, memory, tuple(paths), foreseen)

@@ -97,7 +97,7 @@ class Session:
         *,
         columns: Mapping[str, Callable[[str], Array]] | None = None,
         memory: int = MEMORY,
-        contract: dict[tuple[str, str, Shape, tuple[str, ...]], int] | None = None,
+        contract: dict[tuple[str, str, Shape, tuple[str, ...], str], int] | None = None,
         context: Any = None,
         alone: bool = False,
         revealed: Callable[[str, tuple[str, ...], Any], None] | None = None,
@@ -137,8 +137,9 @@ class Session:
             node.weight = 1 + sum([arg.form[1].weight if arg.form else arg.weight for arg in args])
         if secret and op in SUMS:
             node.keep = node.dealer or all(self._has_form(arg) for arg in args)
-            node.pad = next((arg for arg in args if arg.op == "mask" and arg.params[0] == "pad" and arg.shape == shape), None)
-            node.lazy = hides(node) is not None
+            mask = hides(node)
+            node.pad = mask if mask is not None and mask.params[0] == "pad" else None
+            node.lazy = mask is not None
         node.lazy |= node.dealer
         self._nodes.append(node)
         self._recorded += NODE if node.lazy or op in FREE else NODE + node.bytes
@@ -269,7 +270,7 @@ class Session:
     def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str, notes: Sequence[str] = ()) -> Any:
         """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere.
 
-        `notes`, one for each x, are shown beside the reveals in the plan.
+        `notes`, one for each x, say in the plan what kind of number it is: people agree to them as to the label.
         """
         if not x or not all(isinstance(share, Share) for share in x):
             raise TypeError("reveal takes shares")
@@ -286,7 +287,7 @@ class Session:
         line = script_line()
         reveals = tuple(Reveal(v.node, receivers, label, line, note) for v, note in zip(x, [*notes, *[""] * len(x)], strict=False))
         for reveal in reveals:
-            self._allow(label, reveal.node.shape, receivers)
+            self._allow(label, reveal.node.shape, receivers, reveal.note)
         values = self._run(reveals)
         return values[0] if len(values) == 1 else tuple(values)
 
@@ -324,18 +325,20 @@ class Session:
 
     # -- running ---------------------------------------------------------------------------------------------------------
 
-    def _allow(self, label: str, shape: Shape, receivers: tuple[str, ...]) -> None:
+    def _allow(self, label: str, shape: Shape, receivers: tuple[str, ...], note: str = "") -> None:
         """Refuse whatever would leave the computation without standing in the agreed plan."""
         if self._contract is None:
             return
-        key = (script_line(), label, shape, receivers)
+        key = (script_line(), label, shape, receivers, note)
         left = self._contract.get(key, 0)
         if left == 0:
-            raise ConsentError(
-                f"A reveal of shape {shape} is not in the agreed plan.",
-                where=f"{self.name}, {key[0]}, for {', '.join(receivers)}",
-                why="the script took a path, or a number of repetitions, that the plan did not show",
-                do="make the branch or the maximum count visible to the plan, then plan and agree again",
+            raise self.failed(
+                ConsentError(
+                    f"A reveal of shape {shape} is not in the agreed plan.",
+                    where=f"{self.name}, {key[0]}, for {', '.join(receivers)}",
+                    why="the script took a path, or a number of repetitions, that the plan did not show",
+                    do="make the branch or the maximum count visible to the plan, then plan and agree again",
+                )
             )
         self._contract[key] = left - 1
 

@@ -102,13 +102,13 @@ class Work:
         return steps
 
     def _masks(self, node: Node) -> Iterator[Task]:
-        """Shares of masks that an operation needs as words. Large ones are not kept, and made again for the next."""
+        """Shares of masks that an operation needs as words. A large one is made again for the next, unless views of it are used."""
         todo = [] if node.lazy else [arg for arg in node.args if arg.dealer]
         while todo:
             mask = todo.pop()
             if mask.op == "mask" and mask.params not in self._own:
                 yield "keystream", streamed(mask.ring, mask.size)
-                if mask.bytes < COSTLY:
+                if mask.bytes < COSTLY or mask not in node.args:
                     self._own.add(mask.params)
             todo.extend(mask.args)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from harness import NAMES, Message, born_masked, plain, run, wire
+from harness import DEADLINE, NAMES, Message, born_masked, plain, run, wire
 
 from mpc import plan as plans
 from mpc.errors import ConsentError
@@ -139,18 +140,63 @@ def test_nothing_is_asked_for_where_one_way_through_the_script_is_at_its_end() -
         assert len(asked(frames)) == segments + 1
 
 
-def test_a_script_that_ends_before_its_plan_takes_what_it_was_dealt_and_ends_well() -> None:
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("memory", [1 << 30, 0], ids=["deferred", "eager"])
+def test_a_script_that_ends_before_its_plan_ends_the_session_at_once(n: int, memory: int) -> None:
+    """At one party alone: the others wait for its openings, and the dealer for their next batch, which no batch will tell them."""
+
     def main(s: Session) -> Any:
         x = born_masked(s, "x", (3, 4))
         first = s.reveal(product(s, x).sum(), label="first")
-        if isinstance(first, Unknown):  # the plan alone goes on
+        if isinstance(first, Unknown) or s.name != NAMES[0]:
             s.reveal(product(s, product(s, x)), label="second")
-        return first
 
-    with wire() as frames:
-        outcome = run(main, 2, {"x": X}, **agreed(main))
-    assert len(asked(frames)) == 3
-    assert {abs(int(first) - (X * X).sum() // 4) <= 12 for first in outcome.results.values()} == {True}
+    began = time.monotonic()
+    with pytest.raises(ConsentError, match="ended before its plan") as caught:
+        run(main, n, {"x": X}, **agreed(main, n, memory=memory))
+    assert NAMES[0] in caught.value.where
+    assert time.monotonic() - began < DEADLINE
+
+
+def test_what_is_computed_is_what_was_planned_though_the_dealer_is_asked_for_the_same() -> None:
+    """A script that remembers having been planned cannot put another value under an agreed label."""
+    rows = 3
+
+    def main(s: Session) -> Any:
+        x = born_masked(s, "x", (3, 4))
+        return s.reveal(x[:rows].sum(), label="total")
+
+    options = agreed(main)
+    assert run(main, 2, {"x": X}, **options).results[NAMES[0]] == X.sum()
+    rows = 1
+    with pytest.raises(ConsentError, match="compute something that is not in the agreed plan") as caught:
+        run(main, 2, {"x": X}, **options)
+    assert "test_ahead.py" in caught.value.where
+
+
+def test_a_constant_that_changes_between_plan_and_run_is_refused() -> None:
+    weights = np.array([1, 2, 3, 4], dtype=np.uint64)
+
+    def main(s: Session) -> Any:
+        x = born_masked(s, "x", (3, 4))
+        return s.reveal((plain(x) * s.constant(weights)).sum(), label="total")
+
+    options = agreed(main)
+    weights[0] = 2
+    with pytest.raises(ConsentError, match="compute something") as caught:
+        run(main, 2, {"x": X}, **options)
+    assert "random generators, inside main" in caught.value.do
+
+
+def test_parties_that_compute_different_things_have_different_plans() -> None:
+    def planned_sum(first: int) -> str:
+        def main(s: Session) -> Any:
+            x = born_masked(s, "x", (3, 4))
+            s.reveal(x[first : first + 1].sum(), label="row")
+
+        return planned(main).digest()
+
+    assert planned_sum(0) == planned_sum(0) != planned_sum(1)
 
 
 def test_what_differs_from_what_was_announced_is_refused() -> None:
@@ -169,10 +215,10 @@ def test_a_plan_remembers_no_more_orders_than_agreed() -> None:
         for k in range(5):
             s.reveal(product(s, x).sum(), label=f"{k}")
 
-    sizes = [len(one.orders) for one in planned(main).orders.values() if one is not None]
+    sizes = [len(one.orders) for one in planned(main).orders.batches.values() if one is not None]
     assert len(sizes) == 5
     for limit, size, kept in (("AHEAD", sum(sizes[:2]), 2), ("LARGEST", sizes[0] - 1, sum(size < sizes[0] for size in sizes))):
         with mock.patch.object(plans, limit, size):
             found = planned(main)
-        assert sum(one is not None for one in found.orders.values()) == kept
+        assert sum(one is not None for one in found.orders.batches.values()) == kept
         run(main, 2, {"x": X}, contract=found.contract, orders=found.orders)

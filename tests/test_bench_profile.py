@@ -14,12 +14,13 @@ import pytest
 from kernels import REFERENCE
 from test_estimate import FREE
 
+from mpc import __version__
 from mpc.accounts import Accounts
 from mpc.bench import profile, samples
 from mpc.bench.player import Played
 from mpc.bench.rehearsal import DEALER, NOTHING, PARTIES, PIECES, Piece, Rehearsed, rehearse, write
 from mpc.command.program import loaded
-from mpc.errors import AvailabilityError
+from mpc.errors import AvailabilityError, UsageError
 from mpc.estimate import NETWORKS, Network, Profile, estimate, read
 from mpc.kernel import Kernel
 from mpc.plan import plan
@@ -166,9 +167,13 @@ def test_the_command_writes_a_profile_that_names_nobody(
     stated: dict[str, Any] = json.loads(path.read_bytes())
     assert stated.keys() == set(Profile.__struct_fields__)
     texts = [value for value in stated.values() if isinstance(value, str)]
-    assert texts == ["", ""], "library and kernel; in a measured one, versions"
+    assert texts == [__version__, ""], "library and kernel"
     profile.profile(tmp_path / "other.json", "auto")
     assert read(tmp_path / "other.json") == TRUE
+    assert "mpc plan --profile" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="cannot be written"):
+        profile.profile(tmp_path / "none" / "other.json", "auto")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_faster_machine_is_a_shorter_estimate(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -86,10 +87,84 @@ def test_a_plan_shows_costs_reveals_and_what_the_dealer_learns(job: Job, mpc: Co
     assert plan["draws"] == {"InputMask": 2, "Product": 1}
     assert plan["dealt"] == 120
     both, one = plan["reveals"]
-    assert both == {"line": "fit.py:10", "label": "Weighted sums", "shape": [2], "receivers": ["clinic", "insurer"], "count": 1}
+    receivers = ["clinic", "insurer"]
+    assert both == {"line": "fit.py:10", "label": "Weighted sums", "shape": [2], "receivers": receivers, "kind": "", "count": 1}
     assert (one["label"], one["shape"], one["receivers"]) == ("total", [], ["insurer"])
     for text in ("fit.py:10", "Weighted sums", "clinic, insurer", "120 B", "72 B"):
         assert text in ended.out
+
+
+STEERED = """
+import numpy as np
+
+from protocols import load, reveal
+
+
+def main(s):
+    x, y = load(s, "clinic", "features"), load(s, "insurer", "claims")
+    if reveal(x.sum(), label="sum") > 0:
+        for _ in range(5):
+            y = np.abs(y)
+        return reveal(y, label="deep")
+    wide = x[:, None, :] * np.ones((3000, 1))
+    return reveal((wide * wide).sum(), label="wide")
+"""
+
+
+def test_what_is_needed_is_shown_for_the_way_that_needs_most(job: Job, mpc: Command) -> None:
+    job.write("steered.py", STEERED)
+    ended = mpc("plan", "steered.py", "--json", "plan.json", "--by-line")
+    assert ended.code == 0, ended.err
+    plan = json.loads((job.folder / "plan.json").read_text())
+    assert plan["paths"] == 2
+    assert plan["most"]["payload"]["clinic"] > 10 * plan["payload"]["clinic"]
+    assert plan["most"]["dealt"] > 10 * plan["dealt"]
+    assert plan["peak"]["clinic"]["values"] > plan["most"]["payload"]["clinic"]
+    assert ended.out.count("on the way") == 2
+    assert "on any way" in ended.out
+
+
+def test_every_kind_of_number_under_one_label_is_shown(job: Job, mpc: Command) -> None:
+    job.write(
+        "kinds.py",
+        """
+from protocols import load, reveal
+
+
+def main(s):
+    x = load(s, "clinic", "features")
+    reveal(x, x > 0, label="positive", to="insurer")
+""",
+    )
+    ended = mpc("plan", "kinds.py", "--json", "plan.json")
+    assert ended.code == 0, ended.err
+    kinds = [one["kind"] for one in json.loads((job.folder / "plan.json").read_text())["reveals"]]
+    assert len(kinds) == 2
+    assert "truth values" in kinds
+    assert all(" ".join(kind.split()[:2]) in ended.out for kind in kinds)
+
+
+def test_a_plan_that_cannot_be_written_says_so(job: Job, mpc: Command) -> None:
+    ended = mpc("plan", "fit.py", "--json", "nowhere/plan.json")
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
+
+
+def test_a_party_that_sends_nothing_is_a_party_all_the_same(job: Job, mpc: Command) -> None:
+    job.write(
+        "one.py",
+        """
+from protocols import load, reveal
+
+
+def main(s):
+    reveal(load(s, "clinic", "features").sum(), label="sum", to="insurer")
+""",
+    )
+    ended = mpc("run", "one.py")
+    assert ended.code == 0, ended.err
+    assert "those of the plan" in ended.out
+    assert re.search(r"insurer +[0-9.]+ +2 +0 B", ended.out)
 
 
 def test_a_plan_by_line_adds_up_and_shows_the_lines(job: Job, mpc: Command) -> None:

@@ -34,7 +34,6 @@ def test_exit_codes_are_those_of_the_page() -> None:
 
 def test_an_error_says_whether_the_job_may_be_run_again() -> None:
     assert "over for good" in IntegrityError.then
-    assert "burnt" in IntegrityError.then
     assert "may be run again" in AvailabilityError.then
     assert "correct the cause" in UsageError.then.lower()
 

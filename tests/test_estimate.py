@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_attribution import EXAMPLES
 
+from mpc import __version__
 from mpc.command.program import loaded
 from mpc.errors import UsageError
-from mpc.estimate import GOODBYE, NETWORKS, VERSION, Network, Profile, estimate, read
+from mpc.estimate import GOODBYE, LIMIT, NETWORKS, VERSION, Network, Profile, estimate, read
 from mpc.plan import plan
 from mpc.session import Session
 from mpc.sharing.additive import Additive
@@ -28,7 +29,7 @@ from protocols.arithmetic import matmul, square, truncate
 
 LOOPBACK, LAN, METRO, WAN = NETWORKS
 FREE = Profile(
-    version=VERSION, library="", kernel="", cores=64, start=0, record=0, exchange=0, wait=0, byte=0, order=0, touch=0,
+    version=VERSION, library=__version__, kernel="", cores=64, start=0, record=0, exchange=0, wait=0, byte=0, order=0, touch=0,
     local={kind: [(1, 0.0)] for kind in KINDS}, dealing={kind: [(1, 0.0)] for kind in DEALT},
 )  # fmt: skip
 
@@ -219,6 +220,7 @@ def test_a_profile_is_read_back_or_refused(tmp_path: Path) -> None:
     path.write_bytes(whole)
     assert read(path) == FREE
     wrong = [b"", b"{}", whole.replace(b'"version":1', b'"version":0'), whole.replace(b'"truncate"', b'"something"'), b"[" + whole]
+    wrong += [whole.replace(__version__.encode(), b"0.0.9"), b" " * LIMIT + whole]
     for content in wrong:
         path.write_bytes(content)
         with pytest.raises(UsageError, match="profile") as caught:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
 import pickle
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -218,6 +220,19 @@ def test_assumptions_that_hold_cost_one_declared_bit():
     plan_reveals = mpc.run_local(main, data={"a": {"x": np.array([1.0, 2.0])}, "b": {"y": np.array([3.0, 4.0])}}, bound=BOUND)
     np.testing.assert_allclose(plan_reveals.results["b"], [5, 9], atol=8 * UNIT)
     assert plan_reveals.cost.reveals == 2
+
+
+def test_an_assumption_is_still_to_be_checked_after_an_error_that_the_script_catches():
+    def main(s):
+        x = assume_bound(load(s, "a", "x") * 3, 4.0)
+        with mock.patch.object(type(s), "reveal", side_effect=MemoryError), contextlib.suppress(MemoryError):
+            reveal(x, label="x")
+        assert len(s.assumptions) == 1
+        return reveal(x, label="x")
+
+    for value, holds in ((1.0, True), (2.0, False)):
+        with contextlib.nullcontext() if holds else pytest.raises(RangeError, match="so no result would be right"):
+            mpc.run_local(main, data={"a": {"x": np.array([value])}, "b": {}}, bound=BOUND, debug=True)
 
 
 @pytest.mark.parametrize("bound", [3.4, 2.0, 1.9999])

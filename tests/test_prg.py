@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpc import prg
+from mpc.bench import samples
 from mpc.prg import BLOCK, SEED_BYTES, Prg, fresh, stream_width
 from mpc.ring import BIT, Z64, Ring
+from mpc.sources.correlations import REGISTRY
 from mpc.sources.dealer import OUTPUTS, Keystreams
 from mpc.sources.descriptor import MASK_KINDS
 
@@ -184,6 +186,20 @@ def test_masks_and_draws_never_meet() -> None:
     words = [keys.mask(kind, number).words(Z64, (4,)).tobytes() for kind in MASK_KINDS for number in range(6)]
     words += [keys.drawn(number, position).words(Z64, (4,)).tobytes() for number in range(6) for position in range(OUTPUTS)]
     assert all(a != b for a, b in itertools.combinations(words, 2))
+
+
+def test_every_result_of_a_draw_has_a_keystream_of_its_own() -> None:
+    """No correlation may have more results than there are reserved: the next draw would share the rest."""
+    keys, counts = Keystreams(SEED, SESSION), {"MatrixProduct": len(REGISTRY["MatrixProduct"].outputs((8, 8), (8, 8)))}
+    for name in REGISTRY.keys() - counts.keys():
+        masks = [(*samples.leading(name), 8)] * len(samples.RINGS.get(name, (Z64,)))
+        counts[name] = len(REGISTRY[name].outputs(*masks, *samples.PARAMS.get(name, ())))
+    assert max(counts.values()) == counts["GatedTruncation"] == 5 <= OUTPUTS
+    numbers = [keys.drawn(number, position).number for number in range(50) for position in range(OUTPUTS)]
+    assert len(set(numbers)) == len(numbers)
+    for position in (-1, OUTPUTS):
+        with pytest.raises(ValueError, match="results"):
+            keys.drawn(0, position)
 
 
 def test_seeds_are_fresh_and_of_one_size() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import threading
 from collections import Counter
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from harness import NAMES, born_masked, plain, run
@@ -20,7 +22,7 @@ from test_transport_tls import alice_and, frame
 from mpc import clock as clocks
 from mpc.clock import DEPTHS, OUTSIDE, SILENT, Profile, Purpose, Recorder, Row
 from mpc.command.show import profile as show_profile
-from mpc.command.traces import check_trace, write_trace
+from mpc.command.traces import check_trace, report, write_trace
 from mpc.errors import UsageError
 from mpc.frame import Kind
 from mpc.kernel import load
@@ -340,6 +342,34 @@ def test_a_trace_replaces_an_earlier_one_and_nothing_else(profiles: list[Profile
         with pytest.raises(UsageError, match=why):
             check_trace(wrong)
     assert (tmp_path / "data.json").read_text() == '{"patients": 3}'
+
+
+def test_a_trace_follows_no_link_and_lies_in_nobodys_way(
+    profiles: list[Profile], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, victim, pipe = tmp_path / "trace.json", tmp_path / "victim", tmp_path / "pipe"
+    victim.write_text("precious")
+    os.mkfifo(pipe)
+    check_trace(path)
+    path.symlink_to(victim)  # by somebody else, while the run goes on
+    report(profiles, profile=False, trace=path)
+    assert "not written" in capsys.readouterr().err
+    path.unlink()
+    path.symlink_to(tmp_path / "dangling")
+    for wrong in (path, pipe):
+        with pytest.raises(UsageError, match=r"written|replace"):
+            check_trace(wrong)
+    results = tmp_path / "results"
+    for trace, other in ((results / "clinic" / "results.npz", results), (tmp_path / "run.log", tmp_path / "run.log")):
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        with pytest.raises(UsageError, match="among the results"):
+            check_trace(trace, None, other)
+    assert victim.read_text() == "precious"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"trace.json", "victim", "pipe", "results"}
+    path.unlink()
+    report([msgspec.structs.replace(profiles[0], dropped=12)], profile=False, trace=path)
+    assert "12 stretches are left out" in capsys.readouterr().err
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_table_has_a_row_a_line_and_their_sum(capsys: pytest.CaptureFixture[str]) -> None:

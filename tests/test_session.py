@@ -170,7 +170,7 @@ def test_a_pad_hides_one_opening() -> None:
         (pad,) = s.draw(Pad(Z64, (4, 6)))
         s.open(x + pad)
         for again in (x + pad, y + pad, pad - y):
-            with pytest.raises(IntegrityError, match="fresh mask"):
+            with pytest.raises(IntegrityError, match=r"fresh mask|one-time pad"):
                 s.open(again)
 
     for n in (1, 2):
@@ -393,7 +393,7 @@ def test_opened_bits_are_numbers_like_others(n: int) -> None:
 def test_a_pad_added_twice_hides_nothing() -> None:
     def main(s: Session) -> None:
         (pad,) = s.draw(Pad(Z64, (3,)))
-        with pytest.raises(IntegrityError, match="fresh mask"):
+        with pytest.raises(IntegrityError, match="one-time pad"):
             s.open(pad + pad)
 
     for n in (1, 2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,24 @@ def test_only_planned_reveals_happen() -> None:
     for extra in (1, -1):
         with pytest.raises(ConsentError, match="not in the agreed plan"):
             result(lambda s, extra=extra: main(s, extra), contract=contract)
+
+
+def test_a_refused_reveal_ends_the_session_though_the_script_catches_the_error() -> None:
+    planning = True
+
+    def main(s: Session) -> Any:
+        x = born(s)
+        if not planning:
+            with suppress(ConsentError):
+                s.reveal(x[:1], label="x")
+        return s.reveal(x, label="x")
+
+    found = plan(main, NAMES[0], NAMES[:2])
+    planning = False
+    for options in ({}, {"orders": found.orders}):
+        with wire() as frames, pytest.raises(ConsentError, match="not in the agreed plan"):
+            run(main, 2, {"x": X}, contract=found.contract, **options)
+        assert not any(frame.kind is Kind.REVEAL for frame in frames)
 
 
 def test_a_result_goes_to_its_receivers_only() -> None:

@@ -175,14 +175,17 @@ def profile(out: Path | None, kernel: str) -> None:
     path = out or profile_path()
     if path is None:
         raise UsageError("There is no place for the profile.", why="this user has no home", do="name a file with --out")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if out is None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    elif not path.parent.is_dir() or path.is_dir():
+        raise UsageError("The profile cannot be written.", where=str(path), do="name a file in a folder that exists")
     measured = measure(kernel, lambda line: print(line, flush=True))
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
     fresh.replace(path)
     rows = [(what, f"{1e6 * seconds:,.3g}") for what, seconds in shown(measured)]
     table(f"This machine: {measured.cores} cores, kernel {measured.kernel}", ("what", "microseconds"), rows, 1)
-    print(f"Written to {path}; mpc plan uses it.")
+    print(f"Written to {path}; {'mpc plan uses it' if out is None else f'mpc plan --profile {path} uses it'}.")
 
 
 def shown(profile: Profile) -> list[tuple[str, float]]:

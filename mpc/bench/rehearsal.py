@@ -152,7 +152,9 @@ def _take(script: Path, kernel: str) -> dict[str, Played]:
 
 def _start(part: Part) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "mpc.bench.player"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(part.door,))
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(part.door,), start_new_session=True
+    )  # a session of its own: whoever interrupts the command hears of it from the command alone
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(msgspec.json.encode(part))

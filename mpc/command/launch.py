@@ -72,7 +72,7 @@ def run(order: Run) -> None:
     for name in order.data:
         schema.tables_of(name, where="--data")
     if order.trace is not None:
-        check_trace(order.trace)
+        check_trace(order.trace, order.out, order.log)
     with terminable(), kept(LOCAL, order.script.name, order.state, order.log) as diary:
         launch = _Launch(order.deadline, diary)
         try:

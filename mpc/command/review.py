@@ -16,6 +16,7 @@ from mpc.command.records import default_folder
 from mpc.command.show import size, table
 from mpc.errors import UsageError
 from mpc.estimate import NETWORKS, Profile, Seconds, estimate, read
+from mpc.plan import Path as Way
 from mpc.plan import Plan
 from mpc.schedule import Cost
 
@@ -58,9 +59,9 @@ def texts(program: Program) -> Texts:
 
 def costs(plan: Plan, prices: Profile | None, texts: Texts | None) -> None:
     """Print memory and seconds; what each line costs as well, where its text is given."""
-    accounts = _accounts(plan)
-    rows = [(name, size(accounts.memory[name]), f"about {accounts.process[name] / 1e6:,.0f} MB") for name in plan.parties]
-    table("Peak memory, estimated", ("party", "values and records", "whole process"), rows, 2)
+    values, process = memory(plan)
+    rows = [(name, size(values[name]), f"about {process[name] / 1e6:,.0f} MB") for name in plan.parties]
+    table(f"Peak memory, estimated{_any(plan)}", ("party", "values and records", "whole process"), rows, 2)
     if not plan.memory:
         print("Seconds are not estimated of eager runs, which are for stepping through a script.\n")
     elif prices is None:
@@ -68,16 +69,28 @@ def costs(plan: Plan, prices: Profile | None, texts: Texts | None) -> None:
     else:
         _seconds(plan, prices)
     if texts is not None:
-        _lines(plan, accounts, texts)
+        _lines(plan, _accounts(plan.longest), texts)
+
+
+def _any(plan: Plan) -> str:
+    return ", on the way that takes most" if len(plan.paths) > 1 else ""
+
+
+def memory(plan: Plan) -> tuple[dict[str, int], dict[str, int]]:
+    """Bytes of values and records, and of whole processes, that each party needs at most, whichever way is taken."""
+    ways = [_accounts(path) for path in plan.paths]
+    values, processes = [way.memory for way in ways], [way.process for way in ways]
+    most = [{name: max(way[name] for way in kind) for name in plan.parties} for kind in (values, processes)]
+    return most[0], most[1]
 
 
 def _seconds(plan: Plan, prices: Profile) -> None:
     rows = []
     for one in estimates(plan, prices):
         parts = one.total, one.computing, one.exchanging, one.waiting
-        rows.append((one.network.name, str(one.network), *(f"{part:#.2g}" for part in parts)))
+        rows.append((one.network.name, str(one.network), *map(duration, parts)))
     columns = ("network", "", "all", "computing", "exchanging", "waiting")
-    table(f"Seconds, estimated for machines like this one (kernel: {prices.kernel})", columns, rows, 4)
+    table(f"Time, estimated for machines like this one (kernel: {prices.kernel}){_any(plan)}", columns, rows, 4)
 
 
 def _lines(plan: Plan, accounts: Accounts, texts: Texts) -> None:
@@ -97,7 +110,12 @@ def _lines(plan: Plan, accounts: Accounts, texts: Texts) -> None:
     ]
     sends = [f"{name} sends" for name in parties] or ["everybody sends"]
     columns = ("line", "", "rounds", *sends, "dealt", "memory")
-    table("By line", columns, rows if len(rows) > 1 else [], len(columns) - 2)
+    table(
+        f"By line{', on the way with the most rounds' if len(plan.paths) > 1 else ''}",
+        columns,
+        rows if len(rows) > 1 else [],
+        len(columns) - 2,
+    )
 
 
 def ordered(accounts: Accounts) -> list[str]:
@@ -111,13 +129,24 @@ def ordered(accounts: Accounts) -> list[str]:
 
 
 def estimates(plan: Plan, prices: Profile) -> list[Seconds]:
-    """The seconds of a plan's longest path on each network."""
-    return [estimate(_accounts(plan).steps, len(plan.parties), prices, network) for network in NETWORKS]
+    """The seconds of a plan on each network, on the way that takes longest there."""
+    ways = [_accounts(path).steps for path in plan.paths]
+    return [
+        max((estimate(steps, len(plan.parties), prices, network) for steps in ways), key=lambda one: one.total)
+        for network in NETWORKS
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time with two or three digits, in the unit that suits it."""
+    if seconds < 120:
+        return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def document(plan: Plan, prices: Profile | None) -> dict[str, Any]:
     """The same for programs: by line, bytes of memory by party, seconds by network or none."""
-    accounts = _accounts(plan)
+    accounts, (values, process) = _accounts(plan.longest), memory(plan)
     lines = []
     for line in ordered(accounts):
         cost = accounts.lines.get(line, Cost(plan.parties))
@@ -125,7 +154,7 @@ def document(plan: Plan, prices: Profile | None) -> dict[str, Any]:
         held = accounts.held.get(line, 0)
         lines.append({"line": line, "rounds": cost.rounds, "payload": payload, "dealt": cost.dealt, "memory": held})
     seconds = None if prices is None or not plan.memory else {one.network.name: _rounded(one) for one in estimates(plan, prices)}
-    peak = {name: {"values": accounts.memory[name], "process": accounts.process[name]} for name in plan.parties}
+    peak = {name: {"values": values[name], "process": process[name]} for name in plan.parties}
     return {"lines": lines, "peak": peak, "seconds": seconds}
 
 
@@ -133,8 +162,8 @@ def _rounded(seconds: Seconds) -> dict[str, float]:
     return {name: round(value, 6) for name, value in asdict(seconds).items() if name != "network"}
 
 
-def _accounts(plan: Plan) -> Accounts:
-    accounts = plan.longest.accounts
+def _accounts(path: Way) -> Accounts:
+    accounts = path.accounts
     if accounts is None:
         raise UsageError("This plan was made without accounts.", do="plan with accounts=True")
     return accounts

@@ -120,7 +120,7 @@ def figures(measured: Mapping[str, Figures], planned: tuple[int, Mapping[str, in
     rounds, payload, dealt = planned
     rows = []
     for name, one in measured.items():
-        party = name in payload
+        party = name in payload  # which has an entry for every party
         counted = (str(one.rounds), size(one.payload)) if party else ("", "")
         given = "" if party else size(one.dealt)
         rows.append((name, f"{one.seconds:.3f}", *counted, size(one.total), given, f"{one.peak / 1e6:,.0f} MB"))
@@ -157,10 +157,17 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str, costs: Callable[
     ways = f"; the longest of {len(plan.paths)} ways that revealed values can steer the script" if len(plan.paths) > 1 else ""
     rounds = [(str(cost.openings), str(cost.confirmations), str(cost.reveals), str(cost.rounds))]
     table(f"Rounds{ways}", ("openings", "confirmations", "reveals", "all"), rounds, 4)
-    sent = [(name, size(cost.sent[name])) for name in plan.parties]
-    table("Payload each party sends", ("party", "bytes"), sent, 1)
+    sent = [(name, size(cost.sent[name]), size(plan.most_sent[name])) for name in plan.parties]
+    several = len(plan.paths) > 1
+    table(
+        "Payload each party sends",
+        ("party", "bytes", "on any way, at most")[: 2 + several],
+        [row[: 2 + several] for row in sent],
+        1 + several,
+    )
     draws = [(kind, f"{count:,}") for kind, count in sorted(cost.draws.items())]
-    table(f"Correlated randomness: {size(cost.dealt)} dealt", ("kind", "draws"), draws, 1)
+    most = f", at most {size(plan.most_dealt)} on any way" if several else ""
+    table(f"Correlated randomness: {size(cost.dealt)} dealt{most}", ("kind", "draws"), draws, 1)
     costs()
     reveals(plan)
     print(
@@ -171,14 +178,14 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str, costs: Callable[
     print(f"Digest to agree to: {agreement}")
 
 
-def _reveal(key: RevealKey) -> tuple[str, str, str, str]:
-    line, label, shape, receivers = key
-    return line, label, str(shape), ", ".join(receivers)
+def _reveal(key: RevealKey) -> tuple[str, ...]:
+    line, label, shape, receivers, note = key
+    return line, label, str(shape), ", ".join(receivers), note
 
 
 def reveals(plan: Plan) -> None:
     """Every value that can leave the computation."""
-    rows = [(*_reveal(key), plan.notes.get(key, ""), str(count)) for key, count in plan.contract.items()]
+    rows = [(*_reveal(key), str(count)) for key, count in plan.contract.items()]
     table("Revealed", ("line", "label", "shape", "receivers", "range and resolution", "times, at most"), rows, 1)
     if not rows:
         print("Nothing is revealed.")

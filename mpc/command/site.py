@@ -81,7 +81,7 @@ def party(
 ) -> None:
     """Plan, ask, connect and take part; print what this party receives."""
     name = check_name(order.name or "")
-    folder, recorder = out / name if out is not None else None, clock(name, order.profile, order.trace)
+    folder, recorder = out / name if out is not None else None, clock(name, order.profile, order.trace, out, order.log)
     with (
         terminable(),
         kept(name, script.name, order.state, order.log) as diary,
@@ -127,7 +127,7 @@ def party(
         finally:
             screen.close()
     cost = prepared.plan.cost
-    show.figures({name: measured}, (cost.rounds, cost.sent, cost.dealt))
+    show.figures({name: measured}, (cost.rounds, {one: cost.sent[one] for one in prepared.plan.parties}, cost.dealt))
     report(recorder.profiles(), order.profile, order.trace)
 
 
@@ -182,7 +182,7 @@ def dealer(order: Order) -> None:
     name = order.name or roster.dealer
     if name is None or roster.get(name).role != "dealer":
         raise UsageError("This is not a dealer.", where=name or str(order.roster), do="use a roster with an entry of role dealer")
-    recorder = clock(name, order.profile, order.trace)
+    recorder = clock(name, order.profile, order.trace, order.log)
     stated = {"library": library()} | roster_fact(roster)
     with terminable(), kept(name, "", order.state, order.log) as diary:
         diary.start(stated)
@@ -234,15 +234,20 @@ def write_plan(path: Path, plan: Plan, stated: Mapping[str, str], costs: Mapping
             earlier = False
         if not earlier:
             raise UsageError("The plan would replace another file.", where=str(path), do="choose another path for --json")
-    path.write_bytes(plan_document(plan, stated, costs))
+    try:
+        path.write_bytes(plan_document(plan, stated, costs))
+    except OSError as error:
+        raise UsageError(
+            "The plan cannot be written.", where=str(path), why=str(error.strerror), do="choose another path"
+        ) from None
 
 
 def plan_document(plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any]) -> bytes:
     """A plan as JSON."""
     cost = plan.cost
     reveals = [
-        {"line": line, "label": label, "shape": shape, "receivers": receivers, "count": count}
-        for (line, label, shape, receivers), count in plan.contract.items()
+        {"line": line, "label": label, "shape": shape, "receivers": receivers, "kind": note, "count": count}
+        for (line, label, shape, receivers, note), count in plan.contract.items()
     ]
     document = {
         "agreement": agreement(stated),
@@ -253,6 +258,7 @@ def plan_document(plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any
         "rounds": {"openings": cost.openings, "confirmations": cost.confirmations, "reveals": cost.reveals, "all": cost.rounds},
         "payload": {name: cost.sent[name] for name in plan.parties},
         "dealt": cost.dealt,
+        "most": {"payload": plan.most_sent, "dealt": plan.most_dealt},
         "draws": dict(sorted(cost.draws.items())),
         "reveals": reveals,
         **costs,

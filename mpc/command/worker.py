@@ -102,7 +102,7 @@ def _party(member: _Member) -> Figures:
         prepared = prepare(program, job.name, Path(job.data) if job.data else None, memory=job.memory, loading=loading)
         stated, cost = facts(program, prepared.plan), prepared.plan.cost
         member.diary.start(stated)
-        roster, transport = member.connected(cost.rounds, dict(cost.sent), cost.dealt)
+        roster, transport = member.connected(cost.rounds, {name: cost.sent[name] for name in prepared.plan.parties}, cost.dealt)
         watch = Watch(teller.running, teller.revealed, teller.progress if job.lead else None)
         return take_part(
             prepared,

@@ -17,8 +17,5 @@ class Source(Protocol):
     def correction(self, draw: Draw) -> Buffer:
         """The packed corrections of the next announced draw whose corrected party is me."""
 
-    def skip(self, count: int) -> None:
-        """Let go of so many bytes of corrections that were announced and are not needed."""
-
     def close(self) -> None:
         """No more draws will come."""

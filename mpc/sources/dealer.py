@@ -23,7 +23,7 @@ from mpc.sources.orders import Expression, Order, Root, asked, ring_of
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
 CACHE_MASKS = 1 << 12  # of them at most: a small one takes more memory to keep than its words, and next to no time to make again
 FEW = 1 << 10  # elements for which blocks would cost more than they save
-OUTPUTS = 4  # keystreams reserved for one draw
+OUTPUTS = 8  # keystreams reserved for one draw: no more results can have one, or two draws would share it
 
 
 class Keystreams:
@@ -40,7 +40,9 @@ class Keystreams:
         return Stream(self._masks[kind], number)
 
     def drawn(self, number: int, position: int) -> Stream:
-        """The share of one result of a draw, at every party but the corrected one."""
+        """The share of one result of a draw, at every party but the corrected one; ValueError for one beyond those reserved."""
+        if not 0 <= position < OUTPUTS:
+            raise ValueError(f"a draw has at most {OUTPUTS} results")
         return Stream(self._draws, number * OUTPUTS + position)
 
 

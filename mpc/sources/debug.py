@@ -26,9 +26,6 @@ class DebugSource:
         """The packed corrections of a draw."""
         return bytearray(b"".join(self._dealer.corrections(draw.order)))
 
-    def skip(self, count: int) -> None:
-        """Nothing was made that is not needed."""
-
     def close(self) -> None:
         """Nothing to end."""
 

@@ -63,16 +63,6 @@ class DealerSource:
                 self._ready -= len(part)
         return whole
 
-    def skip(self, count: int) -> None:
-        """Let go of so many bytes of my stream of corrections."""
-        while count:
-            if not self._ready:
-                self._receive()
-            going = min(count, self._ready)
-            take(self._parts, going)
-            self._ready -= going
-            count -= going
-
     def _receive(self) -> None:
         received = self._transport.receive(self._dealer, Kind.CORRECTIONS, limit=FRAME).payload
         if not received:

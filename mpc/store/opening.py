@@ -90,20 +90,13 @@ class StoreSource:
         """The next `draw.bytes` of my corrections."""
         return self._part.read(draw.bytes)
 
-    def skip(self, count: int) -> None:
-        """Refuse: a script that ends before its plan has not used up its store."""
-        raise self._unused()
-
     def close(self) -> None:
         """The end; IntegrityError where something is left."""
         if self._part.left or self._segments < len(self._states):
-            raise self._unused()
+            why = f"{self._part.left:,} bytes and {len(self._states) - self._segments} segments are left"
+            raise IntegrityError("The store was not used up.", where=self._transport.name, why=why, do="compare script and plan")
         self._transport.send(self._dealer, Kind.DESCRIPTORS, [b""], NO_DIGEST)
         self._part.close()
-
-    def _unused(self) -> IntegrityError:
-        why = f"{self._part.left:,} bytes and {len(self._states) - self._segments} segments are left"
-        return IntegrityError("The store was not used up.", where=self._transport.name, why=why, do="compare script and plan")
 
 
 def grant(transport: Transport, parties: tuple[str, ...], ledger: Ledger, store: str) -> None:

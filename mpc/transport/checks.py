@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from mpc.transport import Buffer, Received
 STRAY_LIMIT = 1 << 26  # bytes of a frame from a peer that fell out of step, read only to learn where
 TEXT_LIMIT = 2000  # characters of each text in an Abort; four of them stay far below frame.CONTROL_LIMIT
 NAME_LIMIT = 32  # characters of a participant's name
+FOLDERS = re.compile(r"(?<![^\s,;:])/(?:[^,;:]*/)?")  # of a path that begins a word
 SAME_EVERYWHERE = "run the same program, plan and library version at every participant"
 
 
@@ -57,11 +59,11 @@ def header_for(kind: Kind, session: bytes, sequence: int, length: int, digest: b
 
 
 def abort_message(error: MpcError) -> bytes:
-    """The Abort that tells peers about `error`."""
+    """The Abort that tells peers about `error`; of a file they hear the name, not where it lies."""
     family = next((one.__name__ for one in type(error).__mro__ if one.__name__ in FAMILIES), IntegrityError.__name__)
     own = isinstance(error, DataError) and not error.peer  # rows, columns and paths of a party's data are for that party alone
     texts = (error.what, "", "", "ask that party") if own else (error.what, error.where, error.why, error.do)
-    what, where, why, do = (printable(text, TEXT_LIMIT) for text in texts)
+    what, where, why, do = (printable(FOLDERS.sub("", text), TEXT_LIMIT) for text in texts)
     return encode(Abort(family, what, where, why, do, printable(error.peer, NAME_LIMIT)))
 
 

@@ -14,7 +14,7 @@ from mpc.errors import IntegrityError, RangeError, UsageError
 from mpc.lines import script_line
 from mpc.ring import BIT, Array
 from mpc.session import Hidden, Session
-from mpc.sharing.share import concat
+from mpc.sharing.share import Share, concat
 from mpc.unknown import Unknown
 from protocols import bits
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
@@ -132,26 +132,34 @@ def check_assumptions(s: Session) -> None:
     """Reveal, to all, whether every assumed bound held; RangeError where one did not. Nothing else has been revealed yet."""
     if not s.assumptions:
         return
-    reasons = sorted({why for _, why in s.assumptions})
-    flags = concat([flag.reshape((-1,)) for flag, _ in s.assumptions])
+    checked = tuple(s.assumptions)
     s.assumptions.clear()
+    try:
+        held = _all_held(s, concat([flag.reshape((-1,)) for flag, _ in checked]))
+    except BaseException:
+        s.assumptions[:0] = checked  # whoever catches the error still has them to pass
+        raise
+    if isinstance(held, np.bool_) and not held:
+        raise s.failed(
+            RangeError(
+                "A value is outside what a function needs, or what the script assumed, so no result would be right.",
+                where="; ".join(sorted({why for _, why in checked})),
+                why="one of these does not hold for the data; which one is not revealed",
+                do="check the data; state a smaller low, a larger high or a wider bound; in training, lower the rate",
+            )
+        )
+
+
+def _all_held(s: Session, flags: Share) -> Any:
+    """Whether all bits are 1, to everybody."""
     if not flags.shape[0]:
-        return
+        return np.True_
     while flags.shape[0] > 1:
         lack = -flags.shape[0] % bits.GROUP
         if lack:
             flags = concat([flags, s.embed(s.constant(np.ones(lack, dtype=np.uint8), BIT))])
         (flags,) = bits.polynomials(s, flags.reshape((bits.GROUP, -1)), [((1 << bits.GROUP) - 1,)])
-    held = s.reveal(flags, label=ASSUMED).astype(np.bool_)[0]
-    if isinstance(held, np.bool_) and not held:
-        raise s.failed(
-            RangeError(
-                "A value is outside what a function needs, or what the script assumed, so no result would be right.",
-                where="; ".join(reasons),
-                why="one of these does not hold for the data; which one is not revealed",
-                do="check the data; state a smaller low, a larger high or a wider bound; in training, lower the rate",
-            )
-        )
+    return s.reveal(flags, label=ASSUMED).astype(np.bool_)[0]
 
 
 @explained
