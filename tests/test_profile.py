@@ -301,7 +301,7 @@ def test_a_trace_lies_within_itself_and_names_kinds_and_lines_alone(profiles: li
     written = json.loads(path.read_text())
     names = [event["args"]["name"] for event in written["traceEvents"] if event["name"] == "process_name"]
     assert names == [*NAMES[:2], DEALER]
-    assert "77777" not in path.read_text()
+    assert not any("77777" in f"{event['name']} {event['args']}" for event in written["traceEvents"]), "times may hold any digits"
     for number, profile in enumerate(profiles, start=1):
         spans = [event for event in written["traceEvents"] if event["ph"] == "X" and event["pid"] == number]
         assert {event["name"].split()[0] for event in spans} >= ({"segment"} if profile.name == DEALER else set(DEPTHS))
