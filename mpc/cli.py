@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import mpc
-from mpc.command.keys import keygen, roster_app
+from mpc.command.keys import PassphraseCommand, PassphraseFile, key_app, keygen, roster_app
 from mpc.errors import MpcError, UsageError
 
 # Everything else is imported by the command that needs it: `mpc --help` and the start of `mpc run` wait for nothing.
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(roster_app, name="roster")
+app.add_typer(key_app, name="key")
 schema_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft a schema from a file, and test files against it.")
 app.add_typer(schema_app, name="schema")
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure what this machine can do.")
@@ -269,11 +270,14 @@ def party(
     trace: TraceFile = None,
     state: StateFolder = None,
     log: LogFile = None,
+    passphrase_file: PassphraseFile = None,
+    passphrase_command: PassphraseCommand = None,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
+    from mpc.passphrase import Source
 
-    options = _formats(formats, out), listen, state, log, store, profile, trace
+    options = _formats(formats, out), listen, state, log, store, profile, trace, Source(passphrase_file, passphrase_command)
     order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
     site.party(order, script, schema, data, out, approve, memory=_bytes(memory, eager))
 
@@ -299,24 +303,27 @@ def dealer(
     trace: TraceFile = None,
     state: StateFolder = None,
     log: LogFile = None,
+    passphrase_file: PassphraseFile = None,
+    passphrase_command: PassphraseCommand = None,
 ) -> None:
     """Hand out correlated randomness for one session, or beforehand; sees no data and no results."""
     if (store is None) != (out is None):
         do = "give both to deal a store beforehand, or none to serve a session"
         raise UsageError("--store PLAN and -o DIR belong together.", do=do)
+    from mpc.passphrase import Source
+
+    passphrase = Source(passphrase_file, passphrase_command)
     if store is not None and out is not None:
         from mpc.command import stores
 
         if profile or trace is not None or log is not None:
-            raise UsageError(
-                "--log, --profile and --trace are about a session.", do="leave them out; mpc status shows what was dealt"
-            )
-
-        stores.deal(roster, name, key, store, out, state, kernel.value)
+            do = "leave them out; mpc status shows what was dealt"
+            raise UsageError("--log, --profile and --trace are about a session.", do=do)
+        stores.deal(roster, name, key, store, out, state, kernel.value, passphrase)
         return
     from mpc.command import site
 
-    options = (), listen, state, log, None, profile, trace
+    options = (), listen, state, log, None, profile, trace, passphrase
     site.dealer(site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options))
 
 
@@ -336,13 +343,17 @@ def doctor(
     eager: Eager = False,
     memory: Memory = 1024,
     kernel: KernelOption = KernelName.auto,
+    passphrase_file: PassphraseFile = None,
+    passphrase_command: PassphraseCommand = None,
 ) -> None:
     """Find out with everybody's doctors, before a session, what works between these machines and who must change what."""
     from mpc.command.doctor import Examination, examine
     from mpc.command.ending import terminable
+    from mpc.passphrase import Source
 
     with terminable():
-        order = Examination(roster, name, key, listen, script, schema, out, wait, idle, _bytes(memory, eager), kernel.value)
+        options = _bytes(memory, eager), kernel.value, Source(passphrase_file, passphrase_command)
+        order = Examination(roster, name, key, listen, script, schema, out, wait, idle, *options)
         report = examine(order, lambda line: print(line, flush=True))
         report.show()
     raise typer.Exit(report.code)

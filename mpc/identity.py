@@ -16,7 +16,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mpc.errors import UsageError
 from mpc.party import check_name
+from mpc.passphrase import Source
+from mpc.sealing import is_sealed, seal, unseal
 
+NODE_KEY = "node key"  # what a participant's key is sealed as, for the name in its certificate
 CLOCK_SKEW = timedelta(hours=1)
 LONGEST_DAYS = 3650
 WARNING_DAYS = 30
@@ -29,9 +32,8 @@ def generate(name: str, *, days: int = 365, _now: datetime | None = None) -> tup
     """
     check_name(name)
     if not 1 <= days <= LONGEST_DAYS:
-        raise UsageError(
-            "A certificate cannot be made.", where=name, why=f"{days} days is not within 1..{LONGEST_DAYS}", do="ask for fewer days"
-        )
+        why, do = f"it would be valid for {days} days", f"ask for 1 to {LONGEST_DAYS} days (--days)"
+        raise UsageError("A certificate cannot be made.", where=name, why=why, do=do)
     now = _now or datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -55,12 +57,7 @@ def write_key(path: str | Path, key: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise UsageError(
-            "The key file exists already.",
-            where=str(path),
-            why="a key is never overwritten",
-            do="choose another path, or keep the key you have",
-        ) from None
+        raise key_exists(path) from None
     except OSError as error:
         raise UsageError(
             "The key file cannot be created.", where=str(path), why=str(error.strerror), do="choose a directory you can write to"
@@ -69,6 +66,12 @@ def write_key(path: str | Path, key: bytes) -> None:
         file.write(key)
         file.flush()
         os.fsync(file.fileno())
+
+
+def key_exists(path: str | Path) -> UsageError:
+    """The error for a key where another is to be made."""
+    do = "choose another path, or keep the key you have"
+    return UsageError("The key file exists already.", where=str(path), why="a key is never overwritten", do=do)
 
 
 def parse_certificate(certificate_pem: str | bytes) -> x509.Certificate:
@@ -164,13 +167,18 @@ def check_key(key_pem: bytes, certificate_pem: str | bytes, where: str) -> None:
         )
 
 
-def check_key_file(path: str | Path, certificate_pem: str | bytes) -> bytes:
-    """The PEM key in a file; raises UsageError if others may read the file, or the key is not the certificate's, or expired."""
+def sealed_key(name: str, key_pem: bytes, passphrase: bytes) -> bytes:
+    """A participant's key as its file holds it, sealed under a passphrase for the name that its certificate was made for."""
+    return seal(NODE_KEY, name, key_pem, passphrase)
+
+
+def read_key_file(path: str | Path) -> bytes:
+    """What a key file holds, sealed or not; raises UsageError if it cannot be read or others may read it."""
     try:
         with open(path, "rb") as file:
             # The open file is asked, not the path, so that nobody can swap the file in between.
             mode = os.fstat(file.fileno()).st_mode
-            key_pem = file.read(1 << 16)
+            data = file.read(1 << 16)
     except OSError as error:
         raise UsageError(
             "The key file cannot be read.", where=str(path), why=str(error.strerror), do="give the path of the key file"
@@ -182,5 +190,18 @@ def check_key_file(path: str | Path, certificate_pem: str | bytes) -> bytes:
             why=f"its mode is {stat.S_IMODE(mode):04o}; other accounts of this machine can use the key",
             do=f"run: chmod 600 {path}  - and make a new key if others may have read it",
         )
+    return data
+
+
+def check_key_file(path: str | Path, certificate_pem: str | bytes, source: Source | None = None) -> bytes:
+    """The PEM key in a file, unsealed in memory alone.
+
+    `source` has the passphrase of a sealed one; the environment or somebody at the terminal by default. Raises UsageError if others
+    may read the file, the passphrase is wrong, or the key is not the certificate's, or expired; IntegrityError if it was altered.
+    """
+    key_pem = read_key_file(path)
+    if is_sealed(key_pem):
+        passphrase = (source or Source()).get(str(path))
+        key_pem = unseal(NODE_KEY, named(certificate_pem), key_pem, passphrase, str(path))
     check_key(key_pem, certificate_pem, str(path))
     return key_pem

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ADDRESSES = ("192.0.2.1", "192.0.2.2")
+PASSPHRASE = b"five words nobody has guessed"
+ANSWERS = {
+    re.compile(rb"Type yes: $"): b"yes\n",
+    re.compile(rb"(?:[Pp]assphrase (?:of|for) \S+|The same once more): $"): PASSPHRASE + b"\n",
+}
 ON_LOOPBACK = ("127.0.0.2", "127.0.0.3")
 
 
@@ -25,8 +30,8 @@ class Machine:
     environment: dict[str, str]
     names: dict[str, str]  # addresses in commands that mean others here
 
-    def run(self, line: str, typed: str = "yes\n") -> tuple[int, str]:
-        """A command line as it is typed at a terminal, and what appears there; `typed` waits to be read."""
+    def run(self, line: str) -> tuple[int, str]:
+        """A command line as it is typed at a terminal, and what appears there; what it asks is answered as in ANSWERS."""
         for name, here in self.names.items():
             line = line.replace(name, here)
         mine, theirs = os.openpty()
@@ -40,10 +45,9 @@ class Machine:
             start_new_session=True,
         )
         os.close(theirs)
-        os.write(mine, typed.encode())
         with ThreadPoolExecutor(1) as pool:
             try:
-                shown = pool.submit(_read, mine).result(90)
+                shown = pool.submit(_converse, mine).result(90)
                 return process.wait(10), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r\n", "\n")
             finally:
                 process.kill()
@@ -51,11 +55,15 @@ class Machine:
                 os.close(mine)
 
 
-def _read(terminal: int) -> str:
-    shown = b""
+def _converse(terminal: int) -> str:
+    shown, heard = b"", 0
     with suppress(OSError):  # the last one at the other end has gone
         while more := os.read(terminal, 1 << 16):
             shown += more
+            for question, answer in ANSWERS.items():
+                if question.search(shown, heard):
+                    heard = len(shown)
+                    os.write(terminal, answer)
     return shown.decode()
 
 

@@ -138,8 +138,11 @@ def test_what_goes_wrong_in_a_process_is_reported_with_its_calls(capfd: pytest.C
 
 
 def test_a_process_that_does_not_start_is_named() -> None:
-    with pytest.raises(AvailabilityError, match=r"^ada: The process ended without a word"), started("mpc.bench", NAMES, 10):
+    ended = pytest.raises(AvailabilityError, match=r"^ada: The process ended without a word")
+    with ended as caught, started("mpc.bench", NAMES, 10):
         raise AssertionError("it must not come to this")
+    assert "something in it left Python" in caught.value.why
+    assert "script" not in str(caught.value)
     assert not children(os.getpid())
 
 

@@ -53,7 +53,7 @@ def network(job: Job, mpc: Command, *names: str) -> None:
     """Keys, entries and a roster in which everyone has an address that nobody listens on."""
     for number, name in enumerate(names):
         role = "dealer" if name == "dealer" else "party"
-        assert mpc("keygen", name, "--address", f"127.0.0.1:{number + 1}", "--role", role).code == 0
+        assert mpc("keygen", name, "--insecure-plain-key", "--address", f"127.0.0.1:{number + 1}", "--role", role).code == 0
     assert mpc("roster", "add", "roster.toml", *(f"{name}.toml" for name in names)).code == 0
 
 
@@ -378,7 +378,8 @@ def test_debugging_takes_data_files_and_refuses_results(job: Job, mpc: Command) 
 
 
 def test_keygen_writes_a_private_key_and_a_public_entry_once(job: Job, mpc: Command) -> None:
-    ended = mpc("keygen", "clinic", "--address", "10.0.0.5:7000", "--organisation", "Clinic Ltd", "--out", "keys")
+    plain = ("keygen", "clinic", "--insecure-plain-key", "--address", "10.0.0.5:7000")
+    ended = mpc(*plain, "--organisation", "Clinic Ltd", "--out", "keys")
     assert ended.code == 0, ended.err
     key, entry = job.folder / "keys" / "clinic.key", job.folder / "keys" / "clinic.toml"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -387,7 +388,7 @@ def test_keygen_writes_a_private_key_and_a_public_entry_once(job: Job, mpc: Comm
     assert "PRIVATE" not in entry.read_text()
     before = key.read_bytes()
     for remaining in (key, entry):
-        again = mpc("keygen", "clinic", "--address", "10.0.0.5:7000", "--out", "keys")
+        again = mpc(*plain, "--out", "keys")
         assert again.code == 2
         assert remaining.name.split(".")[0] in again.err
         assert key.read_bytes() == before

@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from machines import Machine, machines
+from machines import PASSPHRASE, Machine, machines
 from typer.main import get_command
 
 from mpc.cli import app
+from mpc.sealing import is_sealed
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -74,6 +75,9 @@ def test_the_guide_leads_from_a_key_to_a_result_in_twelve_lines(tmp_path: Path) 
         assert len(shown) <= 12
         assert {path.name for path in pair[0].folder.glob("*.key")} == {"clinic.key"}
         assert {path.name for path in pair[1].folder.glob("*.key")} == {"insurer.key", "dealer.key"}
+        keys = [path for machine in pair for path in machine.folder.glob("*.key")]
+        assert all(is_sealed(path.read_bytes()) for path in keys)
+    assert not any(PASSPHRASE.decode() in out for out in shown.values()), "a terminal does not show what is typed"
     doctors = [out for text, out in shown.items() if text.startswith("mpc doctor")]
     parties = {text.split("--as ")[1].split()[0]: out for text, out in shown.items() if text.startswith("mpc party")}
     assert len(doctors) == 3
@@ -95,16 +99,20 @@ def options_of(command: str) -> set[str]:
 def commands() -> list[str]:
     """Every `mpc` command line in the guide and in the units."""
     texts = [GUIDE, (ROOT / "README.md").read_text(encoding="utf-8"), *(unit.read_text() for unit in UNITS)]
-    return [line for text in texts for line in re.findall(r"\bmpc ((?:run|plan|keygen|roster \w+|doctor|party|dealer) .*)", text)]
+    return [
+        line
+        for text in texts
+        for line in re.findall(r"\bmpc ((?:run|plan|keygen|key \w+|roster \w+|doctor|party|dealer) .*)", text)
+    ]
 
 
 def test_every_command_in_the_guide_has_the_options_that_it_is_given() -> None:
     found = commands()
     assert len(found) > 20
     for line in found:
-        name = re.match(r"roster \w+|\w+", line)
+        name = re.match(r"(?:roster|key) \w+|\w+", line)
         assert name is not None
-        used = set(re.findall(r"(?<![\w-])--[a-z]+", line.split("`")[0].split("#")[0]))
+        used = set(re.findall(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*", line.split("`")[0].split("#")[0]))
         assert used <= options_of(name[0]), line
 
 

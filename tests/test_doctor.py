@@ -125,7 +125,8 @@ def test_three_doctors_find_everything_in_order(sites: Sites) -> None:
     reports = {name: one.result(20) for name, one in started.items()}
     assert {name: report.code for name, report in reports.items()} == dict.fromkeys(NAMES, 0)
     clinic = reports["clinic"]
-    assert clinic.todo(State.fail) == clinic.todo(State.warn) == []
+    assert clinic.todo(State.fail) == []
+    assert clinic.todo(State.warn) == [f"clinic: run: mpc key passphrase {sites.folder / 'clinic' / 'clinic.key'}"]
     assert words(clinic, "clinic and dealer", "dealer to clinic") == words(clinic, "clinic and insurer", "insurer to clinic")
     assert "dials itself" in words(clinic, "clinic and insurer", "clinic to insurer")
     assert fingerprint(identity("insurer")[1]) in words(clinic, "clinic and insurer", "certificate")
@@ -199,7 +200,7 @@ def test_a_silent_connection_that_is_cut_is_told_at_both_ends(sites: Sites, monk
     monkeypatch.setattr(meeting, "stay_silent", cut)
     for report in sites.all(idle=7.0).values():
         assert report.code == 0
-        (line,) = report.todo(State.warn)
+        (line,) = [one for one in report.todo(State.warn) if "mpc key passphrase" not in one]
         assert line.startswith("the administrators of both: let firewalls and gateways between keep connections for longer")
     assert asked == [7.0] * 3, "once for each two"
 

@@ -183,6 +183,33 @@ def test_the_end_of_a_certificate_is_announced_where_it_matters(roster: Path, mp
     assert f"warning: the {soon}" in said
 
 
+def test_a_certificate_that_has_expired_is_told_by_whoever_adds_or_shows_it(
+    tmp_path: Path, mpc: Callable[..., tuple[int, str]]
+) -> None:
+    entries = participants(tmp_path)
+    for days, words in ((60, "it expired on"), (-60, "it is valid only from")):
+        _, certificate = generate("insurer", days=30, _now=datetime.now(UTC) - timedelta(days=days))
+        entries[1].write_text(changed(read_entry(entries[1]), certificate=certificate.decode()).dumps())
+        (tmp_path / "roster.toml").unlink(missing_ok=True)
+        names = [path.name for path in entries]
+        for command in (("add", "roster.toml", *names), ("show", "roster.toml"), ("replace", "roster.toml", "insurer.toml")):
+            code, said = mpc("roster", *command)
+            assert code == 0, said
+            (line,) = [line for line in said.splitlines() if line.startswith("warning")]
+            assert line.startswith(f"warning: the certificate of insurer is not valid now: {words}"), command
+            assert "mpc keygen --replace" in line
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651])
+def test_days_that_no_certificate_lasts_are_answered_with_those_that_one_can(
+    days: int, mpc: Callable[..., tuple[int, str]]
+) -> None:
+    code, said = mpc("keygen", "clinic", "--insecure-plain-key", "--days", str(days))
+    assert code == 2
+    assert f"for {days} days" in said
+    assert "ask for 1 to 3650 days" in said
+
+
 # -- replacing a key ---------------------------------------------------------------------------------------------------------
 
 
@@ -216,7 +243,7 @@ def test_a_key_that_is_not_there_cannot_be_replaced(roster: Path, tmp_path: Path
 
 def test_everybody_sees_the_old_and_the_new_fingerprint(roster: Path, tmp_path: Path, mpc: Callable[..., tuple[int, str]]) -> None:
     old = fingerprint(read_entry(tmp_path / "clinic.toml").certificate)
-    code, said = mpc("keygen", "clinic", "--replace", "--address", "10.0.0.99:7009")
+    code, said = mpc("keygen", "clinic", "--replace", "--insecure-plain-key", "--address", "10.0.0.99:7009")
     new = fingerprint(read_entry(tmp_path / "clinic.toml").certificate)
     assert code == 0
     assert f"{old}  until now\n    {new}  from now on" in said
@@ -246,11 +273,11 @@ def test_only_the_same_participant_in_the_same_role_is_replaced(roster: Path, tm
 
 
 def test_without_an_address_an_entry_says_what_that_means(tmp_path: Path, mpc: Callable[..., tuple[int, str]]) -> None:
-    code, said = mpc("keygen", "insurer")
+    code, said = mpc("keygen", "insurer", "--insecure-plain-key")
     assert code == 0
     assert "nobody can dial insurer" in said
     assert Participant("x", "party", "", read_entry(tmp_path / "insurer.toml").certificate).listens is False
-    mpc("keygen", "clinic")
+    mpc("keygen", "clinic", "--insecure-plain-key")
     code, said = mpc("roster", "add", "roster.toml", "insurer.toml", "clinic.toml")
     assert code == 2
     assert "cannot reach each other" in said

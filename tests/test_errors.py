@@ -7,7 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from mpc.cli import bench_app
 from mpc.command.ending import Terminated, exit_code
 from mpc.command.reports import failure
 from mpc.errors import FAMILIES, AvailabilityError, DataError, IntegrityError, MpcError, UsageError, ours
@@ -30,6 +32,11 @@ def test_exit_codes_are_those_of_the_page() -> None:
     assert [exit_code(error) for error in ends] == [129, 130, 143, 1]
     assert "## 129, 130 and 143" in PAGE
     assert len({kind.exit_code for kind in FAMILIES.values()}) == len(FAMILIES)
+
+
+def test_every_command_that_measures_is_on_the_page() -> None:
+    for name in get_command(bench_app).commands:  # type: ignore[attr-defined]
+        assert f"`mpc bench {name}`" in PAGE
 
 
 def test_an_error_says_whether_the_job_may_be_run_again() -> None:

@@ -164,6 +164,7 @@ def test_leaving_python_altogether_is_noticed(job: Job) -> None:
     end = job.run("run", "fit.py")
     assert end.code == 7
     assert "insurer: The process ended without a word, with exit code 9." in end.err
+    assert "something in the script left Python altogether" in end.err
 
 
 # -- killed and interrupted --------------------------------------------------------------------------------------------------

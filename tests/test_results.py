@@ -6,9 +6,11 @@ import csv
 import errno
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 import mpc
 from mpc.command import sheets
 from mpc.command.results import Results, check_folder, shown
-from mpc.command.sheets import harmless
+from mpc.command.sheets import PARQUET_EXTRA, PARQUET_LIBRARY, harmless
 from mpc.data.schema import Schema
 from mpc.errors import UsageError
 from mpc.plan import plan
@@ -264,6 +266,16 @@ def test_a_missing_library_is_named_before_the_run(monkeypatch: pytest.MonkeyPat
     with pytest.raises(UsageError) as raised:
         check_folder(tmp_path / "out", ("parquet",))
     assert "shared-arrays[tables]" in str(raised.value)
+
+
+def test_the_extras_that_messages_name_install_what_is_missing() -> None:
+    root = Path(__file__).parents[1]
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    sources = [path.read_text() for path in (root / "mpc").rglob("*.py")]
+    named = {found for text in sources for found in re.findall(r'library\("(\w+)", "(\w+)"', text)}
+    assert {module for module, _ in named} == {"pyarrow", "sqlalchemy"}
+    for module, extra in named | {(PARQUET_LIBRARY, PARQUET_EXTRA)}:
+        assert any(re.match(rf"{module}\b", requirement) for requirement in extras[extra]), (module, extra)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,14 @@ def test_what_a_link_leads_to_is_removed(made: Office, tmp_path: Path) -> None:
     part.close()
 
 
+def test_links_that_lead_nowhere_are_no_part(made: Office, tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    error = refused(made, tmp_path / "one")
+    assert isinstance(error, UsageError)
+    assert "symbolic links" in error.why
+
+
 def test_a_part_that_is_not_there_says_where_parts_go(made: Office, tmp_path: Path) -> None:
     error = refused(made, tmp_path / "nothing.part")
     assert "gone once a session has begun" in str(error)

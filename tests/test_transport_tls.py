@@ -29,7 +29,7 @@ from mpc.transport.connect import connect
 from mpc.transport.greet import CHOSEN, LINK, TOKEN_BYTES
 from mpc.transport.link import QUEUE_LIMIT, RECORD, records
 from mpc.transport.pending import PENDING_LIMIT, SOURCE_LIMIT, Attempt, rivals, source_of
-from mpc.transport.tls import PATIENCE, TlsTransport
+from mpc.transport.tls import LONGEST, PATIENCE, TlsTransport
 
 SESSION = bytes(range(16))
 
@@ -463,9 +463,25 @@ def test_patience_is_a_multiple_of_the_deadline_and_never_shorter() -> None:
     assert TlsTransport("alice", {}, 3)._patience == PATIENCE * 3
     with world("alice", "bob", "dealer") as w:
         assert {name: one._patience for name, one in w.all(deadline=5, patience=7).items()} == {"alice": 7, "bob": 7, "dealer": 14}
-    for deadline, patience in ((5, 4.9), (5, float("nan")), (0, None), (-1, 5), (float("nan"), None)):
+    for deadline, patience in (
+        (5, 4.9),
+        (5, float("nan")),
+        (0, None),
+        (-1, 5),
+        (float("nan"), None),
+        (1e9, None),
+        (LONGEST + 1, None),
+    ):
         with world("alice") as w, pytest.raises(UsageError, match="deadline"):
             w.connect("alice", deadline=deadline, patience=patience)
+
+
+def test_the_longest_deadline_is_one_that_the_system_can_wait_for() -> None:
+    with alice_and("bob", deadline=LONGEST) as (alice, peers):
+        answer = threading.Thread(target=lambda: peers["bob"].recv(1) and peers["bob"].sendall(frame(Kind.OPEN, b"late")))
+        answer.start()
+        assert bytes(alice.exchange(Kind.OPEN, {"bob": [b"now"]}, {"bob": 4})["bob"].payload) == b"late"
+        answer.join(10)
 
 
 def test_close_needs_the_peers_goodbye_and_its_count() -> None:

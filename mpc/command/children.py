@@ -91,8 +91,8 @@ class Process:
             os.close(descriptor)
         self.pipes.clear()
 
-    def exit(self) -> AvailabilityError:
-        """What the exit of a process that has ended says of it."""
+    def exit(self, why: str = "something in it left Python altogether", do: str = "run it again") -> AvailabilityError:
+        """What the exit of a process that has ended says of it; `why` and `do` where no signal has ended it."""
         code = self.process.returncode
         if code < 0:
             what = f"The process was killed by {_signal(-code)}."
@@ -100,7 +100,6 @@ class Process:
             do = "look into the system's log, then run the job again"
         else:
             what = f"The process ended without a word, with exit code {code}."
-            why, do = "something in the script left Python altogether", "end the script by returning from main"
         return AvailabilityError(what, where=f"process {self.process.pid}", why=why, do=do)
 
 
@@ -133,7 +132,7 @@ class Child(Process):
         """Why it ended badly, by its own account or by its exit; None if it did not, or if it was this parent that ended it."""
         if self.failed or self.done or self.stopped or not self.ended:
             return self.failed
-        return failure(self.exit())
+        return failure(self.exit("something in the script left Python altogether", "end the script by returning from main"))
 
 
 def _signal(number: int) -> str:

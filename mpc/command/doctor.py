@@ -15,6 +15,7 @@ from mpc.doctor.findings import Finding, State, exit_code, good
 from mpc.doctor.meeting import Meeting
 from mpc.doctor.talk import Facts
 from mpc.identity import fingerprint
+from mpc.passphrase import Source
 from mpc.roster import Participant, Roster
 from mpc.setting import MEMORY
 from mpc.transport.address import listen
@@ -38,6 +39,7 @@ class Examination:
     idle: float = 5.0
     memory: int = MEMORY
     kernel: str = "auto"
+    passphrase: Source | None = None  # of my key; where the environment or a terminal has it by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def examine(order: Examination, tell: Callable[[str], None] = print) -> Report:
     refuse_key_log(order.name)
     roster, warnings = check(order.roster)
     me = roster.get(order.name)
-    key = key_of(me, order.key or order.roster.parent / f"{me.name}.key")
+    key = key_of(me, _key_file(order, me), order.passphrase)
     mine = Facts(_stated(order, roster, me), home.versions(order.kernel))
     meeting = Meeting(roster, me, key, listen(me, order.at), mine, order.idle, tell)
     try:
@@ -96,8 +98,13 @@ def examine(order: Examination, tell: Callable[[str], None] = print) -> Report:
     return Report(me.name, sections)
 
 
+def _key_file(order: Examination, me: Participant) -> Path:
+    return order.key or order.roster.parent / f"{me.name}.key"
+
+
 def _here(order: Examination, me: Participant, warnings: list[str], meeting: Meeting) -> list[Finding]:
     return [
+        home.key(_key_file(order, me)),
         good("certificate", f"mine has fingerprint {fingerprint(me.certificate)}"),
         good("address", f"{me.address}: listening" if me.listens else "none: I dial the others"),
         home.kernel_here(order.kernel),

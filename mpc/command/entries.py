@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import stat
 import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mpc.errors import UsageError
-from mpc.identity import date_problem, days_left, expiry_warning, fingerprint, generate, named, write_key
+from mpc.identity import date_problem, days_left, expiry_warning, fingerprint, generate, key_exists, named, sealed_key, write_key
 from mpc.party import check_name
 from mpc.roster import Participant, Roster
+
+Passphrase = Callable[[str], bytes]  # what a new key is to be sealed under, given the path that a question names
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +33,35 @@ class Made:
 
 
 def create(
-    name: str, address: str, role: Literal["party", "dealer"], organisation: str, folder: Path, days: int = 365
-) -> tuple[Path, Path, str]:
-    """Write NAME.key and NAME.toml into the folder; their paths and the fingerprint. UsageError if either exists."""
+    name: str, address: str, role: Literal["party", "dealer"], organisation: str, folder: Path, days: int = 365,
+    passphrase: Passphrase | None = None,
+) -> tuple[Path, Path, str]:  # fmt: skip
+    """Write NAME.key and NAME.toml into the folder; their paths and the fingerprint. UsageError if either exists.
+
+    The key is sealed under what `passphrase` gives, once all else is known to be in order; without one it is written as it is.
+    """
     key_path, entry_path = folder / f"{check_name(name)}.key", folder / f"{name}.toml"
     key, certificate = generate(name, days=days)
     # Everything is checked before the first file exists: a key without an entry would stand in the way of another attempt.
     entry = Participant(name, role, address, certificate.decode(), organisation).dumps()
     if entry_path.exists():
         raise UsageError("The entry exists already.", where=str(entry_path), do="choose another folder, or keep the key you have")
+    if key_path.exists():
+        raise key_exists(key_path)
+    data = _at_rest(name, key, key_path, passphrase)
     folder.mkdir(parents=True, exist_ok=True)
-    write_key(key_path, key)
+    write_key(key_path, data)
     _write_new(entry_path, entry)
     return key_path, entry_path, fingerprint(certificate)
 
 
-def replace_key(name: str, folder: Path, address: str | None, organisation: str | None, days: int) -> Made:
-    """A new key and entry in the place of the old ones, which become NAME.old.key and NAME.old.toml.
+def replace_key(
+    name: str, folder: Path, address: str | None, organisation: str | None, days: int, passphrase: Passphrase | None = None
+) -> Made:
+    """A new key and entry in the place of the old ones, which become NAME.old.key and NAME.old.toml as they are.
 
-    Role, address and organisation stay what they were where they are not given. UsageError where there is nothing to replace, or
-    an older key has been put aside already: nothing is overwritten.
+    Role, address and organisation stay what they were where they are not given; `passphrase` is as for `create`. UsageError where
+    there is nothing to replace, or an older key has been put aside already: nothing is overwritten.
     """
     path = folder / f"{check_name(name)}.toml"
     old = read_entry(path)
@@ -59,11 +71,14 @@ def replace_key(name: str, folder: Path, address: str | None, organisation: str 
     names = [f"{name}.key", f"{name}.toml"]
     for one in names:
         _refuse_aside(folder / one)
+        if not (folder / one).exists():
+            raise _nothing_to_replace(folder / one, os.strerror(errno.ENOENT))
+    data = _at_rest(name, key, folder / names[0], passphrase)
     fresh = [folder / f".{one}.new" for one in names]
     for leftover in fresh:
         leftover.unlink(missing_ok=True)  # of an attempt that was interrupted; nobody has seen its certificate
     try:
-        write_key(fresh[0], key)
+        write_key(fresh[0], data)
         _write_new(fresh[1], made.dumps())
         for one in names:
             _put_aside(folder / one)
@@ -73,6 +88,11 @@ def replace_key(name: str, folder: Path, address: str | None, organisation: str 
         for leftover in fresh:
             leftover.unlink(missing_ok=True)
     return Made(folder / names[0], path, fingerprint(certificate), fingerprint(old.certificate))
+
+
+def _at_rest(name: str, key: bytes, path: Path, passphrase: Passphrase | None) -> bytes:
+    """A key as its file is to hold it."""
+    return key if passphrase is None else sealed_key(name, key, passphrase(str(path)))
 
 
 def _aside(path: Path) -> Path:
@@ -89,7 +109,11 @@ def _put_aside(path: Path) -> None:
     try:
         os.link(path, _aside(path))
     except OSError as error:
-        raise UsageError("There is no key to replace.", where=str(path), why=str(error.strerror)) from None
+        raise _nothing_to_replace(path, str(error.strerror)) from None
+
+
+def _nothing_to_replace(path: Path, why: str) -> UsageError:
+    return UsageError("There is no key to replace.", where=str(path), why=why)
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -190,6 +214,15 @@ def check(path: Path) -> tuple[Roster, list[str]]:
     if stat.S_IMODE(path.stat().st_mode) & stat.S_IWOTH:
         warnings.append(f"every account of this machine can write {path}, and so put in its own certificate: chmod o-w {path}")
     return roster, warnings
+
+
+def invalid(roster: Roster) -> list[str]:
+    """One line for each certificate that is not valid at this moment."""
+    return [
+        f"the certificate of {one.name} is not valid now: {problem}; no session begins: {one.name} runs mpc keygen --replace"
+        for one in roster.participants
+        if (problem := date_problem(one.certificate))
+    ]
 
 
 def expiring(roster: Roster) -> list[str]:

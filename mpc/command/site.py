@@ -22,12 +22,13 @@ from mpc.command.results import check_folder, shown
 from mpc.command.traces import clock, report
 from mpc.errors import ConsentError, MpcError, UsageError
 from mpc.party import check_name
+from mpc.passphrase import Source
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.store.ledger import STORE
 from mpc.store.opening import Store
 from mpc.transport import Transport
-from mpc.transport.connect import connect
+from mpc.transport.connect import connect, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +51,31 @@ class Order:
     store: Path | None = None
     profile: bool = False
     trace: Path | None = None
+    passphrase: Source | None = None  # of my key; where the environment or a terminal has it by default
 
-    def connect(self, roster: Roster, name: str) -> Transport:
+    def unlock(self, roster: Roster, name: str) -> bytes:
+        """My key, which from here on is in memory alone."""
+        return key_of(roster.get(name), self.key or self.roster.parent / f"{name}.key", self.passphrase)
+
+    def connect(self, roster: Roster, name: str, key: bytes) -> Transport:
         """Connect with everyone in the roster."""
         others = ", ".join(other for other in roster.names if other != name)
         for line in expiring(roster):
             print(f"warning: {line}", file=sys.stderr)
         place = roster.get(name).address or "no address"
         print(f"{name} at {place}: waiting up to {self.wait:g} s for {others}", flush=True)
-        key = self._key(name)
         return connect(roster, name, key, at=self.listen, wait=self.wait, deadline=self.deadline, patience=self.patience)
 
     @contextmanager
-    def held(self, name: str, roster: Roster, plan: Plan, stated: Mapping[str, str]) -> Iterator[Store | None]:
+    def held(self, name: str, roster: Roster, key: bytes, plan: Plan, stated: Mapping[str, str]) -> Iterator[Store | None]:
         """The store that a party brings, if it does; what is wrong with it is found before anybody is connected."""
         if self.store is None:
             yield None
             return
-        found = stores.opened(self.store, name, roster, self._key(name), plan, stated, self.state)
+        found = stores.opened(self.store, name, roster, key, plan, stated, self.state)
         print(f"Store {found.part.header.store[:16]}: it serves this session alone, and is burnt as it begins.", flush=True)
         with closing(found.part):
             yield found
-
-    def _key(self, name: str) -> Path:
-        return self.key or self.roster.parent / f"{name}.key"
 
 
 def party(
@@ -86,6 +88,7 @@ def party(
         terminable(),
         kept(name, script.name, order.state, order.log) as diary,
         nullcontext(Roster.load(order.roster)) as roster,  # before the script is run
+        nullcontext(order.unlock(roster, name)) as key,  # at once, so that nobody is asked for a passphrase after a long load
         loaded(script, schema) as program,
         ExitStack() as stack,
     ):
@@ -94,12 +97,12 @@ def party(
         _same_participants(roster, program.schema.parties, name)
         prepared = _prepared(program, name, data, memory=memory)
         stated = facts(program, prepared.plan) | roster_fact(roster)
-        held = stack.enter_context(order.held(name, roster, prepared.plan, stated))
+        held = stack.enter_context(order.held(name, roster, key, prepared.plan, stated))
         _consent(prepared, agreement(stated), approved)
         stated |= {STORE: held.part.header.store} if held is not None else {}
         diary.start(stated)
         began = time.monotonic()
-        transport = order.connect(roster, name)
+        transport = order.connect(roster, name, key)
         diary.connected()
         print(f"Connected after {time.monotonic() - began:.3f} s.", flush=True)
         screen = show.Screen()
@@ -186,7 +189,7 @@ def dealer(order: Order) -> None:
     stated = {"library": library()} | roster_fact(roster)
     with terminable(), kept(name, "", order.state, order.log) as diary:
         diary.start(stated)
-        transport = order.connect(roster, name)
+        transport = order.connect(roster, name, order.unlock(roster, name))
         diary.connected()
         print("Connected.", flush=True)
         ledger = stores.ledger(order.state, name)

@@ -13,6 +13,7 @@ from mpc.command.program import Program, facts, library, planned, roster_fact
 from mpc.command.records import default_folder
 from mpc.command.results import check_folder
 from mpc.errors import UsageError
+from mpc.passphrase import Source
 from mpc.roster import Roster
 from mpc.store.ledger import BURNT, Burnt, Issued, Ledger, Memory
 from mpc.store.opening import Store
@@ -59,7 +60,9 @@ def save(path: Path, program: Program, *, memory: int) -> tuple[Plan, dict[str, 
     return plan, stated
 
 
-def opened(path: Path, name: str, roster: Roster, key: Path, plan: Plan, stated: Mapping[str, str], state: Path | None) -> Store:
+def opened(
+    path: Path, name: str, roster: Roster, key: Path | bytes, plan: Plan, stated: Mapping[str, str], state: Path | None
+) -> Store:
     """A party's store, found to be its own, for this plan and roster, and not used before; nobody else has been asked yet."""
     from mpc.store.orders import bound
     from mpc.store.part import FACTS, Part
@@ -72,7 +75,10 @@ def opened(path: Path, name: str, roster: Roster, key: Path, plan: Plan, stated:
     return Store(Part.open(path, name, roster, key_of(roster.get(name), key), wanted, memory), memory, states)
 
 
-def deal(roster_file: Path, name: str | None, key: Path | None, plan: Path, out: Path, state: Path | None, kernel: str) -> None:
+def deal(
+    roster_file: Path, name: str | None, key: Path | None, plan: Path, out: Path, state: Path | None, kernel: str,
+    source: Source | None = None,
+) -> None:  # fmt: skip
     """Deal a store for a plan file into a new folder, a part for each party, and say so."""
     from mpc.store import dealing, orders
 
@@ -84,7 +90,7 @@ def deal(roster_file: Path, name: str | None, key: Path | None, plan: Path, out:
     asked = orders.load(plan)
     _check(asked.facts["library"], asked.parties, roster, plan)
     check_folder(out)
-    proof = key_of(dealer, key or roster_file.parent / f"{dealer.name}.key")
+    proof = key_of(dealer, key or roster_file.parent / f"{dealer.name}.key", source)
     kept = Ledger(_place(state, dealer.name), dealer.name)
     kept.prepare()
     folder = out.absolute()

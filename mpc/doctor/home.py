@@ -15,7 +15,9 @@ import numpy as np
 
 from mpc import frame, kernel
 from mpc.doctor.findings import CONFIGURED, Finding, State, good
+from mpc.identity import read_key_file
 from mpc.roster import Participant
+from mpc.sealing import is_sealed
 
 RESOLVE_SECONDS = 5.0
 LITTLE = 1 << 30  # bytes of free disk below which to warn
@@ -44,6 +46,14 @@ def kernel_here(name: str) -> Finding:
         return good("kernel", "reference (NumPy), as asked for")
     do = "install a C++17 compiler, and then this library again; results are the same either way"
     return Finding("kernel", State.warn, "reference (NumPy): the compiled kernel is not there, so that it takes longer", "", do)
+
+
+def key(path: Path) -> Finding:
+    """Whether my key is of use to whoever copies its file."""
+    if is_sealed(read_key_file(path)):
+        return good("key", "sealed under a passphrase")
+    words = f"{path} has no passphrase: whoever copies the file, from a backup for example, can be me"
+    return Finding("key", State.warn, words, "", f"run: mpc key passphrase {path}")
 
 
 def disk(folder: Path) -> Finding:

@@ -74,7 +74,7 @@ class Part:
         dealer = roster.get(roster.dealer or "")
         check_certificate(roster.get(name).certificate, name)
         check_certificate(dealer.certificate, dealer.name)
-        path = path.resolve()  # what is removed later is the file itself, wherever a link to it lies
+        path = Path(os.path.realpath(path))  # what is removed later is the file itself, wherever a link to it lies
         file = _opened(path)
         try:
             spelled = read_header(file, str(path))

@@ -16,6 +16,7 @@ from time import monotonic
 
 from mpc.errors import AvailabilityError, IntegrityError, UsageError
 from mpc.identity import check_key, check_key_file, date_problem, fingerprint, fingerprint_der
+from mpc.passphrase import Source
 from mpc.roster import Participant, Roster
 from mpc.transport.address import listen
 from mpc.transport.gather import Gathering
@@ -106,10 +107,13 @@ def refuse_key_log(name: str) -> None:
         )
 
 
-def key_of(me: Participant, key: str | Path | bytes) -> bytes:
-    """My key in PEM; raises UsageError unless it is that of my roster entry, private to me, and my certificate valid now."""
+def key_of(me: Participant, key: str | Path | bytes, source: Source | None = None) -> bytes:
+    """My key in PEM; raises UsageError unless it is that of my roster entry, private to me, and my certificate valid now.
+
+    `source` has the passphrase of a sealed key file, as in `mpc.identity.check_key_file`.
+    """
     if not isinstance(key, bytes):
-        return check_key_file(key, me.certificate)
+        return check_key_file(key, me.certificate, source)
     check_key(key, me.certificate, me.name)
     return key
 

@@ -21,13 +21,15 @@ ABORT_SECONDS = 2.0  # for handing an Abort to the kernel
 LINGER_SECONDS = 0.5  # for the peers to read it before the connection is closed under them
 BEATS = 3  # heartbeats in one deadline: a peer that misses as many is gone
 CHECKS = 50  # in one deadline: how often it is looked at whether anybody is late
+LONGEST = 1e6  # seconds, some eleven days: the system counts milliseconds in 31 bits
 PATIENCE = 20  # deadlines that a peer may be alive without getting to where it is awaited
 
 
 def patience_for(name: str, deadline: float, patience: float | None) -> float:
     """The patience asked for, or the usual one; raises UsageError where the two limits make no sense."""
-    if not 0 < deadline < float("inf"):
-        raise UsageError("A deadline must be a positive number of seconds.", where=name, why=f"{deadline:g} s was asked for")
+    if not 0 < deadline <= LONGEST:
+        what = f"A deadline must be a positive number of seconds, and {LONGEST:,.0f} at most."
+        raise UsageError(what, where=name, why=f"{deadline:g} s was asked for")
     if patience is not None and not deadline <= patience < float("inf"):
         why = f"{patience:g} s was asked for, with a deadline of {deadline:g} s"
         raise UsageError("Patience must not be shorter than the deadline.", where=name, why=why, do="change either")
