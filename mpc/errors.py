@@ -79,12 +79,20 @@ class AvailabilityError(MpcError):
     then = "The job may be run again, as a new session with fresh randomness; a store that it had burnt is gone."
 
 
+class ReleaseError(MpcError):
+    """A rule that everybody agreed on does not hold for a result: it was not revealed, and nobody has seen anything of it."""
+
+    exit_code = 8
+    then = "The session is over, and the same job would end in the same way: agree on a coarser result, or on other rules."
+
+
 class PrecisionWarning(UserWarning):
     """A result has few significant digits, because the bounds it was computed under are far above its size."""
 
 
 FAMILIES: dict[str, type[MpcError]] = {
-    kind.__name__: kind for kind in (UsageError, DataError, RangeError, ConsentError, IntegrityError, AvailabilityError)
+    kind.__name__: kind
+    for kind in (UsageError, DataError, RangeError, ConsentError, IntegrityError, AvailabilityError, ReleaseError)
 }
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from mpc import __version__
 from mpc.errors import UsageError
 from mpc.sources.remote import CHUNK
 from mpc.work import DEALT, KINDS, Step, Task
@@ -177,7 +176,7 @@ class _Clock:
         return step.exchanges * self._talk + handled
 
 
-def read(path: Path) -> Profile:
+def read(path: Path, library: str) -> Profile:
     """The profile in a file; UsageError where there is none, or it is of another version of this library."""
     do = "measure this machine: mpc bench profile"
     try:
@@ -186,6 +185,6 @@ def read(path: Path) -> Profile:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError("There is no usable profile of this machine.", where=str(path), why=type(error).__name__, do=do) from None
     complete = all(profile.local.get(kind) for kind in KINDS) and all(profile.dealing.get(kind) for kind in DEALT)
-    if (profile.version, profile.library) != (VERSION, __version__) or not complete:
+    if (profile.version, profile.library) != (VERSION, library) or not complete:
         raise UsageError("The profile of this machine is out of date.", where=str(path), do=do)
     return profile

@@ -55,7 +55,7 @@ class History:
 
 def _written(segment: Segment) -> list[Written]:
     steps: list[Written] = [(_structure(step), step[0], step[-1]) for step in segment.steps[:STEPS]]
-    steps += [((r.label, r.receivers, r.node.index, r.line), f"reveal of {r.label!r}", r.line) for r in segment.reveals]
+    steps += [((r.label, r.receivers, r.node.index, r.line, r.rules), f"reveal of {r.label!r}", r.line) for r in segment.reveals]
     return [*steps, (("end",), "the end of a part", _end(segment))]
 
 

@@ -15,10 +15,9 @@ from mpc import schedule
 from mpc.asking import Foreseen
 from mpc.errors import UsageError
 from mpc.kernel import load
-from mpc.schedule import Announcement, Cost, Level, Reveal, Segment
+from mpc.schedule import Announcement, Cost, Level, Reveal, RevealKey, Segment
 from mpc.session import Session, declassified, published
 from mpc.setting import MEMORY
-from mpc.sharing.node import Shape
 from mpc.unknown import Branches, Unknown, Unshared
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ PATHS = 64  # ways through a script steered by revealed values that a plan explo
 AHEAD = 1 << 24  # bytes of orders, on all of them, that a plan remembers
 LARGEST = 1 << 22  # of one segment: a dealer that waits for a party to read takes in so many, so that neither waits for the other
 
-RevealKey = tuple[str, str, Shape, tuple[str, ...], str]  # script line, label, shape, receivers, what kind of number it is
 Asked = Callable[[Announcement], None]  # told what each segment asks the dealer for
 
 
@@ -89,7 +87,7 @@ class Counting:
         else:
             _release(levels)
         for reveal in segment.reveals:
-            self.reveals[reveal.line, reveal.label, reveal.node.shape, reveal.receivers, reveal.note] += 1
+            self.reveals[reveal.key] += 1
         return [Unknown(reveal.node.shape, np.uint64, self._steering(reveal)) for reveal in segment.reveals]
 
     def _note(self, levels: list[Level]) -> None:
@@ -98,7 +96,7 @@ class Counting:
         exchanged = [node for level in levels for node in level.exchanged]
         for node in [node for node in exchanged if node.op == "publish" or node.params[0] == "declassified"]:
             label = published(node.params[0]) if node.op == "publish" else declassified(node.params[1])
-            self.reveals[node.line, label, node.shape, self._parties, ""] += 1
+            self.reveals[RevealKey(node.line, label, node.shape, self._parties)] += 1
 
     def _steering(self, reveal: Reveal) -> Branches:
         """What answers a script's questions: a value that only some parties receive cannot steer what all of them do."""

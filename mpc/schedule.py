@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,11 +19,23 @@ DIGEST_BYTES = 16
 Listed = tuple[str, int, list[int], Params, Shape, int, str]  # operation, number, operands, parameters, shape, bits, script line
 
 
+class RevealKey(NamedTuple):
+    """What people agree on of a declared output."""
+
+    line: str  # of the script
+    label: str
+    shape: Shape
+    receivers: tuple[str, ...]
+    rules: tuple[str, ...] = ()  # canonical texts of the release rules that are checked before it
+    kind: str = ""  # what the number system knows of it, such as its range and resolution
+
+
 @dataclass(frozen=True, slots=True)
 class Reveal:
     """A declared output: the share's node and who may read it, under which label, asked for at which script line.
 
-    `note` tells readers of the plan what the number system knows of it, such as its range and resolution.
+    `note` tells readers of the plan what the number system knows of it, such as its range and resolution; `rules` are the canonical
+    texts of the release rules that are checked on shares before it.
     """
 
     node: Node
@@ -30,6 +43,12 @@ class Reveal:
     label: str
     line: str
     note: str = ""
+    rules: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> RevealKey:
+        """What people agree on."""
+        return RevealKey(self.line, self.label, self.node.shape, self.receivers, self.rules, self.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,5 +229,5 @@ def listed(node: Node) -> Listed:
 
 def digest(previous: bytes, steps: Sequence[Listed], reveals: Sequence[Reveal]) -> bytes:
     """The lockstep digest: operations, arguments, constants, shapes and script lines of everything recorded so far."""
-    asked = [(reveal.node.index, reveal.receivers, reveal.label, reveal.line) for reveal in reveals]
+    asked = [(reveal.node.index, reveal.receivers, reveal.label, reveal.line, reveal.rules) for reveal in reveals]
     return hashlib.blake2b(previous + msgspec.msgpack.encode((steps, asked)), digest_size=DIGEST_BYTES).digest()

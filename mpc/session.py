@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -12,16 +13,19 @@ from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
 from mpc.lines import script_line
-from mpc.ring import Z64, Array, Ring, Value
-from mpc.schedule import Reveal, Segment
+from mpc.ring import BIT, Z64, Array, Ring, Value
+from mpc.rules import NOTHING, Required
+from mpc.schedule import Reveal, RevealKey, Segment
 from mpc.setting import MEMORY
-from mpc.sharing.node import DEALER_SIDE, FREE, Node, Params, Shape, hides
+from mpc.sharing.node import DEALER_SIDE, FREE, Node, Origin, Params, Shape, hides
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Pad
 from mpc.sources.descriptor import Draw, Order, expression, order, outputs
 from mpc.sources.functionality import Correlation
 
 VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
+ASSUMED, RELEASED = "every assumed bound held", "every release rule held"
+VERDICTS = (ASSUMED, RELEASED)  # labels of single bits, which no script may use
 LABEL = 200  # characters of a reveal's label at most
 WEIGHT = 128  # structure of more operations than this is opened afresh, so that no description of a mask grows without end
 SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed
@@ -97,13 +101,15 @@ class Session:
         *,
         columns: Mapping[str, Callable[[str], Array]] | None = None,
         memory: int = MEMORY,
-        contract: dict[tuple[str, str, Shape, tuple[str, ...], str], int] | None = None,
+        contract: dict[RevealKey, int] | None = None,
         context: Any = None,
         alone: bool = False,
         revealed: Callable[[str, tuple[str, ...], Any], None] | None = None,
     ) -> None:
         self.name, self.parties = name, parties
         self.context = context  # what the floors above attach: the schema that gives columns their meaning
+        self.release: Required = getattr(context, "release", NOTHING)  # what every reveal must hold at least
+        self.told: Counter[Origin] = Counter()  # how many numbers have been revealed, by the tables that they depend on
         self._engine, self._columns, self._contract = engine, columns or {}, contract
         self._revealed = revealed
         self.alone = alone  # one process plays every party, as number 0
@@ -237,6 +243,7 @@ class Session:
         self._order(Draw(number, asked, outputs(asked), (blind,), blind.line))
         words = _own_words(ring, self._columns[owner](column), encode, shape) if owner in self._columns else None
         opened = self.node("input", (blind,), (owner, column), ring, shape, secret=False, payload=words)
+        opened.origin = frozenset({(owner, column, shape[0] if shape else 1)})
         share = self.node("unmask", (opened,), mask.node.params, ring, shape, secret=True)
         share.form = (opened, mask.node)
         return Share(self, share)
@@ -244,7 +251,7 @@ class Session:
     def public(self, value: Array, from_: str, ring: Ring = Z64) -> Public:
         """One party's public words, made equal everywhere."""
         self._known(from_)
-        self._allow(published(from_), value.shape, self.parties)
+        self._allow(RevealKey(script_line(), published(from_), value.shape, self.parties))
         words = ring.words(value) if from_ == self.name or self.alone else None
         return Public(self, self.node("publish", (), (from_,), ring, value.shape, secret=False, payload=words))
 
@@ -264,32 +271,53 @@ class Session:
 
     def declassify(self, x: Share, why: str) -> Public:
         """Open without a mask, for the few protocols whose intermediate values are public by design; stands in the plan."""
-        self._allow(declassified(why), x.shape, self.parties)
+        self._allow(RevealKey(script_line(), declassified(why), x.shape, self.parties))
         return Public(self, self.node("open", (x.node,), ("declassified", why), x.ring, x.shape, secret=False))
 
-    def reveal(self, *x: Share, to: str | Sequence[str] | None = None, label: str, notes: Sequence[str] = ()) -> Any:
+    def reveal(
+        self,
+        *x: Share,
+        to: str | Sequence[str] | None = None,
+        label: str,
+        notes: Sequence[str] = (),
+        rules: Sequence[str] | None = None,
+    ) -> Any:
         """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere.
 
-        `notes`, one for each x, say in the plan what kind of number it is: people agree to them as to the label.
+        `notes`, one for each x, say in the plan what kind of number it is: people agree to them as to the label. `rules` are the
+        texts of the release rules that have been checked for all of x; None, nobody has looked, is refused where the session asks
+        for any.
         """
         if not x or not all(isinstance(share, Share) for share in x):
             raise TypeError("reveal takes shares")
         if self.assumptions:
             raise UsageError("Assumed bounds have not been checked.", where=script_line(), do="reveal with protocols.reveal")
-        if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL:
+        if rules is None and self.release.rules:
+            raise UsageError("Release rules have not been checked.", where=script_line(), do="reveal with protocols.reveal")
+        if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL or label in VERDICTS:
             raise UsageError(
                 "The label of a reveal is not usable.",
                 where=script_line(),
-                why=f"people consent to labels: they are 1 to {LABEL} printable characters",
+                why=f"people consent to labels: they are 1 to {LABEL} printable characters, and none of the library's own",
                 do='write for example reveal(x, label="mean age")',
             )
-        receivers = self.receivers(to)
-        line = script_line()
-        reveals = tuple(Reveal(v.node, receivers, label, line, note) for v, note in zip(x, [*notes, *[""] * len(x)], strict=False))
-        for reveal in reveals:
-            self._allow(label, reveal.node.shape, receivers, reveal.note)
-        values = self._run(reveals)
+        receivers, line, texts = self.receivers(to), script_line(), tuple(rules or ())
+        noted = zip(x, [*notes, *[""] * len(x)], strict=False)
+        for share in x:
+            self.told[share.node.origin] += share.node.size
+        values = self._released(tuple(Reveal(v.node, receivers, label, line, note, texts) for v, note in noted))
         return values[0] if len(values) == 1 else tuple(values)
+
+    def verdict(self, held: Share, label: str) -> Any:
+        """Run the record and tell everybody whether something held: one bit, under a label of its own that no script can use."""
+        if label not in VERDICTS or held.ring != BIT or held.shape != (1,):
+            raise IntegrityError("A verdict is one bit under one of its own labels.", where=script_line())
+        return self._released((Reveal(held.node, self.parties, label, script_line()),))[0]
+
+    def _released(self, reveals: tuple[Reveal, ...]) -> list[Any]:
+        for reveal in reveals:
+            self._allow(reveal.key)
+        return self._run(reveals)
 
     def receivers(self, to: str | Sequence[str] | None) -> tuple[str, ...]:
         """The parties that `to` names, in the session's order; all of them for None."""
@@ -325,17 +353,16 @@ class Session:
 
     # -- running ---------------------------------------------------------------------------------------------------------
 
-    def _allow(self, label: str, shape: Shape, receivers: tuple[str, ...], note: str = "") -> None:
+    def _allow(self, key: RevealKey) -> None:
         """Refuse whatever would leave the computation without standing in the agreed plan."""
         if self._contract is None:
             return
-        key = (script_line(), label, shape, receivers, note)
         left = self._contract.get(key, 0)
         if left == 0:
             raise self.failed(
                 ConsentError(
-                    f"A reveal of shape {shape} is not in the agreed plan.",
-                    where=f"{self.name}, {key[0]}, for {', '.join(receivers)}",
+                    f"A reveal of shape {key.shape} is not in the agreed plan.",
+                    where=f"{self.name}, {key.line}, for {', '.join(key.receivers)}",
                     why="the script took a path, or a number of repetitions, that the plan did not show",
                     do="make the branch or the maximum count visible to the plan, then plan and agree again",
                 )

@@ -161,7 +161,7 @@ def test_the_command_writes_a_profile_that_names_nobody(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     profile.profile(None, "auto")
     path = tmp_path / "state" / "mpc" / "profile.json"
-    assert read(path) == TRUE
+    assert read(path, __version__) == TRUE
     assert str(path) in capsys.readouterr().out.replace("\n", "")
     assert [entry.name for entry in path.parent.iterdir()] == ["profile.json"]
     stated: dict[str, Any] = json.loads(path.read_bytes())
@@ -169,7 +169,7 @@ def test_the_command_writes_a_profile_that_names_nobody(
     texts = [value for value in stated.values() if isinstance(value, str)]
     assert texts == [__version__, ""], "library and kernel"
     profile.profile(tmp_path / "other.json", "auto")
-    assert read(tmp_path / "other.json") == TRUE
+    assert read(tmp_path / "other.json", __version__) == TRUE
     assert "mpc plan --profile" in capsys.readouterr().out
     with pytest.raises(UsageError, match="cannot be written"):
         profile.profile(tmp_path / "none" / "other.json", "auto")

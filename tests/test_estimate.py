@@ -218,13 +218,13 @@ def test_a_profile_is_read_back_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     whole = msgspec.json.encode(FREE)
     path.write_bytes(whole)
-    assert read(path) == FREE
+    assert read(path, __version__) == FREE
     wrong = [b"", b"{}", whole.replace(b'"version":1', b'"version":0'), whole.replace(b'"truncate"', b'"something"'), b"[" + whole]
     wrong += [whole.replace(__version__.encode(), b"0.0.9"), b" " * LIMIT + whole]
     for content in wrong:
         path.write_bytes(content)
         with pytest.raises(UsageError, match="profile") as caught:
-            read(path)
+            read(path, __version__)
         assert "mpc bench profile" in caught.value.do
     with pytest.raises(UsageError, match="no usable profile"):
-        read(tmp_path / "none.json")
+        read(tmp_path / "none.json", __version__)

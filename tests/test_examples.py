@@ -17,7 +17,7 @@ from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FOLDERS = ("bank_telecom", "groups", "hospitals", "mlp", "statistics")
+FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "statistics")
 SCRIPT_LINES = 32
 
 

@@ -225,7 +225,7 @@ def test_assumptions_that_hold_cost_one_declared_bit():
 def test_an_assumption_is_still_to_be_checked_after_an_error_that_the_script_catches():
     def main(s):
         x = assume_bound(load(s, "a", "x") * 3, 4.0)
-        with mock.patch.object(type(s), "reveal", side_effect=MemoryError), contextlib.suppress(MemoryError):
+        with mock.patch.object(type(s), "verdict", side_effect=MemoryError), contextlib.suppress(MemoryError):
             reveal(x, label="x")
         assert len(s.assumptions) == 1
         return reveal(x, label="x")

@@ -45,7 +45,7 @@ def planned(main: Any, n: int = 2, **options: Any) -> Any:
 def test_a_branch_on_a_revealed_value_is_explored_on_both_sides() -> None:
     result = planned(steered)
     assert [path.answers for path in result.paths] == [(True,), (False, True), (False, False)]
-    assert sorted((label, shape, receivers, count) for (_, label, shape, receivers, _), count in result.contract.items()) == [
+    assert sorted((label, shape, receivers, count) for (_, label, shape, receivers, *_), count in result.contract.items()) == [
         ("signs", (3, 4), ("ada",), 1),
         ("squares", (4,), ("ada", "bob"), 1),
         ("total", (), ("ada", "bob"), 1),
@@ -144,7 +144,7 @@ def test_what_is_declassified_stands_in_the_plan() -> None:
     def main(s: Session) -> None:
         s.declassify(plain(born_masked(s, "x", X.shape)), "ranks of a shuffled column")
 
-    [(line, label, shape, receivers, _)] = planned(main).contract
+    [(line, label, shape, receivers, *_)] = planned(main).contract
     assert (label, shape, receivers) == ("declassified: ranks of a shuffled column", (3, 4), NAMES[:2])
     assert line.startswith("test_plan.py:")
 
@@ -153,7 +153,7 @@ def test_a_published_number_stands_in_the_plan() -> None:
     def main(s: Session) -> None:
         s.public(np.ones(3, dtype=np.uint64), NAMES[1])
 
-    [(line, label, shape, receivers, _)] = planned(main).contract
+    [(line, label, shape, receivers, *_)] = planned(main).contract
     assert (label, shape, receivers) == (f"number published by {NAMES[1]}", (3,), NAMES[:2])
     assert line.startswith("test_plan.py:")
 

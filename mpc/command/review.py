@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mpc import __version__
 from mpc.accounts import Accounts
 from mpc.command.program import Program
 from mpc.command.records import default_folder
@@ -34,10 +35,10 @@ def profile_path() -> Path | None:
 def profile(given: Path | None) -> Profile | None:
     """The profile in the file that was named, or UsageError; else the usual one, if that is there and of this version."""
     if given is not None:
-        return read(given)
+        return read(given, __version__)
     path = profile_path()
     with suppress(UsageError):
-        return None if path is None else read(path)
+        return None if path is None else read(path, __version__)
     return None
 
 

@@ -13,7 +13,8 @@ from mpc.command.reports import Figures
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mpc.plan import Plan, RevealKey
+    from mpc.plan import Plan
+    from mpc.schedule import RevealKey
 
 PLAIN_WIDTH = 120  # columns of a table that does not go to a terminal
 ERROR_LINES, ERROR_WIDTH = 30, 600
@@ -179,13 +180,12 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str, costs: Callable[
 
 
 def _reveal(key: RevealKey) -> tuple[str, ...]:
-    line, label, shape, receivers, note = key
-    return line, label, str(shape), ", ".join(receivers), note
+    return key.line, key.label, str(key.shape), ", ".join(key.receivers), ", ".join(key.rules), key.kind
 
 
 def reveals(plan: Plan) -> None:
     """Every value that can leave the computation."""
     rows = [(*_reveal(key), str(count)) for key, count in plan.contract.items()]
-    table("Revealed", ("line", "label", "shape", "receivers", "range and resolution", "times, at most"), rows, 1)
+    table("Revealed", ("line", "label", "shape", "receivers", "only if", "range and resolution", "times, at most"), rows, 1)
     if not rows:
         print("Nothing is revealed.")

@@ -248,10 +248,7 @@ def write_plan(path: Path, plan: Plan, stated: Mapping[str, str], costs: Mapping
 def plan_document(plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any]) -> bytes:
     """A plan as JSON."""
     cost = plan.cost
-    reveals = [
-        {"line": line, "label": label, "shape": shape, "receivers": receivers, "kind": note, "count": count}
-        for (line, label, shape, receivers, note), count in plan.contract.items()
-    ]
+    reveals = [key._asdict() | {"count": count} for key, count in plan.contract.items()]
     document = {
         "agreement": agreement(stated),
         "facts": stated,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-ColumnType = Literal["real", "int", "bool", "category", "date"]
+ColumnType = Literal["real", "int", "bool", "category", "date", "person"]
 FeatureType = Literal["real", "int", "bool"]
 MAX_INT = 2**53
 
@@ -26,8 +26,9 @@ class Column:
     """One column of a party's file, in `unit`.
 
     |v| <= bound for every value v of a `real` or `int` column; a `bool` has bound 1. A `category` holds one of `values`. A `date`
-    is loaded as days since `start`, from 0 to bound. `gap` is what stands in the features where a cell is missing; None refuses
-    a missing cell. `indicator` adds a feature that is 1 there and 0 elsewhere.
+    is loaded as days since `start`, from 0 to bound. A `person` says whose row it is and never leaves its owner: it is loaded as 1
+    in the first row of each person, whose rows follow one another, and 0 in the others. `gap` is what stands in the features where
+    a cell is missing; None refuses a missing cell. `indicator` adds a feature that is 1 there and 0 elsewhere.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Column:
             return *(Feature(f"{self.name}={value}", "int", 1.0) for value in self.values), *marks
         if self.type == "date":
             return Feature(self.name, "int", self.bound, f"days since {self.start}"), *marks
+        if self.type == "person":
+            return (Feature(f"first of {self.name}", "bool", 1.0),)
         return Feature(self.name, self.type, self.bound, self.unit), *marks
 
     @property

@@ -10,18 +10,24 @@ from dataclasses import replace
 from mpc.data.columns import Column, Table
 from mpc.data.entry import column_of
 from mpc.data.place import Place, listed, suggestion
+from mpc.errors import UsageError
+from mpc.rules import KINDS, Required
 
 _TO_FILL_IN = re.compile(r"=\s*\?")
 
 
-def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...]]:
-    """The tables, sorted by owner and name, and the sorted parties. UsageError for a mistake, with its place in `file`."""
+def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], Required]:
+    """The tables, sorted by owner and name, the sorted parties, and what must hold before results leave.
+
+    UsageError for a mistake, with its place in `file`.
+    """
     at = Place(file)
     document, why = _parse(text)
     if why:
         do = "a draft says ? where only people can know: write the value there" if _TO_FILL_IN.search(text) else ""
         raise at.error("the schema is not TOML", why=why, do=do)
-    at.only(document, "rows", "party", "shared")
+    at.only(document, "rows", "party", "shared", "release")
+    release = _release(at, document.get("release", {}))
     rows = at.rows(document["rows"]) if "rows" in document else None
     parties = at.section(document.get("party"), "party", "no party is declared", "declare each one as [party.NAME]")
     at.usable_names(parties, "party")
@@ -38,7 +44,17 @@ def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...]]:
         if name not in used:
             raise at.error(f"no table is like [shared.{name}]", do=f'write like = "{name}" in the tables that have its columns')
     _same_rows_where_keyed(at, tables)
-    return tuple(tables), tuple(sorted(parties))
+    return tuple(tables), tuple(sorted(parties)), release
+
+
+def _release(at: Place, value: object) -> Required:
+    """The [release] section: thresholds of release rules by kind."""
+    section = at.section(value, "release", "bad 'release'", "write [release], then for example cells = 5", may_be_empty=True)
+    at.only(section, *KINDS)
+    try:
+        return Required.of(**section)
+    except UsageError as error:
+        raise at.error("bad 'release'", why=error.what) from None
 
 
 def _parse(text: str) -> tuple[dict[str, object], str]:
@@ -79,6 +95,10 @@ def _table(at: Place, value: object, rows: int | None, shared: dict[str, tuple[t
     key = at.text(value["key"], "'key'") if "key" in value else None
     if key is not None and any(key == column.name for column in columns):
         raise at.error(f"the key {key!r} is also a column", why="a key is never shared, a column is", do="remove one of the two")
+    if key is not None and any(column.type == "person" for column in columns):
+        raise at.error(
+            "a table with a key has a column of type 'person'", why="a key is that of one row", do="remove one of the two"
+        )
     return Table(at.party, at.table, at.rows(value["rows"]) if "rows" in value else rows or 0, columns, key, vector)
 
 

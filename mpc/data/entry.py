@@ -18,6 +18,7 @@ _KEYS = {
     "bool": ("unit",),
     "category": ("values",),
     "date": ("from", "to"),
+    "person": (),
 }
 
 
@@ -28,12 +29,12 @@ def column_of(at: Place, number: int, entry: object) -> Column:
     name = at.text(entry.get("name"), f"or missing 'name' of column {number}")
     at = replace(at, column=name)
     kind = entry.get("type")
-    known = _KEYS.get(kind, ()) if isinstance(kind, str) else ()
-    if not known:
+    known = _KEYS.get(kind) if isinstance(kind, str) else None
+    if known is None:
         raise at.error("unknown or missing 'type'", why=f"known types: {listed(_KEYS)}")
     if kind == "bool" and "bound" in entry:
         raise at.error("a bool column has no 'bound'", why="its values are 0 and 1", do="remove the bound")
-    at.only(entry, "name", "type", *known, "missing")
+    at.only(entry, "name", "type", *known, *(() if kind == "person" else ("missing",)))
     column = _declared(at, name, str(kind), entry)
     return _with_gap(at, column, entry["missing"]) if "missing" in entry else column
 
@@ -52,6 +53,8 @@ def _declared(at: Place, name: str, kind: str, entry: dict[str, object]) -> Colu
             if first >= last:
                 raise at.error("bad 'to'", why="'to' is a later day than 'from'")
             return Column(name, "date", float((last - first).days), start=first)
+        case "person":
+            return Column(name, "person", 1.0)
     return Column(name, "bool", 1.0, unit)
 
 

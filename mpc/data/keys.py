@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.data.cells import Cells, Foreign, Mixed, Texts
-from mpc.data.checks import WHOLE_COLUMN, Fault
+from mpc.data.checks import WHOLE_COLUMN, Fault, Floats
 from mpc.data.problems import WHOLE_FILE, Problems
 from mpc.data.readers import check_file
 from mpc.data.readers.delimited import records
@@ -90,6 +90,29 @@ class Rows:
         if self.agreed is None:
             return range(len(self._seen))
         return [self._seen[key] for key in self.agreed]
+
+
+@dataclass(slots=True)
+class Persons:
+    """Whose row each is, so far as a table has been read: where each person's first row is."""
+
+    _seen: set[str] = field(default_factory=set)
+    _last: str = ""
+
+    def firsts(self, cells: Cells, out: Floats) -> list[Fault]:
+        """Write 1 for the first row of a person and 0 for the others; or say which cells are empty, or of a person seen before."""
+        keys = identifiers(cells)
+        if isinstance(keys, str):
+            return [(WHOLE_COLUMN, keys)]
+        faults = []
+        for cell, key in enumerate(keys):
+            new = key != self._last
+            if not key or (new and key in self._seen):
+                faults.append((cell, "is of a person whose rows do not follow one another: sort the rows by it" if key else _EMPTY))
+            out[cell, 0] = new
+            self._seen.add(key)
+            self._last = key
+        return faults
 
 
 def _encoded(key: str) -> bytes:

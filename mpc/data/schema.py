@@ -13,16 +13,21 @@ from mpc.data.columns import Column, Feature, Table
 from mpc.data.declarations import declared
 from mpc.data.place import listed, suggestion
 from mpc.errors import UsageError
+from mpc.rules import NOTHING, Required
 
 __all__ = ["Column", "Feature", "Schema", "Table"]
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All tables, sorted by owner and name, and all parties, sorted, including those that hold no data."""
+    """All tables, sorted by owner and name, and all parties, sorted, including those that hold no data.
+
+    `release` is what must hold before anything that depends on these tables is revealed.
+    """
 
     tables: tuple[Table, ...]
     parties: tuple[str, ...]
+    release: Required = NOTHING
 
     @classmethod
     def load(cls, path: Path | str) -> Schema:
@@ -79,7 +84,7 @@ class Schema:
 
     def digest(self) -> bytes:
         """32 bytes, SHA-256 of what the schema means: formatting, comments and the order of keys and tables leave it alone."""
-        meaning = ("mpc schema 2", self.parties, [astuple(table) for table in self.tables])
+        meaning = ("mpc schema 2", self.parties, [astuple(table) for table in self.tables], *self.release.texts)
         return hashlib.sha256(msgspec.msgpack.encode(meaning)).digest()
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from mpc.data.cells import Batch, Cells, Progress
 from mpc.data.checks import BOUNDED, Floats, checked, loose, magnitude
-from mpc.data.keys import Rows, agreed_list
+from mpc.data.keys import Persons, Rows, agreed_list
 from mpc.data.private import Source, sources
 from mpc.data.problems import WHOLE_FILE, Problems
 from mpc.data.readers import Reader
@@ -137,10 +137,10 @@ def _read_table(source: Source, headings: frozenset[str], progress: Progress | N
         wanted = _located(source, reader, problems)
         problems.raise_if_any()
         values = _empty(table, reader.most if agreed is None else None, source.where)
-        rows, seen, largest = Rows(len(values), agreed), 0, [0.0] * len(table.columns)
+        rows, seen, largest, persons = Rows(len(values), agreed), 0, [0.0] * len(table.columns), Persons()
         for batch in reader.batches(wanted):
             seen += len(batch.rows) + len(batch.broken)
-            _take(source, batch, rows, values, largest, problems)
+            _take(source, batch, rows, persons, values, largest, problems)
             if progress is not None:
                 progress(min(seen, table.rows), table.rows)
         _count(problems, table, values, seen if agreed is None else table.rows)
@@ -206,7 +206,9 @@ def _room(rows: int, width: int, where: str) -> Floats:
     raise DataError("there is not enough memory for a table", where=where, why=f"{rows} rows of {width} columns are needed at once")
 
 
-def _take(source: Source, batch: Batch, rows: Rows, values: Floats, largest: list[float], problems: Problems) -> None:
+def _take(
+    source: Source, batch: Batch, rows: Rows, persons: Persons, values: Floats, largest: list[float], problems: Problems
+) -> None:
     """Check a batch and put its features into their rows, columns' magnitudes into `largest`; what is wrong becomes problems."""
     table = source.table
     for row, text in batch.broken:
@@ -225,16 +227,19 @@ def _take(source: Source, batch: Batch, rows: Rows, values: Floats, largest: lis
     for first in range(0, len(numbers), step):
         piece = slice(first, first + step)
         parts = [one.part(first, first + step) for one in cells]
-        values[at[piece]] = _checked_piece(source, numbers[piece], parts, largest, problems)
+        values[at[piece]] = _checked_piece(source, numbers[piece], parts, persons, largest, problems)
 
 
-def _checked_piece(source: Source, rows: Sequence[int], cells: list[Cells], largest: list[float], problems: Problems) -> Floats:
+def _checked_piece(
+    source: Source, rows: Sequence[int], cells: list[Cells], persons: Persons, largest: list[float], problems: Problems
+) -> Floats:
     """The features of some rows of a batch; a category makes many of a cell, so that a whole batch of them can be too large."""
     table = source.table
     block = _room(len(rows), table.width, source.where)
     edges = np.cumsum([0, *(column.width for column in table.columns)]).tolist()
     for number, (column, (start, stop)) in enumerate(zip(table.columns, pairwise(edges), strict=True)):
-        found = checked(column, cells[number], block[:, start:stop])
+        check = persons.firsts if column.type == "person" else partial(checked, column)
+        found = check(cells[number], block[:, start:stop])
         if found:
             problems.add_cells(rows, number, source.label(column.name), found)
         elif column.type in BOUNDED:

@@ -12,10 +12,12 @@ from mpc.packed import Bits
 from mpc.ring import Array, Ring, Value
 
 Shape = tuple[int, ...]
+Origin = frozenset[tuple[str, str, int]]  # tables that a value depends on: owner, name, rows
 Params = tuple[Any, ...]  # integers, strings and nested tuples of them: what the lockstep digest covers
 
 STRUCTURE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset", "embed"})
 FREE = frozenset({"slice", "transpose", "reshape", "broadcast", "const", "zero"})  # whose results take no memory of their own
+NOWHERE: Origin = frozenset()
 COSTLY = 1 << 23  # bytes of a mask that is not kept
 EXCHANGED = frozenset({"open", "input", "publish"})  # kinds whose value needs an exchange
 DEALER_SIDE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "sum", "neg", "add", "sub"})  # allowed on masks
@@ -25,7 +27,7 @@ class Node:
     """One recorded operation. `depth` counts the exchanges that must come first, from the start of the pending record."""
 
     __slots__ = (
-        "args", "dealer", "depth", "done", "form", "index", "keep", "lazy", "line", "op", "pad",
+        "args", "dealer", "depth", "done", "form", "index", "keep", "lazy", "line", "op", "origin", "pad",
         "params", "payload", "quotient", "ring", "secret", "shape", "spent", "value", "weight",
     )  # fmt: skip
 
@@ -36,6 +38,7 @@ class Node:
         self.ring, self.shape, self.secret = ring, shape, secret
         self.index, self.line = index, line
         self.depth: int = max([arg.depth for arg in args], default=0) + (op in EXCHANGED)
+        self.origin: Origin = _origin(args)
         self.value: Any = None
         self.done = False
         self.weight = 0  # structural operations, written out as a tree, between this value and what they start from
@@ -60,6 +63,15 @@ class Node:
     def bytes(self) -> int:
         """Memory that its value takes."""
         return self.size * self.ring.width // (8 if self.ring.packed else 1)
+
+
+def _origin(args: tuple[Node, ...]) -> Origin:
+    """The tables that any of these depends on; most operations have arguments of the same tables."""
+    found = args[0].origin if args else NOWHERE
+    for arg in args[1:]:
+        if arg.origin is not found:
+            found |= arg.origin
+    return found
 
 
 def hides(node: Node) -> Node | None:

@@ -7,6 +7,7 @@ from protocols.numbers.elementary import divide, exp, log, reciprocal, rsqrt, sq
 from protocols.numbers.horizontal import load_rows
 from protocols.numbers.ordering import relu
 from protocols.numbers.rowwise import log_sum_exp, softmax
+from protocols.numbers.rules import cells, dominance, group, parameters, persons
 from protocols.numbers.secret import Secret
 
 __all__ = [
@@ -16,16 +17,21 @@ __all__ = [
     "Number",
     "Secret",
     "assume_bound",
+    "cells",
     "cos",
     "divide",
+    "dominance",
     "erf",
     "exp",
     "gelu",
+    "group",
     "load",
     "load_rows",
     "log",
     "log_sum_exp",
+    "parameters",
     "peek",
+    "persons",
     "public",
     "reciprocal",
     "relu",

@@ -13,14 +13,15 @@ from mpc.data.schema import Schema, Table
 from mpc.errors import IntegrityError, RangeError, UsageError
 from mpc.lines import script_line
 from mpc.ring import BIT, Array
-from mpc.session import Hidden, Session
-from mpc.sharing.share import Share, concat
+from mpc.session import ASSUMED, RELEASED, Hidden, Session
+from mpc.sharing.share import concat
 from mpc.unknown import Unknown
-from protocols import bits
+from protocols import bits, release
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.encoding import FRACTION, INPUT
 from protocols.numbers.layout import Layout
 from protocols.numbers.precision import note, warn_if_coarse
+from protocols.numbers.rules import Check, Leaving, gate
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
 
@@ -125,9 +126,6 @@ def assume_bound(x: Number, bound: float) -> Number:
     return x.assume(limit)
 
 
-ASSUMED = "every assumed bound held"
-
-
 def check_assumptions(s: Session) -> None:
     """Reveal, to all, whether every assumed bound held; RangeError where one did not. Nothing else has been revealed yet."""
     if not s.assumptions:
@@ -135,11 +133,12 @@ def check_assumptions(s: Session) -> None:
     checked = tuple(s.assumptions)
     s.assumptions.clear()
     try:
-        held = _all_held(s, concat([flag.reshape((-1,)) for flag, _ in checked]))
+        flags = concat([flag.reshape((-1,)) for flag, _ in checked])
+        held = not flags.shape[0] or _told(s.verdict(release.every(s, flags), ASSUMED))
     except BaseException:
         s.assumptions[:0] = checked  # whoever catches the error still has them to pass
         raise
-    if isinstance(held, np.bool_) and not held:
+    if not held:
         raise s.failed(
             RangeError(
                 "A value is outside what a function needs, or what the script assumed, so no result would be right.",
@@ -150,16 +149,21 @@ def check_assumptions(s: Session) -> None:
         )
 
 
-def _all_held(s: Session, flags: Share) -> Any:
-    """Whether all bits are 1, to everybody."""
-    if not flags.shape[0]:
-        return np.True_
-    while flags.shape[0] > 1:
-        lack = -flags.shape[0] % bits.GROUP
-        if lack:
-            flags = concat([flags, s.embed(s.constant(np.ones(lack, dtype=np.uint8), BIT))])
-        (flags,) = bits.polynomials(s, flags.reshape((bits.GROUP, -1)), [((1 << bits.GROUP) - 1,)])
-    return s.reveal(flags, label=ASSUMED).astype(np.bool_)[0]
+def check_rules(leaving: Leaving, rules: Sequence[Check]) -> tuple[str, ...]:
+    """The texts of all rules of a reveal, which hold: one bit for them all is revealed, to all, and ReleaseError where it is 0.
+
+    Broken assumptions come first: a verdict on numbers that are not what they should be would be another function of the data.
+    """
+    texts, held = gate(leaving, rules)
+    check_assumptions(leaving.s)
+    if held is not None and not _told(leaving.s.verdict(held, RELEASED)):
+        leaving.refuse(texts, "all that anybody learns is this one bit: not which of them fails, where, or by how much")
+    return texts
+
+
+def _told(held: Any) -> bool:
+    """A verdict as a truth value; a plan goes on."""
+    return bool(held[0]) if isinstance(held, np.ndarray) else True
 
 
 @explained
@@ -169,6 +173,7 @@ def reveal(
     label: str = "",
     columns: Sequence[str] | None = None,
     rows: Sequence[str] | None = None,
+    rules: Sequence[Check] = (),
 ) -> Any:
     """Compute everything recorded so far and give x to the named receivers (all parties by default); Hidden elsewhere.
 
@@ -177,12 +182,15 @@ def reveal(
 
     With `columns`, public names, all arguments together are shown and written as one table: vectors and matrices of as many
     rows, side by side; numbers without axes, or one vector, as a single row. `rows` names the rows. What is returned is the same.
+
+    `rules`, such as [cells(5)], and what the schema's [release] asks besides, are checked on shares first. Everybody learns a bit;
+    where it is 0, the session ends with a ReleaseError, and nobody has seen anything of x.
     """
     _all_secret(x)
     s, layout = x[0].s, Layout.of([v.shape for v in x], columns, rows)
     x = tuple(v.quiet() if isinstance(v, Number) else v for v in x)
-    check_assumptions(s)
-    words = s.reveal(*[v.share for v in x], to=to, label=label, notes=[note(v) for v in x])
+    texts = check_rules(Leaving(x, label), rules)
+    words = s.reveal(*[v.share for v in x], to=to, label=label, notes=[note(v) for v in x], rules=texts)
     values = [_meaning(v, w) for v, w in zip(x, words if len(x) > 1 else (words,), strict=True)]
     for secret, value in zip(x, values, strict=True):
         warn_if_coarse(secret, value, label)

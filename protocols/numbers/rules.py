@@ -1,0 +1,290 @@
+"""Release rules of a reveal: what must hold, on shares, before it leaves. Where one does not, nobody sees anything of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NoReturn, Protocol, Self
+
+from mpc.data.schema import Schema
+from mpc.errors import ReleaseError, UsageError
+from mpc.lines import script_line
+from mpc.rules import Required, Rule
+from mpc.session import Session
+from mpc.sharing.node import Origin
+from mpc.sharing.share import Share, concat
+from protocols import release
+from protocols.numbers.arrays import Bool, Int, Number
+from protocols.numbers.encoding import RING_BITS, overflow
+from protocols.numbers.secret import Secret
+from protocols.numbers.structure import explained
+
+UNITS = 2  # of the last place, by which a fixed-point contribution may be off: it was rounded, and truncated to fit
+
+
+@dataclass(frozen=True, eq=False)
+class Leaving:
+    """What one reveal would let out."""
+
+    x: tuple[Secret, ...]
+    label: str
+
+    @property
+    def s(self) -> Session:
+        """The session."""
+        return self.x[0].s
+
+    @cached_property
+    def pools(self) -> list[tuple[Origin, int]]:
+        """Tables that one of its arrays depends on, and how many rows they have.
+
+        Those of one name and no key hold different people, and add up where an array depends on them all.
+        """
+        keyed = {(t.owner, t.name) for t in self.s.context.tables if t.key} if isinstance(self.s.context, Schema) else set()
+        found: set[Origin] = set()
+        for origin in {v.share.node.origin for v in self.x}:
+            alone = {table for table in origin if table[:2] in keyed}
+            found |= {frozenset({table}) for table in alone}
+            found |= {frozenset({t for t in origin - alone if t[1] == name}) for _, name, _ in origin - alone}
+        return [(tables, sum([rows for _, _, rows in tables])) for tables in sorted(found, key=sorted)]
+
+    def refuse(self, rules: Sequence[str], why: str) -> NoReturn:
+        """End the session at every party alike."""
+        raise self.s.failed(
+            ReleaseError(
+                "A release rule does not hold, so nothing of this result was revealed.",
+                where=f"{self.label!r} at {script_line()}, which may leave only if {', '.join(rules)}",
+                why=why,
+                do="agree on a coarser result: wider cells, larger groups, fewer numbers",
+            )
+        )
+
+
+class Check(Protocol):
+    """A rule of one reveal."""
+
+    @property
+    def rule(self) -> Rule:
+        """Its kind and threshold, whose text people agree on."""
+
+    def tightened(self, rule: Rule) -> Self:
+        """The same with another rule's threshold."""
+
+    def bits(self, leaving: Leaving) -> Share | None:
+        """<bits that are all 1 where it holds>; None where it holds for public reasons. ReleaseError where for such it does not."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Check:
+    rule: Rule
+
+    def tightened(self, rule: Rule) -> Self:
+        """The same with another rule's threshold."""
+        return replace(self, rule=rule)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells(_Check):
+    """See `cells`."""
+
+    of: Secret | None
+
+    def counts(self, leaving: Leaving) -> tuple[Secret, ...]:
+        """The tables of counts."""
+        return leaving.x if self.of is None else (self.of,)
+
+    def bits(self, leaving: Leaving) -> Share:
+        """<each cell is 0 or large enough>."""
+        least, counts = int(self.rule.threshold), self.counts(leaving)
+        if not all(isinstance(one, Int) for one in counts):
+            do = "name the counts among what is revealed: rules=[cells(of=people)]"
+            raise UsageError("cells takes whole numbers, which count something.", where=script_line(), do=do)
+        return _joined([release.empty_or_many(one.s, one.share, one.limit, least) for one in counts if isinstance(one, Int)])
+
+
+@dataclass(frozen=True, eq=False)
+class Group(_Check):
+    """See `group`."""
+
+    of: Secret | int | None
+
+    def bits(self, leaving: Leaving) -> Share | None:
+        """<each group is large enough>."""
+        least = int(self.rule.threshold)
+        if not isinstance(self.of, Secret):
+            self._declared(leaving, least)
+            return None
+        count = self.of.sum(axis=0) if isinstance(self.of, Bool) else self.of
+        if not isinstance(count, Int):
+            do = "give a secret condition with a row for each person, whole numbers that count people, or a public number of rows"
+            raise UsageError("group takes whole numbers, or truth values.", where=script_line(), do=do)
+        return release.many(count.s, count.share, count.limit, least).reshape((-1,))
+
+    def _declared(self, leaving: Leaving, least: int) -> None:
+        rows = [rows for _, rows in leaving.pools]
+        if not rows:
+            raise UsageError("No table's rows are behind this reveal.", where=script_line(), do="leave out group()")
+        stated = self.of if isinstance(self.of, int) else min(rows)
+        if stated > max(rows):
+            raise UsageError(f"group states {stated} rows, and the tables behind this reveal have fewer.", where=script_line())
+        if stated < least:
+            leaving.refuse([str(self.rule)], f"it is about {stated} rows")
+
+
+@dataclass(frozen=True, eq=False)
+class Dominance(_Check):
+    """See `dominance`."""
+
+    of: Number
+
+    def bits(self, leaving: Leaving) -> Share | None:
+        """<each contribution is a small enough share of its cell's total>, two bits for each."""
+        top, base = self.rule.threshold.as_integer_ratio()
+        x = self.of.quiet().even((0,))
+        rows, slack = x.shape[0], 0 if x.whole else UNITS
+        x = x.fitted(rows * top + base + 1)
+        margin = slack * (rows * top + base)
+        if (x.limit * (rows * top + base) + margin) >> RING_BITS:
+            overflow(x.s, "contributions too large to be compared with their total", x.shape)
+        return release.undominated(x.s, x.share, x.limit, top, base, margin).reshape((-1,))
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters(_Check):
+    """See `parameters`."""
+
+    def bits(self, leaving: Leaving) -> None:
+        """Public arithmetic."""
+        for tables, rows in leaving.pools:
+            told = sum([count for origin, count in leaving.s.told.items() if origin & tables])
+            told += sum([v.size for v in leaving.x if v.share.node.origin & tables])
+            if told > self.rule.threshold * rows:
+                leaving.refuse([str(self.rule)], f"with it, {told} numbers depend on the {rows} rows of table {_named(tables)}")
+
+
+def _named(tables: Origin) -> str:
+    return " and ".join(sorted(f"{owner}.{name}" for owner, name, _ in tables))
+
+
+def _joined(flags: Sequence[Share]) -> Share:
+    joined: Share = concat([flag.reshape((-1,)) for flag in flags])
+    return joined
+
+
+# -- what scripts write ----------------------------------------------------------------------------------------------------------
+
+
+@explained
+def cells(least: int = 5, of: Int | None = None) -> Cells:
+    """Rule: each cell of a table of counts is 0 or at least `least`. The table is `of`, or else all that is revealed."""
+    if of is not None and not isinstance(of, Int):
+        raise UsageError("cells takes whole numbers, which count something.", where=script_line(), do="cells(of=people)")
+    return Cells(Rule.of("cells", least), of)
+
+
+@explained
+def group(of: Bool | Int | int | None = None, least: int = 10) -> Group:
+    """Rule: what is revealed is about at least `least` rows, or persons.
+
+    `of` is a secret condition (rows,) or (rows, groups), whose rows are counted; secret counts, each of which must be large enough,
+    so that an empty group is refused; or a public number of rows. Without it, all rows of the tables behind the reveal are meant.
+    """
+    if isinstance(of, bool) or not (of is None or isinstance(of, Bool | Int | int)) or (isinstance(of, Bool) and not of.ndim):
+        do = "give a secret condition with a row for each person, whole numbers that count people, or a public number of rows"
+        raise UsageError("group does not know what to count.", where=script_line(), do=do)
+    return Group(Rule.of("group", least), of)
+
+
+@explained
+def dominance(of: Number | Bool, most: float = 0.85) -> Dominance:
+    """Rule: in each cell the largest contribution is at most the fraction `most` of the total.
+
+    `of` has a row for each contributor: (rows,) for one cell, or (rows, cells), with 0 for who is not in the cell. Of contributions
+    of both signs the magnitudes are compared with the total as it is, which refuses more. Whole numbers are compared exactly; the
+    others may be off by two units of their last place each, and are refused where that could decide, which includes a total of 0.
+    """
+    if not isinstance(of, Number | Bool) or not of.ndim:
+        raise UsageError(
+            "dominance takes secret numbers, a row for each contributor.", where=script_line(), do="dominance(x * member)"
+        )
+    rule = Rule.of("dominance", most)
+    return Dominance(rule, of.number() if isinstance(of, Bool) else of)
+
+
+@explained
+def parameters(most: float = 0.33) -> Parameters:
+    """Rule: of any table at most `most` numbers a row are revealed in this session, this reveal included. Found in the plan."""
+    return Parameters(Rule.of("parameters", most))
+
+
+@explained
+def persons(mask: Bool, first: Bool) -> Int:
+    """For how many persons a condition holds in a row of theirs, or in several: () for a mask (rows,), (cells,) for (rows, cells).
+
+    `first` (rows,) is true at the first row of each person, whose rows follow one another. ceil(log2 rows) + 2 rounds.
+    """
+    if not isinstance(mask, Bool) or not isinstance(first, Bool) or mask.ndim not in (1, 2) or first.shape != mask.shape[:1]:
+        do = "persons(mask, first): a mask of shape (rows,) or (rows, cells), and truth values (rows,)"
+        raise UsageError("persons does not fit these arrays.", where=script_line(), do=do)
+    wide = mask if mask.ndim == 2 else mask.reshape(-1, 1)
+    count = Bool(mask.s, release.persons(mask.s, wide.share, first.share)).sum(axis=0)
+    return count if mask.ndim == 2 else count.reshape(())  # type: ignore[return-value]  # of truth values
+
+
+# -- one reveal ------------------------------------------------------------------------------------------------------------------
+
+
+def agreed(leaving: Leaving, rules: Sequence[Check]) -> list[Check]:
+    """The script's rules, each at least as strict as the session asks, and what the session asks besides.
+
+    UsageError where it asks for something that only the script can say.
+    """
+    if isinstance(rules, _Check) or not all(isinstance(one, _Check) for one in rules):
+        raise UsageError("rules is a list of release rules.", where=script_line(), do="reveal(x, label=..., rules=[cells(5)])")
+    asked = leaving.s.release
+    own = [_tightened(one, asked) for one in rules]
+    if not any(isinstance(one, Cells) and one.of is None for one in own):
+        _all_said(leaving, own, asked)
+    return [*own, *_added(leaving, own, asked)]
+
+
+def _tightened(one: Check, asked: Required) -> Check:
+    least = asked.get(one.rule.kind)
+    return one if least is None or one.rule.covers(least) else one.tightened(least)
+
+
+def _all_said(leaving: Leaving, own: Sequence[Check], asked: Required) -> None:
+    """Group and dominance are the script's to name, but for tables of counts."""
+    ways = {
+        "group": "rules=[group(mask)], with the condition that rows meet or a count of people; [group()] where all rows are meant",
+        "dominance": "rules=[dominance(contributions)], what each person adds to each cell",
+    }
+    for kind, do in ways.items():
+        rule = asked.get(kind)
+        if rule is not None and not any(one.rule.kind == kind for one in own):
+            raise UsageError(
+                f"The reveal of {leaving.label!r} does not say what {rule} is about.",
+                where=script_line(),
+                why=f"what is agreed asks for {rule} in every reveal that is not a table of counts with a rule cells",
+                do=do,
+            )
+
+
+def _added(leaving: Leaving, own: Sequence[Check], asked: Required) -> Iterator[Check]:
+    """Whole numbers that no rule of the script counts as cells are checked as such; numbers are counted everywhere."""
+    least, most = asked.get("cells"), asked.get("parameters")
+    if least is not None:
+        counted = {one.share.node for rule in own if isinstance(rule, Cells) for one in rule.counts(leaving)}
+        yield from (Cells(least, v) for v in leaving.x if isinstance(v, Int) and v.share.node not in counted)
+    if most is not None and not any(isinstance(one, Parameters) for one in own):
+        yield Parameters(most)
+
+
+def gate(leaving: Leaving, rules: Sequence[Check]) -> tuple[tuple[str, ...], Share | None]:
+    """The texts of all rules of a reveal, and <one bit that is 1 where all hold>, or None where none needs it."""
+    checks = agreed(leaving, rules)
+    flags = [flag for flag in [one.bits(leaving) for one in checks] if flag is not None]
+    bits = _joined(flags) if flags else None
+    held = release.every(leaving.s, bits) if bits is not None and bits.shape[0] else None  # a table without cells holds every rule
+    return tuple(sorted({str(one.rule) for one in checks})), held
