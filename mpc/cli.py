@@ -13,6 +13,7 @@ import typer
 
 import mpc
 from mpc.command.keys import PassphraseCommand, PassphraseFile, key_app, keygen, roster_app
+from mpc.command.stewards import approve, approver_app, review, revoke, study_app
 from mpc.errors import MpcError, UsageError
 
 # Everything else is imported by the command that needs it: `mpc --help` and the start of `mpc run` wait for nothing.
@@ -122,12 +123,21 @@ EPILOG = """Examples:
   mpc plan fit.py --save fit.plan        and then, to deal for one session beforehand:
   mpc dealer --roster roster.toml --store fit.plan -o store
   mpc party --roster roster.toml --as clinic fit.py --store clinic.part
+  mpc study new fit.py --roster roster.toml ...     draft what people approve; then, at each site:
+  mpc review study.toml --policy policy.toml
+  mpc approve study.toml --key ada.approver.key
+  mpc party --roster roster.toml --as clinic fit.py --study study.toml --policy policy.toml
   mpc status                             the latest runs here, and why the last failure was one
   mpc bench transport                    how fast links are here, beside bare TLS sockets
 """
 
 
 app.command()(keygen)
+app.add_typer(study_app, name="study")
+app.command()(review)
+app.add_typer(approver_app, name="approver")
+app.command()(approve)
+app.command()(revoke)
 
 
 @app.callback(epilog=EPILOG)
@@ -253,7 +263,9 @@ def party(
     listen: Listen = "",
     data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="My data.toml; NAME.data.toml by default.")] = None,
     schema: SchemaFile = None,
-    approve: Annotated[str | None, typer.Option("--approve", metavar="DIGEST", help="Agree to the plan with this digest.")] = None,
+    approve_plan: Annotated[
+        str | None, typer.Option("--approve", metavar="DIGEST", help="Agree to the plan with this digest.")
+    ] = None,
     out: Out = None,
     formats: Formats = None,
     wait: Wait = 600.0,
@@ -266,6 +278,10 @@ def party(
     store: Annotated[
         Path | None, typer.Option("--store", metavar="FILE", help="My part of a store dealt beforehand; the session burns it.")
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", metavar="FILE", help="Run by this approved study, asking nobody.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="With --study: what this site allows.")] = None,
     profile: ProfileOption = False,
     trace: TraceFile = None,
     state: StateFolder = None,
@@ -277,9 +293,13 @@ def party(
     from mpc.command import site
     from mpc.passphrase import Source
 
-    options = _formats(formats, out), listen, state, log, store, profile, trace, Source(passphrase_file, passphrase_command)
+    if (study is None) != (policy is None) or (study is not None and approve_plan is not None):
+        do = "give --study and --policy without --approve, or none of the two"
+        raise UsageError("--study FILE and --policy FILE belong together, in place of --approve.", do=do)
+    source = Source(passphrase_file, passphrase_command)
+    options = _formats(formats, out), listen, state, log, store, profile, trace, source, study, policy
     order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
-    site.party(order, script, schema, data, out, approve, memory=_bytes(memory, eager))
+    site.party(order, script, schema, data, out, approve_plan, memory=_bytes(memory, eager))
 
 
 @app.command()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -27,3 +29,9 @@ def script_line() -> str:
     while frame.f_back is not None and _inside(frame.f_code.co_filename):
         frame = frame.f_back
     return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
+
+
+def ours(function: Callable[..., Any] | None) -> bool:
+    """Whether a function is written in this library, and not in a script."""
+    code = getattr(function, "__code__", None)
+    return code is not None and _inside(code.co_filename)

@@ -15,9 +15,11 @@ from mpc import schedule
 from mpc.asking import Foreseen
 from mpc.errors import UsageError
 from mpc.kernel import load
+from mpc.reading import Reading
 from mpc.schedule import Announcement, Cost, Level, Reveal, RevealKey, Segment
-from mpc.session import Session, declassified, published
+from mpc.session import VERDICTS, Session, declassified, published
 from mpc.setting import MEMORY
+from mpc.sharing.node import Shape
 from mpc.unknown import Branches, Unknown, Unshared
 
 if TYPE_CHECKING:
@@ -70,12 +72,15 @@ class Counting:
         self._parties, self._branches, self._foresight, self.accounts = parties, branches, foresight, accounts
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
+        self.outputs = set[RevealKey]()  # of the reveals, those that a script has asked for
+        self.reading = Reading()
         self.orders: list[bytes] = []
         self.digest = b""  # of all that was recorded
         self.kernel = load("reference")  # small as its work is here
 
     def run(self, segment: Segment) -> list[Any]:
         """Count a segment."""
+        self.reading.note(segment.nodes, segment.reveals)
         levels = schedule.levels(segment)
         cost, asked = schedule.cost(segment, levels, self._parties), schedule.announcement(segment, levels, len(self._parties))
         self.cost.add(cost)
@@ -88,6 +93,8 @@ class Counting:
             _release(levels)
         for reveal in segment.reveals:
             self.reveals[reveal.key] += 1
+            if reveal.label not in VERDICTS:
+                self.outputs.add(reveal.key)
         return [Unknown(reveal.node.shape, np.uint64, self._steering(reveal)) for reveal in segment.reveals]
 
     def _note(self, levels: list[Level]) -> None:
@@ -126,6 +133,8 @@ class Path:
     reveals: Counter[RevealKey]
     orders: tuple[bytes, ...]  # running digest of what the dealer is asked for, after each segment
     digest: bytes  # of all that was recorded: equal for whoever computes the same
+    outputs: frozenset[RevealKey]  # reveals of the script's own, beside what protocols open or check on the way
+    reading: Reading
     accounts: Accounts | None = None  # cost by line, memory and work, where they were asked for
 
 
@@ -165,6 +174,35 @@ class Plan:
         for path in self.paths:
             union |= path.reveals
         return dict(union)
+
+    @property
+    def least(self) -> dict[RevealKey, int]:
+        """How often each reveal of the contract happens whichever way the script goes; 0 for those that some way leaves out."""
+        return {key: min(path.reveals[key] for path in self.paths) for key in self.contract}
+
+    def declared(self, key: RevealKey) -> bool:
+        """Whether a script's own reveal, and not only what protocols open or check on the way, stands behind this one."""
+        return any(key in path.outputs for path in self.paths)
+
+    @property
+    def copies(self) -> frozenset[RevealKey]:
+        """The reveals of nothing but cells of tables, as they are or up to sign and scale."""
+        return frozenset(key for path in self.paths for key in path.reading.copies)
+
+    @property
+    def loaded(self) -> frozenset[tuple[str, str, Shape]]:
+        """Owner, name and shape of every table that is shared, on any path."""
+        return frozenset(table for path in self.paths for table in path.reading.loaded)
+
+    @property
+    def used(self) -> frozenset[tuple[str, str, int]]:
+        """Owner, table and column of the loaded array, for all that is computed with on any path."""
+        return frozenset(place for path in self.paths for place in path.reading.used)
+
+    @property
+    def rearranged(self) -> frozenset[tuple[str, str]]:
+        """The tables of which `used` says nothing: the script's own code has put their words into place."""
+        return frozenset(table for path in self.paths for table in path.reading.rearranged)
 
     def digest(self) -> str:
         """Hexadecimal digest of operations, costs and reveals on every path: what parties compare and people consent to."""
@@ -219,8 +257,18 @@ def plan(
         session = Session(name, parties, engine, memory=memory, context=context)
         main(session)
         session.close()
+        engine.reading.rearranged = session.rearranged
         paths.append(
-            Path(tuple(branches.answers), engine.cost, engine.reveals, tuple(engine.orders), engine.digest, engine.accounts)
+            Path(
+                tuple(branches.answers),
+                engine.cost,
+                engine.reveals,
+                tuple(engine.orders),
+                engine.digest,
+                frozenset(engine.outputs),
+                engine.reading,
+                engine.accounts,
+            )
         )
         prefix = branches.following()
     foreseen = foresight.foreseen()

@@ -12,7 +12,7 @@ import numpy as np
 from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
-from mpc.lines import script_line
+from mpc.lines import ours, script_line
 from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.rules import NOTHING, Required
 from mpc.schedule import Reveal, RevealKey, Segment
@@ -121,6 +121,7 @@ class Session:
         self._digest = bytes(schedule.DIGEST_BYTES)
         self._closed = False
         self._failure: MpcError | None = None
+        self.rearranged: set[tuple[str, str]] = set()  # tables that a script's own code made into words, in whatever order
         self.assumptions: list[tuple[Share, str]] = []  # bits that must all be 1 before anything more is revealed, and why
 
     @property
@@ -236,6 +237,8 @@ class Session:
     def input(self, owner: str, column: str, shape: Shape, encode: Callable[[Array], Array], ring: Ring = Z64) -> Share:
         """A share of the owner's column, masked from birth: the dealer gives the owner a mask, the owner sends M."""
         self._known(owner)
+        if not ours(encode):
+            self.rearranged.add((owner, column))
         mask = self._random("mask", ring, shape)
         number = self._next("draw")
         asked = Order(number, "InputMask", (expression(mask.node),), (), 0 if self.alone else self.parties.index(owner))

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mpc.command import participant, show, stores
+from mpc.command import participant, show, stores, studies
 from mpc.command.diary import kept
 from mpc.command.ending import terminable
 from mpc.command.entries import expiring
@@ -34,7 +34,7 @@ from mpc.transport.connect import connect, key_of
 @dataclass(frozen=True, slots=True)
 class Order:
     """Who takes part, how long it waits, in which formats it wants its results, where it keeps its record and its log, its part of
-    a store, and whether it wants to know where its time went."""
+    a store, whether it wants to know where its time went, and the study and the policy that it runs under."""
 
     roster: Path
     name: str | None
@@ -52,6 +52,8 @@ class Order:
     profile: bool = False
     trace: Path | None = None
     passphrase: Source | None = None  # of my key; where the environment or a terminal has it by default
+    study: Path | None = None
+    policy: Path | None = None
 
     def unlock(self, roster: Roster, name: str) -> bytes:
         """My key, which from here on is in memory alone."""
@@ -77,6 +79,17 @@ class Order:
         with closing(found.part):
             yield found
 
+    def admitted(self, name: str) -> Roster:
+        """The roster; ConsentError where a study was named that gives no leave, whatever its script is."""
+        roster = Roster.load(self.roster)
+        if self.study is not None:
+            studies.admitted(self.study, self.policy, self.state, name, roster)
+        return roster
+
+    def granted(self, prepared: Prepared, roster: Roster, stated: Mapping[str, str]) -> studies.Grant | None:
+        """Leave by the study that was named, if one was; ConsentError where there is none."""
+        return None if self.study is None else studies.granted(self.study, self.policy, self.state, prepared, roster, stated)
+
 
 def party(
     order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, memory: int
@@ -87,7 +100,7 @@ def party(
     with (
         terminable(),
         kept(name, script.name, order.state, order.log) as diary,
-        nullcontext(Roster.load(order.roster)) as roster,  # before the script is run
+        nullcontext(order.admitted(name)) as roster,  # before the script is run
         nullcontext(order.unlock(roster, name)) as key,  # at once, so that nobody is asked for a passphrase after a long load
         loaded(script, schema) as program,
         ExitStack() as stack,
@@ -98,7 +111,11 @@ def party(
         prepared = _prepared(program, name, data, memory=memory)
         stated = facts(program, prepared.plan) | roster_fact(roster)
         held = stack.enter_context(order.held(name, roster, key, prepared.plan, stated))
-        _consent(prepared, agreement(stated), approved)
+        grant = order.granted(prepared, roster, stated)
+        if grant is None:
+            _consent(prepared, agreement(stated), approved)
+        else:
+            stated |= {studies.STUDY: grant.permitted.digest}
         stated |= {STORE: held.part.header.store} if held is not None else {}
         diary.start(stated)
         began = time.monotonic()
@@ -111,7 +128,8 @@ def party(
         def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
             screen.line(show.revealed(label, receivers, shown(value)))
 
-        watch = Watch(lambda session: None, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
+        running = (lambda session: None) if grant is None else (lambda session: grant.begin())
+        watch = Watch(running, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
         try:
             measured = take_part(
                 prepared,

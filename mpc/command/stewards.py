@@ -1,0 +1,109 @@
+"""The commands of those who answer for data, as they are typed. Whatever they need is imported only once one of them runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+study_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What people approve: drafted from script and plan.")
+approver_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Keys of people who approve, apart from those of nodes."
+)
+
+Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's file, study.toml.")]
+Key = Annotated[Path, typer.Option("--key", metavar="FILE", help="My approver key.")]
+Schema = Annotated[Path | None, typer.Option("--schema", metavar="FILE", help="schema.toml beside the script by default.")]
+Eager = Annotated[bool, typer.Option("--eager", help="As the parties will run it.")]
+Memory = Annotated[int, typer.Option("--memory", min=1, metavar="MIB", help="As the parties will run it.")]
+
+
+@study_app.command("new")
+def study_new(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Python script that defines main(s).")],
+    roster: Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")],
+    name: Annotated[str, typer.Option("--name", help="A short name, such as diabetes-2027.")],
+    purpose: Annotated[str, typer.Option("--purpose", metavar="TEXT", help="What it is for, in plain words.")],
+    purpose_code: Annotated[str, typer.Option("--purpose-code", metavar="CODE", help="The purpose as policies name it.")],
+    legal_basis: Annotated[str, typer.Option("--legal-basis", metavar="CODE", help="Such as GDPR-6-1-e.")],
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How often it may run at each site.")],
+    expires: Annotated[datetime, typer.Option("--expires", formats=["%Y-%m-%d"], help="The last day on which it may run (UTC).")],
+    retention: Annotated[int, typer.Option("--retention", min=0, metavar="DAYS", help="How long results are kept at most.")],
+    schema: Schema = None,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path("study.toml"),
+    eager: Eager = False,
+    memory: Memory = 1024,
+) -> None:
+    """Draft a study from script, schema and roster: every digest, every column read and every reveal, found by planning it."""
+    from mpc.command import studies
+
+    terms = studies.Terms(name, purpose, purpose_code, legal_basis, runs, expires.date(), retention)
+    studies.new(script, schema, roster, terms, out, memory=0 if eager else memory << 20)
+    print(f"{out}: the draft. Correct kinds and rules of its reveals, if need be, and run: mpc study fmt {out}")
+    print(f"Then send it to every site, for mpc review {out} and mpc approve {out}.")
+
+
+@study_app.command("fmt")
+def study_fmt(study: Study) -> None:
+    """Put a study that was edited by hand into the one spelling that can be approved."""
+    from mpc.command import studies
+
+    changed = studies.fmt(study)
+    print(f"{study}: {'written in its one spelling; earlier approvals are of other bytes' if changed else 'nothing to change'}.")
+
+
+def review(
+    study: Study,
+    script: Annotated[
+        Path | None, typer.Option("--script", metavar="SCRIPT", help="Compare with this script; it is run, without data.")
+    ] = None,
+    schema: Schema = None,
+    policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Compare with what this site allows.")] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option("--previous", metavar="STUDY", help="Show changes since this version; the last approved by default."),
+    ] = None,
+    eager: Eager = False,
+    memory: Memory = 1024,
+) -> None:
+    """Print a study in plain language: who gives what for which purpose, what leaves to whom under which conditions."""
+    from mpc.command import sheet
+    from mpc.errors import ConsentError
+
+    if sheet.show(study, script, schema, policy, previous, memory=0 if eager else memory << 20):
+        raise typer.Exit(ConsentError.exit_code)
+
+
+@approver_app.command("new")
+def approver_new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who approves.")],
+    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="As what, such as data-protection.")],
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for a passphrase; MPC_PASSPHRASE_FILE may name a file with one.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write both files.")] = Path(),
+) -> None:
+    """Make an approver's key, which stays with this person, and the entry for the site's policy."""
+    from mpc.command import approvals
+
+    key, entry, mark = approvals.create(name, role, out, ask=passphrase)
+    print(f"{key}: the key. It stays with {name}, and off the machine of the node.\n{entry}: the entry for the site's policy.")
+    print(f"\nFingerprint, to be compared before it goes into the policy:\n\n    {mark}\n")
+
+
+def approve(study: Study, key: Key) -> None:
+    """Sign exactly the bytes of a study, once mpc review has shown what they say."""
+    from mpc.command import approvals
+
+    approvals.approve(study, key)
+
+
+def revoke(
+    study: Study, key: Key, reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the others.")]
+) -> None:
+    """Sign that exactly this study may no longer run."""
+    from mpc.command import approvals
+
+    approvals.revoke(study, key, reason)

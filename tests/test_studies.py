@@ -1,0 +1,396 @@
+"""From draft to run through the commands: what a steward reads, signs and stops, and that sites run one and the same study."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+from governed import altered, spelled
+from jobs import Ended, Job, ended, free_ports
+
+from mpc import cli
+from mpc.command import studies
+from mpc.command.entries import create, join
+from mpc.errors import ConsentError
+from mpc.governance import approval, keys, manifest
+from mpc.governance.manifest import Manifest
+from mpc.governance.permit import Permitted
+from mpc.governance.policy import Approvals, Approver, Grant, Output, Partner, Policy, Thresholds
+
+Command = Callable[..., Ended]
+
+SCHEMA = """
+rows = 30
+[party.clinic.patients]
+columns = [{ name = "age", type = "int", bound = 120 }, { name = "ill", type = "bool" }, { name = "smoker", type = "bool" }]
+[party.insurer.claims]
+column = { name = "cost", type = "int", bound = 1000 }
+"""
+SCRIPT = """
+from protocols import load, reveal
+
+
+def main(s):
+    patients, cost = load(s, "clinic", "patients"), load(s, "insurer", "claims")
+    mean = reveal((patients[:, 1] * cost).sum(), label="costs of the ill")
+    reveal(patients[:, 0] > 60, to="clinic", label="who is old")
+    if mean > 100:
+        reveal(cost.max(), to=["clinic", "insurer"], label="highest cost")
+"""
+NAMES = {"clinic": "City Clinic", "insurer": "Sun Insurance", "dealer": "Notary"}
+TERMS = ("--name", "costs-1", "--purpose", "What illness costs.", "--purpose-code", "research", "--legal-basis", "GDPR-6-1-e")
+LIMITS = ("--runs", "1", "--expires", "2090-12-31", "--retention", "365")
+NEW = ("study", "new", "fit.py", "--roster", "roster.toml", *TERMS, *LIMITS)
+
+
+def made(folder: Path) -> Job:
+    """A folder with the job of two sites, their keys and two approvers."""
+    folder.mkdir()
+    job = Job(folder)
+    for name, text in {"schema.toml": SCHEMA, "fit.py": SCRIPT}.items():
+        job.write(name, text)
+    job.write("clinic.data.toml", '[patients]\nfile = "clinic.csv"\n')
+    job.write("insurer.data.toml", '[claims]\nfile = "insurer.csv"\n')
+    job.write("clinic.csv", "age,ill,smoker\n" + "".join(f"{40 + row},{row % 2},0\n" for row in range(30)))
+    job.write("insurer.csv", "cost\n" + "".join(f"{row}\n" for row in range(30)))
+    for (name, organisation), port in zip(NAMES.items(), free_ports(3), strict=True):
+        create(name, f"127.0.0.1:{port}", "dealer" if name == "dealer" else "party", organisation, folder)
+    job.write("roster.toml", join(folder / f"{name}.toml" for name in NAMES).dumps())
+    return job
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder as it is before anybody drafts anything."""
+    return made(tmp_path_factory.mktemp("original") / "job").folder
+
+
+@pytest.fixture
+def job(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    shutil.copytree(original, tmp_path / "job")
+    monkeypatch.chdir(tmp_path / "job")
+    monkeypatch.delenv("MPC_PASSPHRASE_FILE", raising=False)
+    return Job(tmp_path / "job")
+
+
+@pytest.fixture
+def mpc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process."""
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["mpc", *arguments])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Ended(raised.value.code if isinstance(raised.value.code, int) else 0, out, err)
+
+    return call
+
+
+def study_of(job: Job) -> Manifest:
+    return manifest.loads((job.folder / "study.toml").read_bytes(), "study.toml")
+
+
+def allow(job: Job, site: str) -> Path:
+    """A policy that allows just the study that is here, to the approvers who are here."""
+    study = study_of(job)
+    entries = [msgspec.toml.decode(path.read_bytes())["approver"][0] for path in sorted(job.folder.glob("*.approver.toml"))]
+    grants = [
+        Grant(one.table, ("research",), (*one.columns, *one.unused), ("clinic", "insurer"))
+        for one in study.reads
+        if one.party == site
+    ]
+    policy = Policy(
+        "mpc policy 1", site, ("research",), ("GDPR-6-1-e",), 10, 365,
+        Approvals(2, ("steward", "security")), Thresholds(5, 10, 0.85, 0.33),
+        tuple(Output(kind, ()) for kind in ("aggregate", "rows", "intermediate")),
+        tuple(Partner(one.name, one.organisation, one.certificate) for one in study.participant),
+        tuple(grants), tuple(Approver(**entry) for entry in entries),
+    )  # fmt: skip
+    return job.write(f"{site}.policy.toml", spelled(policy))
+
+
+def drafted(job: Job, mpc: Command) -> None:
+    """Draft, approvers and policies."""
+    assert mpc(*NEW).code == 0
+    for name, role in {"ada": "steward", "bob": "security"}.items():
+        assert mpc("approver", "new", name, "--role", role).code == 0
+    for site in ("clinic", "insurer"):
+        allow(job, site)
+
+
+# -- drafts ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_draft_holds_what_the_plan_finds_and_nobody_types(job: Job, mpc: Command) -> None:
+    for name in ("clinic.csv", "insurer.csv"):
+        (job.folder / name).unlink()
+    ended = mpc(*NEW)
+    assert ended.code == 0, ended.err
+    study = study_of(job)
+    assert [(one.party, one.table, one.rows, one.columns, one.unused) for one in study.reads] == [
+        ("clinic", "patients", 30, ("age", "ill"), ("smoker",)),
+        ("insurer", "claims", 30, ("cost",), ()),
+    ]
+    found = {one.label: (one.line, one.shape, one.receivers, one.times, one.at_least, one.kind) for one in study.reveal}
+    assert found == {
+        "costs of the ill": ("fit.py:7", (), ("clinic", "insurer"), 1, 1, "aggregate"),
+        "who is old": ("fit.py:8", (30,), ("clinic",), 1, 1, "rows"),
+        "highest cost": ("fit.py:10", (), ("clinic", "insurer"), 1, 0, "aggregate"),
+    }
+    assert [(one.name, one.organisation) for one in study.participant] == [*sorted(NAMES.items())]
+    assert (study.runs, str(study.expires), study.retention_days) == (1, "2090-12-31", 365)
+    plan = mpc("plan", "fit.py").out
+    for digest in (study.program.program, study.program.plan, study.program.schema, study.program.library):
+        assert digest in plan
+    again = mpc(*NEW)
+    assert again.code == 2
+    assert "There is such a file already" in again.err
+    assert mpc(*NEW, "-o", "again.toml").code == 0
+    assert (job.folder / "again.toml").read_bytes() == (job.folder / "study.toml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--name", "costs 1", "name"),
+        ("--purpose", "two\nlines", "printable"),
+        ("--purpose-code", "", "purpose_code"),
+        ("--legal-basis", "§ 6", "legal_basis"),
+    ],
+)
+def test_terms_that_cannot_be_written_are_named(option: str, value: str, says: str, job: Job, mpc: Command) -> None:
+    ended = mpc(*NEW, option, value)
+    assert ended.code == 2
+    assert says in ended.err
+    assert not (job.folder / "study.toml").exists()
+
+
+def test_a_text_edited_by_hand_is_put_into_the_one_spelling(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    job.replace("study.toml", 'purpose = "What illness costs."', "purpose  = 'What illness \"really\" costs.' # better")
+    refused = mpc("approve", "study.toml", "--key", "ada.approver.key")
+    assert refused.code == 6
+    assert "study.toml, line 3" in refused.err
+    assert "mpc study fmt study.toml" in refused.err
+    assert not (job.folder / "study.approvals").exists()
+    assert "one spelling" in mpc("study", "fmt", "study.toml").out
+    assert study_of(job).purpose == 'What illness "really" costs.'
+    assert "nothing to change" in mpc("study", "fmt", "study.toml").out
+    job.replace("study.toml", "runs = 1", "runs = 1.5")
+    wrong = mpc("study", "fmt", "study.toml")
+    assert wrong.code == 2
+    assert "study.toml, runs" in wrong.err
+
+
+# -- the sheet ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_sheet_tells_a_sum_from_rows_and_who_gets_what(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    sheet = mpc("review", "study.toml", "--script", "fit.py", "--policy", "clinic.policy.toml")
+    assert sheet.code == 0, sheet.err
+    text = " ".join(sheet.out.split())
+    for part in (
+        "What illness costs.", "code research, legal basis GDPR-6-1-e", "once at each site, until the end of 2090-12-31",
+        "clinic (City Clinic) gives its table patients, 30 rows.", "The script computes with: age, ill",
+        "Shared as well, though nothing is computed with it: smoker",
+        "insurer (Sun Insurance) gives its table claims, 30 rows.",
+        "1. 'costs of the ill' (fit.py:7) what a single number",
+        "to clinic (City Clinic), insurer (Sun Insurance); that is 2 organisations when once",
+        "the study calls it an aggregate", "one number per row of insurer.claims or clinic.patients: 30 values",
+        "only if values revealed before lead the script there: once at most",
+        "The dealer, which holds no data, learns the operations",
+        "'who is old' tells something of every single row.",
+        "'costs of the ill' is revealed however few rows or persons stand behind it.",
+        "clinic.patients has columns that the script does not need",
+        "It is the one in the study.", "It allows this study.",
+        "No rule may be laxer than cells>=5, group>=10, dominance<=0.85, parameters<=0.33.", "0 of 2 approvers have signed",
+        manifest.digest((job.folder / "study.toml").read_bytes()),
+    ):  # fmt: skip
+        assert part in text, part
+    assert "one number per row" not in text.split("1. 'costs of the ill'")[1].split("2. ")[0]
+
+
+def test_the_sheet_says_under_which_rules_something_leaves(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    study = study_of(job)
+    ruled = tuple(altered(one, rules=("dominance<=0.5", "group>=10")) for one in study.reveal)
+    (job.folder / "study.toml").write_bytes(altered(study, reveal=ruled).dumps())
+    text = " ".join(mpc("review", "study.toml").out.split())
+    assert "only if at least 10 rows, or persons where a key tells them apart, are put together (group>=10)" in text
+    assert "only if nobody contributes more than 0.5 of a total (dominance<=0.5)" in text
+    assert "however few" not in text
+
+
+def test_the_sheet_says_what_speaks_against_a_study_and_ends_so(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    job.replace("clinic.policy.toml", 'purposes = ["research"]\nlegal', 'purposes = ["quality"]\nlegal')
+    job.replace("clinic.policy.toml", 'kind = "rows"', 'kind = "model"')
+    job.replace("fit.py", "> 60", "> 61")
+    sheet = mpc("review", "study.toml", "--script", "fit.py", "--policy", "clinic.policy.toml")
+    assert sheet.code == 5
+    for part in ("The program is not the one in the study", "does not allow this purpose", "does not allow this kind of output"):
+        assert part in sheet.out
+    assert mpc("review", "study.toml").code == 0, "with nothing to compare it with"
+
+
+def test_the_sheet_shows_changes_since_the_last_approved_version(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    assert "No earlier version was approved here." in mpc("review", "study.toml").out
+    assert mpc("approve", "study.toml", "--key", "ada.approver.key").code == 0
+    shutil.copy("study.toml", "first.toml")
+    job.replace("study.toml", "runs = 1", "runs = 7")
+    for options, told in {
+        ("--policy", "clinic.policy.toml"): "Changes since the version that ada approved",
+        (): "whose signature was not checked",
+        ("--previous", "first.toml"): "Changes since first.toml",
+    }.items():
+        out = mpc("review", "study.toml", *options).out
+        assert told in out
+        assert "  -runs = 1\n  +runs = 7\n" in out
+    assert "None." in mpc("review", "first.toml", "--previous", "first.toml").out
+
+
+# -- approvers ------------------------------------------------------------------------------------------------------------------
+
+
+def test_approvals_and_revocations_lie_beside_the_study(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    for name in ("ada", "bob"):
+        ended = mpc("approve", "study.toml", "--key", f"{name}.approver.key")
+        assert manifest.digest((job.folder / "study.toml").read_bytes()) in ended.out
+    assert len([*(job.folder / "study.approvals").glob("*.json")]) == 2
+    assert "There are as many as the policy asks for" in mpc("review", "study.toml", "--policy", "clinic.policy.toml").out
+    assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "The board withdrew.").code == 0
+    assert "bob: The board withdrew." in mpc("review", "study.toml", "--policy", "clinic.policy.toml").out
+    refused = mpc("approve", "study.toml", "--key", "bob.approver.key")
+    assert "You have revoked exactly this study" in refused.err
+    assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "two\nlines").code == 2
+
+
+def test_an_approvers_key_may_have_a_passphrase(job: Job, mpc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mpc(*NEW).code == 0
+    monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "correct horse\n")))
+    assert mpc("approver", "new", "ada", "--role", "steward").code == 0
+    assert mpc("approve", "study.toml", "--key", "ada.approver.key").code == 0
+    monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "another\n")))
+    assert "passphrase is not its own" in mpc("approve", "study.toml", "--key", "ada.approver.key").err
+    monkeypatch.delenv("MPC_PASSPHRASE_FILE")
+    assert "nobody can be asked" in mpc("approve", "study.toml", "--key", "ada.approver.key").err
+    monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "\n")))
+    assert "passphrase is empty" in mpc("approver", "new", "bob", "--role", "security").err
+
+
+def test_a_node_key_approves_nothing(job: Job, mpc: Command) -> None:
+    assert mpc(*NEW).code == 0
+    ended = mpc("approve", "study.toml", "--key", "clinic.key")
+    assert ended.code == 2
+    assert "a node's key approves nothing" in ended.err
+
+
+# -- running --------------------------------------------------------------------------------------------------------------------
+
+TAKE_PART = ("party", "fit.py", "--roster", "roster.toml", "--as", "clinic", "--study", "study.toml", "--state", "state")
+
+
+def test_a_party_without_leave_is_not_connected(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    party = (*TAKE_PART, "--policy", "clinic.policy.toml")
+    assert mpc("approve", "study.toml", "--key", "ada.approver.key").code == 0
+    one = mpc(*party)
+    assert one.code == 5
+    assert "The study lacks approvals." in one.err
+    assert "waiting up to" not in one.out
+    job.write("fit.py", f"open('trace', 'w')\n{SCRIPT}")
+    assert mpc(*party).code == 5
+    assert not (job.folder / "trace").exists(), "a study without leave does not even load its script"
+    job.write("fit.py", SCRIPT)
+    assert mpc("approve", "study.toml", "--key", "bob.approver.key").code == 0
+    script = job.folder / "fit.py"
+    script.write_text(script.read_text().replace("> 60", "> 61"))
+    assert "The program is not the one in the study." in mpc(*party).err
+    script.write_text(script.read_text().replace("> 61", "> 60"))
+    assert "The setting is not the one in the study." in mpc(*party, "--eager").err
+    assert "another site's policy" in mpc(*TAKE_PART, "--policy", "insurer.policy.toml").err
+    for name in ("--policy", "--approve"):
+        wrong = mpc(*TAKE_PART, name, "x", "--approve", "x")
+        assert wrong.code == 2
+    assert "belong together" in mpc(*TAKE_PART).err
+    counter = job.folder / "state" / "studies" / "clinic" / f"{manifest.digest((job.folder / 'study.toml').read_bytes())}.runs"
+    counter.parent.mkdir(parents=True)
+    counter.write_bytes(b"1")
+    assert "The study has run as often as it may." in mpc(*party).err
+
+
+def test_of_two_runs_at_once_one_is_the_last(tmp_path: Path) -> None:
+    permitted = Permitted("d", {}, 3, ())
+    first, second = (studies.Grant(permitted, tmp_path / "studies" / "d.runs") for _ in range(2))
+    first.begin()
+    second.begin()
+    first.begin()
+    with pytest.raises(ConsentError, match="as often as it may"):
+        second.begin()
+    assert (tmp_path / "studies" / "d.runs").read_bytes() == b"111"
+
+
+@pytest.fixture
+def sites(job: Job, mpc: Command, tmp_path: Path) -> Iterator[Callable[..., dict[str, Ended]]]:
+    """Three institutions, each with an approved study of its own folder; a session of them, to its end."""
+    drafted(job, mpc)
+    for name in ("ada", "bob"):
+        approval.approve(job.folder / "study.toml", _key(job, name))
+    folders = {name: tmp_path / name for name in NAMES}
+    for folder in folders.values():
+        shutil.copytree(job.folder, folder)
+    with ExitStack() as stack:
+
+        def session(who: tuple[str, ...] = tuple(NAMES)) -> dict[str, Ended]:
+            started: dict[str, subprocess.Popen[str]] = {}
+            for name in who:
+                options = ("--study", "study.toml", "--policy", f"{name}.policy.toml")
+                command = ("dealer",) if name == "dealer" else ("party", "fit.py", "--as", name, *options)
+                started[name] = Job(folders[name]).start(*command, "--roster", "roster.toml", "--state", "state", "--wait", "20")
+                stack.callback(started[name].kill)
+            return {name: ended(process) for name, process in started.items()}
+
+        yield session
+
+
+def _key(job: Job, name: str) -> approval.Ed25519PrivateKey:
+    return keys.opened(keys.read(job.folder / f"{name}.approver.key"), b"", name)
+
+
+def test_sites_run_what_both_have_approved_as_often_as_they_may(
+    sites: Callable[..., dict[str, Ended]], job: Job, tmp_path: Path
+) -> None:
+    other = Job(tmp_path / "insurer")
+    (other.folder / "study.toml").write_bytes(altered(study_of(job), runs=2).dumps())
+    for name in ("ada", "bob"):
+        approval.approve(other.folder / "study.toml", _key(job, name))
+    apart = sites()
+    assert [apart[name].code for name in ("clinic", "insurer")] == [6, 6], apart
+    assert "do not hold the same study" in apart["clinic"].err
+    assert not [*tmp_path.rglob("*.runs")], "no run has begun"
+    shutil.rmtree(other.folder / "study.approvals")
+    for part in ("study.toml", "study.approvals"):
+        copy = shutil.copytree if (job.folder / part).is_dir() else shutil.copy
+        copy(job.folder / part, other.folder / part)
+    together = sites()
+    assert [one.code for one in together.values()] == [0, 0, 0], together
+    assert "approved by ada (steward), bob (security)" in together["clinic"].out.replace(
+        "bob (security), ada (steward)", "ada (steward), bob (security)"
+    )
+    assert "costs of the ill (for clinic and insurer): 225" in together["insurer"].out
+    assert "run 1 of 1" in together["clinic"].out
+    again = sites(("clinic",))["clinic"]
+    assert again.code == 5
+    assert "The study has run as often as it may." in again.err
+    assert os.stat(next((tmp_path / "clinic" / "state").rglob("*.runs"))).st_size == 1
