@@ -33,6 +33,9 @@ app.add_typer(schema_app, name="schema")
 bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure what this machine can do.")
 app.add_typer(bench_app, name="bench")
 
+audit_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show, check and export what this site did.")
+app.add_typer(audit_app, name="audit")
+
 
 class KernelName(StrEnum):
     """The kernels there are."""
@@ -87,6 +90,9 @@ StateFolder = Annotated[
 LogFile = Annotated[
     Path | None, typer.Option("--log", metavar="FILE", help="Append what happens, one JSON object a line; never a value.")
 ]
+LedgerFolder = Annotated[
+    Path | None, typer.Option("--ledger", metavar="DIR", help="This site's ledger; beside the records of its runs by default.")
+]
 ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the time went, by line of the script.")]
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", metavar="FILE", help="Write a timeline for chrome://tracing or Perfetto; never a value.")
@@ -128,6 +134,8 @@ EPILOG = """Examples:
   mpc approve study.toml --key ada.approver.key
   mpc party --roster roster.toml --as clinic fit.py --study study.toml --policy policy.toml
   mpc status                             the latest runs here, and why the last failure was one
+  mpc audit outputs                      all that has left this site, and to whom
+  mpc audit verify                       whether ledger and certificates hold
   mpc bench transport                    how fast links are here, beside bare TLS sockets
 """
 
@@ -288,6 +296,7 @@ def party(
     log: LogFile = None,
     passphrase_file: PassphraseFile = None,
     passphrase_command: PassphraseCommand = None,
+    ledger: LedgerFolder = None,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
     from mpc.command import site
@@ -297,7 +306,7 @@ def party(
         do = "give --study and --policy without --approve, or none of the two"
         raise UsageError("--study FILE and --policy FILE belong together, in place of --approve.", do=do)
     source = Source(passphrase_file, passphrase_command)
-    options = _formats(formats, out), listen, state, log, store, profile, trace, source, study, policy
+    options = _formats(formats, out), listen, state, log, store, profile, trace, source, study, policy, ledger
     order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
     site.party(order, script, schema, data, out, approve_plan, memory=_bytes(memory, eager))
 
@@ -401,6 +410,74 @@ def status(
     from mpc.command.status import status as show_status
 
     show_status(folder, count)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="My ledger's folder, then others'.")] = None,
+) -> None:
+    """Check ledgers, approvals and certificates; of several sites, against each other. The first one's keys are believed."""
+    from mpc.command import audit
+
+    raise typer.Exit(audit.verify(folders or [audit.found(None)]))
+
+
+@audit_app.command("runs")
+def audit_runs(ledger: LedgerFolder = None) -> None:
+    """List every session of this site, and how it ended."""
+    from mpc.command import audit
+
+    audit.runs(audit.found(ledger))
+
+
+@audit_app.command("outputs")
+def audit_outputs(
+    ledger: LedgerFolder = None,
+    which: Annotated[str | None, typer.Option("--open", metavar="SESSION:NUMBER", help="Open this reveal's commitment.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="With --open: write what convinces somebody.")] = None,
+    results: Annotated[
+        Path | None, typer.Option("--results", metavar="DIR", help="With --open: find the number in what --out DIR/PARTY holds.")
+    ] = None,
+) -> None:
+    """List all that was revealed, to whom and by which rules; or show that a number is the one that was certified."""
+    from mpc.command import audit
+
+    if which is None and (to is not None or results is not None):
+        raise UsageError("--to and --results belong to --open.", do="add --open SESSION:NUMBER")
+    if which is None:
+        audit.outputs(audit.found(ledger))
+    else:
+        audit.disclose(audit.found(ledger), which, to, results)
+
+
+@audit_app.command("approvals")
+def audit_approvals(ledger: LedgerFolder = None) -> None:
+    """List who approved or revoked what here, and what ran by it."""
+    from mpc.command import audit
+
+    audit.approvals(audit.found(ledger))
+
+
+@audit_app.command("export")
+def audit_export(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write, say audit.zip.")],
+    roster: RosterFile,
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who I am in the roster.")],
+    key: KeyFile = None,
+    state: StateFolder = None,
+    ledger: LedgerFolder = None,
+    passphrase_file: PassphraseFile = None,
+    passphrase_command: PassphraseCommand = None,
+) -> None:
+    """Write one archive for an auditor: ledger, certificates, approvals, keys and the verifier; no value that was revealed."""
+    from mpc.command import audit
+    from mpc.passphrase import Source
+    from mpc.roster import Roster
+
+    known = Roster.load(roster)
+    source, mine = Source(passphrase_file, passphrase_command), key or roster.parent / f"{name}.key"
+    held = audit.opened(audit.place(ledger, state, name), known, name, mine, source)
+    audit.export(held, out)
 
 
 @bench_app.command("transport")

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
+
 from mpc import schedule
 from mpc.asking import Asking, Foreseen
 from mpc.attribution import meetings
@@ -22,7 +24,7 @@ from mpc.opening import Opener, Piece, batches, words_of
 from mpc.prg import Prg
 from mpc.ring import Z64, Ring, Value
 from mpc.schedule import Cost, Level, Segment
-from mpc.session import Hidden
+from mpc.session import Hidden, declassified, published
 from mpc.sharing.additive import Additive
 from mpc.sharing.node import Node, drop_masks
 from mpc.sources import Source
@@ -31,6 +33,7 @@ from mpc.sources.debug import DebugSource
 from mpc.sources.descriptor import Draw
 from mpc.sources.remote import Disagreement
 from mpc.transport import Buffer, Received, Transport
+from mpc.witness import Leaving, Left, Witness
 
 FAILURES = (MemoryError, ArithmeticError, ValueError, TypeError)  # of a local operation
 Parts = list[Buffer | None]  # what a party sends for each of several values, if it sends anything
@@ -73,6 +76,7 @@ class Execution:
         segment: Callable[[int, Announced], None] | None = None,
         orders: Foreseen | None = None,
         clock: Clock = SILENT,
+        witness: Witness | None = None,
     ) -> None:
         self._parties, self._index, self.kernel = parties, index, kernel
         self._name = parties[index]
@@ -86,6 +90,7 @@ class Execution:
         self._peers = [name for name in parties if name != self._name]
         self._transcript = hashlib.blake2b(digest_size=schedule.DIGEST_BYTES)
         self._probe, self._progress, self._begun = probe, progress, segment
+        self._witness, self._public, self._program = witness, dict[int, int](), b""
         self._rounds = self._segments = 0
         self._asking = Asking(self._name, source, orders)
         self._history = History()
@@ -107,6 +112,9 @@ class Execution:
         self._order(schedule.orders(plan, segment), segment)
         if self._audit is None:
             segment.formed.clear()
+        self._program = segment.digest
+        if self._witness is not None:
+            self._announce(self._witness, plan)
         exchanges = sum(bool(level.exchanged) for level in plan)
         confirm = schedule.needs_confirmation(segment, exchanges, len(self._parties))
         for level in plan:
@@ -135,7 +143,23 @@ class Execution:
                 raise
             raise diverged(self._transport, self._peers, self._history.trail(None), {}) from None
         if self._transport is not None:
+            if self._witness is not None:
+                transcript = hashlib.blake2b(self._program + self._transcript.digest(), digest_size=schedule.DIGEST_BYTES)
+                self._witness.conclude(self._transport, transcript.digest())
             self._transport.close()
+
+    def _announce(self, witness: Witness, plan: list[Level]) -> None:
+        """What the segment opens that is public by design is written down before any of it leaves; tables, as they come in."""
+        leaving: dict[int, Leaving] = {}
+        for node in [node for level in plan for node in level.exchanged]:
+            if node.op == "input":
+                owner, table = node.params
+                witness.read(owner, table, node.shape[0] if node.shape else 1)
+            elif label := public_label(node):
+                leaving[node.index] = Leaving(node.line, label, node.shape, self._parties)
+        if leaving:
+            first = witness.leaving(list(leaving.values()))
+            self._public = {index: first + place for place, index in enumerate(leaving)}
 
     def _order(self, orders: bytes, segment: Segment) -> None:
         self._clock.travel(Purpose.DEALER)
@@ -250,11 +274,14 @@ class Execution:
                 self._note(piece.node)
 
     def _note(self, node: Node) -> None:
-        if len(self._parties) > 2:
+        if len(self._parties) > 2 or self._witness is not None:
             whole = node.ring == Z64 and sys.byteorder == "little" and node.value.flags.c_contiguous
             self._transcript.update(node.value.data if whole else self.kernel.pack(node.value, node.ring))
         if self._probe is not None:
             self._probe.opened(self._name, node, self._opener.kept(node))
+        if self._witness is not None and node.index in self._public:
+            words = np.array(node.ring.plain(node.ring.reduce(node.value)))
+            self._witness.left(self._public.pop(node.index), [Left(node.ring, words, kept=False)])
         if self._audit is not None and node.op == "open" and node.payload is not None:
             self._audit.opened(node, node.payload)
 
@@ -266,6 +293,9 @@ class Execution:
     def _reveal(self, segment: Segment, confirm: bool) -> list[Any]:
         if confirm:
             self._confirm(segment)
+        first = 0
+        if self._witness is not None:
+            first = self._witness.leaving([Leaving(r.line, r.label, r.node.shape, r.receivers) for r in segment.reveals])
         self._clock.meet()
         packed = [self._fresh(reveal.node) for reveal in segment.reveals]
         outgoing = {
@@ -286,6 +316,9 @@ class Execution:
             pieces = [payload[at : at + size] for payload in received.values()]
             at += size
             results.append(node.ring.plain(self.kernel.unpack(node.ring, node.shape, part, *pieces)))
+        if self._witness is not None:
+            words = [None if isinstance(value, Hidden) else value for value in results]
+            self._witness.left(first, [Left(r.node.ring, w, r.note) for r, w in zip(segment.reveals, words, strict=True)])
         return results
 
     def _fresh(self, node: Node) -> bytearray:
@@ -329,6 +362,13 @@ def unworkable(name: str, node: Node, error: Exception) -> MpcError:
         why="there is not enough memory" if short else f"{type(error).__name__} in the library",
         do="work on fewer rows at a time, lower --memory, or use a larger machine" if short else "report it with the script",
     )
+
+
+def public_label(node: Node) -> str:
+    """Under which label an exchanged value stands in the plan, where it is public by design; nothing where a mask hides it."""
+    if node.op == "publish":
+        return published(node.params[0])
+    return declassified(node.params[1]) if node.op == "open" and node.params[0] == "declassified" else ""
 
 
 class Probe:

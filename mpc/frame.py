@@ -33,6 +33,7 @@ class Kind(enum.IntEnum):
     HEARTBEAT = 10
     TRAIL = 11
     STORE = 12
+    CERTIFY = 13
 
 
 LOCKSTEP = frozenset({Kind.OPEN, Kind.REVEAL, Kind.CONFIRM})  # frames whose digest must be the receiver's own

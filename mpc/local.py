@@ -28,6 +28,7 @@ from mpc.store.ledger import STORE, Ledger, check_store
 from mpc.store.opening import Store, attend, grant
 from mpc.transport import Traffic, Transport
 from mpc.transport.memory import memory_transports
+from mpc.witness import Witness
 
 DEALER = "dealer"
 Columns = Mapping[str, Callable[[str], Array]]
@@ -67,7 +68,7 @@ class Options:
     """How to run: within how many bytes of recorded results (0: eagerly), on which kernel and threads, with which deadline in
     seconds, plan, schema and test probe; who is told of results, of rounds that are done, and of segments that begin with what
     they will reveal; and of whose time a clock keeps account, the dealer's included. A party with a `store` takes its correlated
-    randomness from there."""
+    randomness from there, and one with a `witness` leaves the session only with a certificate."""
 
     memory: int = MEMORY
     kernel: str = "auto"
@@ -82,6 +83,7 @@ class Options:
     segment: Callable[[int, Announced], None] | None = None
     store: Store | None = None
     clocks: Mapping[str, Clock] = field(default_factory=dict)
+    witness: Witness | None = None
 
 
 def run_party(
@@ -91,6 +93,8 @@ def run_party(
     """One party's whole session over a connected transport; whatever goes wrong, the others are told why."""
     try:
         agreed = handshake(transport, parties, dealer, facts, rows)
+        if options.witness is not None:
+            options.witness.begin(transport.session, parties, dealer, facts)
         index, clock = parties.index(transport.name), options.clocks.get(transport.name, SILENT)
         seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
         if options.store is None:
@@ -111,6 +115,7 @@ def run_party(
             segment=options.segment,
             orders=options.orders,
             clock=clock,
+            witness=options.witness,
         )
         contract = None if options.contract is None else dict(options.contract)
         columns = {} if column is None else {transport.name: column}
@@ -127,6 +132,8 @@ def run_party(
         return result, engine.cost
     except BaseException as error:
         transport.abort(told(error, transport.name))
+        if options.witness is not None:
+            options.witness.failed(error)
         raise
 
 

@@ -28,7 +28,7 @@ def large_lanes(tmp_path_factory: pytest.TempPathFactory) -> list[Lane]:
 
 def record(session: Session, name: str) -> tuple[Record, bool]:
     """What a participant kept of a run."""
-    (path,) = session.lane.path(name, f"state{session.lane.number}").glob("*")
+    (path,) = session.lane.path(name, f"state{session.lane.number}").glob("*.json")
     kept = read(path)
     assert kept is not None
     return kept
@@ -85,7 +85,7 @@ def check_gone(session: Session) -> None:
     lane, number = session.lane, session.lane.number
     for name in lane.names:
         assert not list(lane.path(name, f"tmp{number}").iterdir()), (session.cell, name)
-        assert [path.suffix for path in lane.path(name, f"state{number}").iterdir()] == [".json"]
+        assert [path.suffix for path in lane.path(name, f"state{number}").iterdir() if path.is_file()] == [".json"]
     for pid in session.pids:
         with pytest.raises(ProcessLookupError):
             os.killpg(pid, 0)

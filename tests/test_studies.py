@@ -332,7 +332,7 @@ def test_a_party_without_leave_is_not_connected(job: Job, mpc: Command) -> None:
 
 def test_of_two_runs_at_once_one_is_the_last(tmp_path: Path) -> None:
     permitted = Permitted("d", {}, 3, ())
-    first, second = (studies.Grant(permitted, tmp_path / "studies" / "d.runs") for _ in range(2))
+    first, second = (studies.Grant(permitted, tmp_path / "studies" / "d.runs", b"", {}, ()) for _ in range(2))
     first.begin()
     second.begin()
     first.begin()
@@ -394,3 +394,12 @@ def test_sites_run_what_both_have_approved_as_often_as_they_may(
     assert again.code == 5
     assert "The study has run as often as it may." in again.err
     assert os.stat(next((tmp_path / "clinic" / "state").rglob("*.runs"))).st_size == 1
+    ledgers = [tmp_path / name / "state" / "ledger" / name for name in ("clinic", "insurer")]
+    for order in (ledgers, ledgers[::-1]):
+        checked = Job(tmp_path / "clinic").run("audit", "verify", *map(str, order))
+        assert checked.code == 0, checked
+    approved = Job(tmp_path / "clinic").run("audit", "approvals", "--ledger", str(ledgers[0]))
+    assert manifest.digest((job.folder / "study.toml").read_bytes())[:8] in approved.out, approved
+    signature = next(ledgers[0].rglob("study.approvals/*.json"))
+    signature.write_bytes(signature.read_bytes().replace(b'"sig": "', b'"sig": "AA'))
+    assert Job(tmp_path / "clinic").run("audit", "verify", str(ledgers[0])).code == 6

@@ -27,6 +27,7 @@ from mpc.schedule import Cost
 from mpc.store.ledger import Ledger
 from mpc.store.opening import Store
 from mpc.transport import Transport
+from mpc.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def take_part(
     formats: Collection[str],
     store: Store | None = None,
     clock: Clock = SILENT,
+    witness: Witness | None = None,
 ) -> Figures:
     """Handshake and session, then the results into files. An error of the script or of this library names the script's line."""
     keep_freed()
@@ -118,6 +120,7 @@ def take_part(
         segment=lambda number, reveals: diary.segment(number, segments, reveals),
         store=store,
         clocks={prepared.name: clock},
+        witness=witness,
     )
     try:
         _, cost = run_party(transport, plan.parties, dealer, main, source.array, options, stated, source.row_keys())

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mpc.command import participant, show, stores, studies
+from mpc.command import audit, participant, show, stores, studies
 from mpc.command.diary import kept
 from mpc.command.ending import terminable
 from mpc.command.entries import expiring
@@ -21,6 +21,7 @@ from mpc.command.program import Program, agreement, facts, in_full, library, loa
 from mpc.command.results import check_folder, shown
 from mpc.command.traces import clock, report
 from mpc.errors import ConsentError, MpcError, UsageError
+from mpc.governance.witness import SessionWitness
 from mpc.party import check_name
 from mpc.passphrase import Source
 from mpc.plan import Plan
@@ -34,7 +35,7 @@ from mpc.transport.connect import connect, key_of
 @dataclass(frozen=True, slots=True)
 class Order:
     """Who takes part, how long it waits, in which formats it wants its results, where it keeps its record and its log, its part of
-    a store, whether it wants to know where its time went, and the study and the policy that it runs under."""
+    a store and its ledger, whether it wants to know where its time went, and the study and the policy that it runs under."""
 
     roster: Path
     name: str | None
@@ -54,6 +55,7 @@ class Order:
     passphrase: Source | None = None  # of my key; where the environment or a terminal has it by default
     study: Path | None = None
     policy: Path | None = None
+    ledger: Path | None = None
 
     def unlock(self, roster: Roster, name: str) -> bytes:
         """My key, which from here on is in memory alone."""
@@ -90,6 +92,15 @@ class Order:
         """Leave by the study that was named, if one was; ConsentError where there is none."""
         return None if self.study is None else studies.granted(self.study, self.policy, self.state, prepared, roster, stated)
 
+    def witness(self, name: str, roster: Roster, key: bytes, plan: Plan, grant: studies.Grant | None) -> SessionWitness:
+        """What witnesses the session, into this site's ledger; what is wrong with that is found before anybody is connected."""
+        ledger = audit.opened(audit.place(self.ledger, self.state, name), roster, name, key)
+        rules = {(*key[:4],): key.rules for key in plan.contract}
+        if grant is None:
+            return audit.witness(ledger, roster, rules=rules)
+        ledger.keep_study(grant.study, grant.approvals, grant.approvers)
+        return audit.witness(ledger, roster, rules=rules, study=grant.permitted.digest, approvals=grant.permitted.approvers)
+
 
 def party(
     order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, memory: int
@@ -117,6 +128,7 @@ def party(
         else:
             stated |= {studies.STUDY: grant.permitted.digest}
         stated |= {STORE: held.part.header.store} if held is not None else {}
+        witness = order.witness(name, roster, key, prepared.plan, grant)
         diary.start(stated)
         began = time.monotonic()
         transport = order.connect(roster, name, key)
@@ -144,6 +156,7 @@ def party(
                 formats=order.formats,
                 store=held,
                 clock=recorder,
+                witness=witness,
             )
         finally:
             screen.close()

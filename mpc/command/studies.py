@@ -18,6 +18,7 @@ from mpc.command.records import default_folder
 from mpc.data.schema import Schema, Table
 from mpc.errors import ConsentError, UsageError
 from mpc.governance import approval, manifest, policy
+from mpc.governance.dsse import PublicKey
 from mpc.governance.manifest import FORMAT, INTERMEDIATE, Manifest, Reads, Reveal
 from mpc.governance.permit import Job, Permitted, admit, members, permit
 from mpc.plan import Plan
@@ -128,10 +129,14 @@ def _key(key: schedule.RevealKey) -> manifest.RevealKey:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What this party's node may run, and where it counts how often it did."""
+    """What this party's node may run, where it counts how often it did, and the documents that say so: the study, the approvals by
+    the id of the key that signed each, and the approvers' keys."""
 
     permitted: Permitted
     counter: Path
+    study: bytes
+    approvals: Mapping[str, bytes]
+    approvers: tuple[PublicKey, ...]
 
     def begin(self) -> None:
         """Count a run before any result of it can be revealed; ConsentError where another one was quicker and took the last."""
@@ -164,7 +169,8 @@ def granted(
     print(
         f"Study {study.name}, {permitted.digest[:16]}: approved by {names}; run {about.runs + 1} of {permitted.runs}.", flush=True
     )
-    return Grant(permitted, counter)
+    signed = {name: (approval.folder(study) / f"{name[:16]}.json").read_bytes() for name in permitted.approvers}
+    return Grant(permitted, counter, data, signed, tuple(allowed.keys[name] for name in signed))
 
 
 def _read(study: Path, rules: Path | None, state: Path | None, name: str) -> tuple[bytes, policy.Policy, Path]:
