@@ -13,7 +13,7 @@ import typer
 
 import mpc
 from mpc.command.keys import PassphraseCommand, PassphraseFile, key_app, keygen, roster_app
-from mpc.command.stewards import approve, approver_app, review, revoke, study_app
+from mpc.command.stewards import approve, approver_app, policy_app, review, revoke, study_app
 from mpc.errors import MpcError, UsageError
 
 # Everything else is imported by the command that needs it: `mpc --help` and the start of `mpc run` wait for nothing.
@@ -142,6 +142,7 @@ EPILOG = """Examples:
 
 app.command()(keygen)
 app.add_typer(study_app, name="study")
+app.add_typer(policy_app, name="policy")
 app.command()(review)
 app.add_typer(approver_app, name="approver")
 app.command()(approve)

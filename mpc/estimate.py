@@ -15,7 +15,7 @@ from mpc.work import DEALT, KINDS, Step, Task
 
 VERSION = 1
 LIMIT = 1 << 20  # bytes of a profile
-GOODBYE = 3  # times that something goes one way at the end of a session
+GOODBYE = 6  # times that something goes one way at the end of a session: three for its certificate
 Prices = dict[str, list[tuple[int, float]]]  # of each kind of work: units in one call and the seconds it takes, ascending
 
 
@@ -142,7 +142,7 @@ class _Clock:
             self.now = max(self.now, self._profile.start + self._busy / self._profile.cores)
 
     def end(self) -> None:
-        """The dealer hears that this was all, and says so; then everybody says goodbye."""
+        """The dealer hears that this was all, and says so; the parties certify what happened; then everybody says goodbye."""
         self.now += GOODBYE * self._network.latency
         self.exchanging += GOODBYE * self._network.latency
 

@@ -84,11 +84,11 @@ def test_a_party_waits_for_the_dealer_and_the_dealer_for_the_recording() -> None
     apart = Network("apart", 0.25, float("inf"))
     found = estimate(steps, 2, machine, apart)
     assert found.total == pytest.approx(
-        3 + 0.25 + 10 + 0.25 + 2 + 3 * 0.25
+        3 + 0.25 + 10 + 0.25 + 2 + GOODBYE * 0.25
     )  # recorded, announced, dealt, received, used; then the end
-    assert (found.computing, found.exchanging, found.waiting) == pytest.approx((3 + 6, 3 * 0.25, 10 + 2 * 0.25 - 4))
+    assert (found.computing, found.exchanging, found.waiting) == pytest.approx((3 + 6, GOODBYE * 0.25, 10 + 2 * 0.25 - 4))
     quick = priced(record=0.5, local=machine.local)
-    assert seconds(steps, quick, apart) == pytest.approx(3 + 6 + 3 * 0.25)
+    assert seconds(steps, quick, apart) == pytest.approx(3 + 6 + GOODBYE * 0.25)
 
 
 def test_the_dealer_works_ahead_within_a_segment_and_not_beyond() -> None:
@@ -103,12 +103,12 @@ def test_the_dealer_works_ahead_within_a_segment_and_not_beyond() -> None:
 def test_what_the_plan_is_sure_of_is_dealt_while_the_script_is_recorded() -> None:
     machine = priced(record=1.0, local={**FREE.local, "words": [(1, 1.0)]}, dealing={**FREE.dealing, "Product": [(1, 4.0)]})
     apart = Network("apart", 0.5, float("inf"))
-    for foreseen, expected in ((True, 5 + 2 + 1.5), (False, 3 + 0.5 + 4 + 0.5 + 2 + 1.5)):
+    for foreseen, expected in ((True, 5 + 2), (False, 3 + 0.5 + 4 + 0.5 + 2)):
         first = work("words", 2, dealing="Product", dealt=8, begins=True, recorded=3, foreseen=foreseen)
-        assert seconds([first], machine, apart) == pytest.approx(expected)
+        assert seconds([first], machine, apart) == pytest.approx(expected + GOODBYE * 0.5)
     second = work("words", 2, dealing="Product", dealt=8, begins=True, recorded=1, foreseen=True)
     found = seconds([first, second], machine, apart)  # the dealer hears of both at 3, and is done with the second at 11.5
-    assert found == pytest.approx(12 + 2 + 1.5)
+    assert found == pytest.approx(12 + 2 + GOODBYE * 0.5)
 
 
 def test_new_memory_takes_time_at_a_party_and_at_the_dealer() -> None:

@@ -276,6 +276,31 @@ def test_approvals_and_revocations_lie_beside_the_study(job: Job, mpc: Command) 
     assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "two\nlines").code == 2
 
 
+def test_a_drafted_policy_allows_the_study_and_nothing_else(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    new = ("policy", "new", "study.toml", "--as", "clinic", "--approver", "ada.approver.toml", "--approver", "bob.approver.toml")
+    made = mpc(*new, "-o", "p.toml")
+    assert made.code == 0, made.err
+    for name in ("ada", "bob"):
+        assert mpc("approve", "study.toml", "--key", f"{name}.approver.key").code == 0
+    sheet = mpc("review", "study.toml", "--policy", "p.toml", "--script", "fit.py")
+    assert (sheet.code, "There are as many as the policy asks for" in sheet.out) == (0, True), sheet
+    text = (job.folder / "p.toml").read_text()
+    for line, refused in (
+        ('purposes = ["', 'purposes = ["another", "'),
+        ("runs = 1", "runs = 0"),
+        ('receivers = ["', 'receivers = ["nobody", "'),
+    ):
+        assert line in text, text
+        changed = text.replace(line, refused.replace('another", "', 'another"]\n#').replace('nobody", "', 'nobody"]\n#'))
+        (job.folder / "q.toml").write_text(changed)
+        assert mpc("review", "study.toml", "--policy", "q.toml").code in (2, 5), refused
+    assert "such a file already" in mpc(*new, "-o", "p.toml").err
+    assert "no such party" in mpc(*new[:4], "dealer", *new[5:], "-o", "r.toml").err
+    assert mpc(*new[:7], "study.toml", "-o", "r.toml").code == 2
+    assert not (job.folder / "r.toml").exists()
+
+
 def test_an_approvers_key_may_have_a_passphrase(job: Job, mpc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mpc(*NEW).code == 0
     monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "correct horse\n")))

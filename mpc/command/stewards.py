@@ -13,6 +13,8 @@ approver_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Keys of people who approve, apart from those of nodes."
 )
 
+policy_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What a site allows its own node.")
+
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's file, study.toml.")]
 Key = Annotated[Path, typer.Option("--key", metavar="FILE", help="My approver key.")]
 Schema = Annotated[Path | None, typer.Option("--schema", metavar="FILE", help="schema.toml beside the script by default.")]
@@ -52,6 +54,20 @@ def study_fmt(study: Study) -> None:
 
     changed = studies.fmt(study)
     print(f"{study}: {'written in its one spelling; earlier approvals are of other bytes' if changed else 'nothing to change'}.")
+
+
+@policy_app.command("new")
+def policy_new(
+    study: Study,
+    site: Annotated[str, typer.Option("--as", metavar="NAME", help="Whose policy it is: a party of the study.")],
+    approver: Annotated[list[Path], typer.Option("--approver", metavar="FILE", help="NAME.approver.toml; once for each person.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path("policy.toml"),
+) -> None:
+    """Draft a site's policy: it allows what this study asks for and nothing else, under the usual thresholds."""
+    from mpc.command import studies
+
+    studies.new_policy(study, site, approver, out)
+    print(f"{out}: the draft. It allows what {study} asks for. Go through it line by line; loosen nothing that you cannot explain.")
 
 
 def review(

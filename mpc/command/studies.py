@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -65,6 +65,20 @@ def _study(terms: Terms, roster: Roster, about: Job) -> Manifest:
     stated = [about.facts[name] for name in manifest.Program.__struct_fields__[1:]]
     decided = terms.name, terms.purpose, terms.purpose_code, terms.legal_basis, terms.retention_days, terms.runs, terms.expires
     return Manifest(FORMAT, *decided, manifest.Program(about.script, *stated), members(roster), about.reads, about.reveals)
+
+
+def new_policy(study: Path, site: str, entries: Sequence[Path], out: Path) -> None:
+    """Draft a site's policy from a study into a new file; the entries are what `mpc approver new` wrote for it."""
+    if out.exists():
+        raise UsageError(
+            "There is such a file already.", where=str(out), why="a policy is changed by hand", do="edit it, or choose -o"
+        )
+    found = [one for path in entries for one in policy.approvers(path)]
+    if not found:
+        raise UsageError("A policy has approvers.", where=str(out), do="name the entries of those who may approve, with --approver")
+    data = policy.draft(manifest.loads(approval.read(study), str(study)), site, found)
+    out.write_bytes(data)
+    policy.load(out)
 
 
 def fmt(study: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,13 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mpc.errors import ConsentError, UsageError
 from mpc.governance import keys
-from mpc.governance.documents import Code, Count, Digest, Names, Text, check_once, check_printable, parsed
+from mpc.governance.documents import Code, Count, Digest, Names, Text, check_once, check_printable, lines, parsed
 from mpc.governance.dsse import keyid
 from mpc.governance.manifest import Manifest, Member, OutputKind, Reads, Reveal
 from mpc.governance.rules import rule, rules
 from mpc.rules import KINDS, Rule
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+LISTED = ("output", "partner", "table", "approver")
 
 
 class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +140,56 @@ def load(path: Path) -> Policy:
         do = f"look whether it still says what it should, and run: chmod o-w {path}"
         raise UsageError("Every account of this machine can change the policy.", where=str(path), do=do)
     return parsed(data, Policy, str(path), {"output": Output, "partner": Partner, "table": Grant, "approver": Approver})
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of entries for policies, as `mpc approver new` writes it."""
+
+    approver: tuple[Approver, ...]
+
+
+def approvers(path: Path) -> tuple[Approver, ...]:
+    """The people in such a file; UsageError where it is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        do = "name what mpc approver new wrote for the policy"
+        raise UsageError("The entry cannot be read.", where=str(path), why=str(error.strerror), do=do) from None
+    return parsed(data, Entry, str(path), {"approver": Approver}).approver
+
+
+def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
+    """A policy that allows a site what this study asks of it and nothing else, with the usual thresholds; for people to go through.
+
+    Two approvers, or the only one, must sign, and each of their roles. UsageError for a site that is no party of the study.
+    """
+    parties = sorted(one.name for one in study.participant if one.role == "party")
+    if site not in parties:
+        raise UsageError(
+            "The study has no such party.", where=site, why=f"it has {', '.join(parties)}", do="name a party with --as"
+        )
+    kinds = sorted({one.kind for one in study.reveal})
+    carried = {kind: [set(rules(one.rules)) for one in study.reveal if one.kind == kind] for kind in kinds}
+    receivers = tuple(sorted({name for one in study.reveal for name in one.receivers}))
+    own = [one for one in study.reads if one.party == site]
+    made = Policy(
+        "mpc policy 1",
+        site,
+        (study.purpose_code,),
+        (study.legal_basis,),
+        study.runs,
+        study.retention_days,
+        Approvals(min(2, len(approvers)), tuple(sorted({one.role for one in approvers}))),
+        Thresholds(5, 10, 0.85, 0.33),
+        tuple(Output(kind, tuple(sorted(set[str].intersection(*carried[kind])))) for kind in kinds),
+        tuple(Partner(one.name, one.organisation, one.certificate) for one in study.participant),
+        tuple(Grant(one.table, (study.purpose_code,), tuple(sorted({*one.columns, *one.unused})), receivers) for one in own),
+        tuple(approvers),
+    )
+    parts = [lines(made, "approvals", "thresholds", *LISTED)]
+    parts += [f"[{name}]\n{lines(getattr(made, name))}" for name in ("approvals", "thresholds")]
+    parts += [f"[[{name}]]\n{lines(one)}" for name in LISTED for one in getattr(made, name)]
+    return "\n".join(parts).encode()
 
 
 def objections(study: Manifest, policy: Policy) -> Iterator[ConsentError]:
