@@ -22,6 +22,7 @@ from mpc.governance.documents import written
 from mpc.governance.manifest import Reads, Reveal, draft, lengths, loads
 from mpc.governance.rules import rules
 from mpc.rules import Rule
+from mpc.sealing import is_sealed, seal
 
 DATA = STUDY.dumps()
 
@@ -206,12 +207,12 @@ def test_a_text_is_written_as_toml_reads_it() -> None:
 
 def test_a_key_is_its_owners_alone_and_signs(tmp_path: Path) -> None:
     path = tmp_path / "ada.key"
-    public = keys.create(path)
+    public = keys.create(path, "ada")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    key = keys.opened(keys.read(path), b"", "")
+    key = keys.opened(keys.read(path), never, "")
     assert key.public_key() == public == keys.public(keys.spelled(public))
     with pytest.raises(UsageError, match="exists already"):
-        keys.create(path)
+        keys.create(path, "ada")
     path.chmod(0o640)
     with pytest.raises(UsageError, match="open to others"):
         keys.read(path)
@@ -219,16 +220,23 @@ def test_a_key_is_its_owners_alone_and_signs(tmp_path: Path) -> None:
         keys.read(tmp_path / "nobody.key")
 
 
-def test_a_passphrase_is_needed_and_stretched(tmp_path: Path) -> None:
+def test_a_key_is_sealed_for_approving_alone(tmp_path: Path) -> None:
     path = tmp_path / "ada.key"
-    public = keys.create(path, b"correct horse")
+    public = keys.create(path, "ada", lambda what: b"correct horse battery")
     data = keys.read(path)
-    assert keys.is_encrypted(data)
-    assert keys.opened(data, b"correct horse", "").public_key() == public
-    with pytest.raises(UsageError, match=r"passphrase is not its own(.|\n)*try again"):
-        keys.opened(data, b"correct house", "")
-    with pytest.raises(ValueError, match="password"):  # what encrypts it is not the passphrase itself
-        serialization.load_pem_private_key(data, b"correct horse")
+    assert is_sealed(data)
+    assert keys.opened(data, lambda what: b"correct horse battery", "").public_key() == public
+    with pytest.raises(UsageError, match="passphrase is wrong"):
+        keys.opened(data, lambda what: b"correct house battery", "")
+    pem = keys.opened(data, lambda what: b"correct horse battery", "").private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(UsageError, match="sealed for something else"):
+        keys.opened(seal("node key", "ada", pem, b"correct horse battery"), lambda what: b"correct horse battery", "")
+
+
+def never(what: str) -> bytes:
+    raise AssertionError("a plain key has no passphrase")
 
 
 def no_key(_: Path) -> bytes:
@@ -249,7 +257,7 @@ def public_key(_: Path) -> bytes:
 @pytest.mark.parametrize("made", [no_key, node_key, public_key])
 def test_only_an_approvers_key_approves(made: Callable[[Path], bytes], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="approver's key cannot be read"):
-        keys.opened(made(tmp_path), b"", "x.key")
+        keys.opened(made(tmp_path), never, "x.key")
 
 
 def test_an_approvers_public_key_has_one_spelling() -> None:

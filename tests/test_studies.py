@@ -23,6 +23,7 @@ from mpc.governance import approval, keys, manifest
 from mpc.governance.manifest import Manifest
 from mpc.governance.permit import Permitted
 from mpc.governance.policy import Approvals, Approver, Grant, Output, Partner, Policy, Thresholds
+from mpc.sealing import is_sealed
 
 Command = Callable[..., Ended]
 
@@ -121,7 +122,7 @@ def drafted(job: Job, mpc: Command) -> None:
     """Draft, approvers and policies."""
     assert mpc(*NEW).code == 0
     for name, role in {"ada": "steward", "bob": "security"}.items():
-        assert mpc("approver", "new", name, "--role", role).code == 0
+        assert mpc("approver", "new", name, "--role", role, "--insecure-plain-key").code == 0
     for site in ("clinic", "insurer"):
         allow(job, site)
 
@@ -301,17 +302,24 @@ def test_a_drafted_policy_allows_the_study_and_nothing_else(job: Job, mpc: Comma
     assert not (job.folder / "r.toml").exists()
 
 
-def test_an_approvers_key_may_have_a_passphrase(job: Job, mpc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_approvers_key_is_sealed_unless_asked_otherwise(job: Job, mpc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def phrase(text: str) -> str:
+        path = job.write("phrase", text)
+        path.chmod(0o600)
+        return str(path)
+
     assert mpc(*NEW).code == 0
-    monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "correct horse\n")))
+    assert "terminal" in mpc("approver", "new", "ada", "--role", "steward").err
+    assert not (job.folder / "ada.approver.key").exists()
+    monkeypatch.setenv("MPC_PASSPHRASE_FILE", phrase("correct horse battery\n"))
     assert mpc("approver", "new", "ada", "--role", "steward").code == 0
+    assert is_sealed((job.folder / "ada.approver.key").read_bytes())
     assert mpc("approve", "study.toml", "--key", "ada.approver.key").code == 0
-    monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "another\n")))
-    assert "passphrase is not its own" in mpc("approve", "study.toml", "--key", "ada.approver.key").err
+    other = phrase("another horse battery\n")
+    assert "passphrase is wrong" in mpc("approve", "study.toml", "--key", "ada.approver.key", "--passphrase-file", other).err
     monkeypatch.delenv("MPC_PASSPHRASE_FILE")
-    assert "nobody can be asked" in mpc("approve", "study.toml", "--key", "ada.approver.key").err
-    monkeypatch.setenv("MPC_PASSPHRASE_FILE", str(job.write("phrase", "\n")))
-    assert "passphrase is empty" in mpc("approver", "new", "bob", "--role", "security").err
+    assert "terminal" in mpc("approve", "study.toml", "--key", "ada.approver.key").err
+    assert "too short" in mpc("approver", "new", "bob", "--role", "security", "--passphrase-file", phrase("short\n")).err
 
 
 def test_a_node_key_approves_nothing(job: Job, mpc: Command) -> None:
@@ -390,7 +398,7 @@ def sites(job: Job, mpc: Command, tmp_path: Path) -> Iterator[Callable[..., dict
 
 
 def _key(job: Job, name: str) -> approval.Ed25519PrivateKey:
-    return keys.opened(keys.read(job.folder / f"{name}.approver.key"), b"", name)
+    return keys.opened(keys.read(job.folder / f"{name}.approver.key"), lambda what: b"", name)
 
 
 def test_sites_run_what_both_have_approved_as_often_as_they_may(

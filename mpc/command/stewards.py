@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mpc.command.keys import PassphraseCommand, PassphraseFile
+
 study_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What people approve: drafted from script and plan.")
 approver_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Keys of people who approve, apart from those of nodes."
@@ -96,30 +98,38 @@ def review(
 def approver_new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who approves.")],
     role: Annotated[str, typer.Option("--role", metavar="ROLE", help="As what, such as data-protection.")],
-    passphrase: Annotated[
-        bool, typer.Option("--passphrase", help="Ask for a passphrase; MPC_PASSPHRASE_FILE may name a file with one.")
-    ] = False,
+    passphrase_file: PassphraseFile = None,
+    passphrase_command: PassphraseCommand = None,
+    plain: Annotated[bool, typer.Option("--insecure-plain-key", help="No passphrase: who copies the file can approve.")] = False,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write both files.")] = Path(),
 ) -> None:
     """Make an approver's key, which stays with this person, and the entry for the site's policy."""
     from mpc.command import approvals
+    from mpc.passphrase import Source
 
-    key, entry, mark = approvals.create(name, role, out, ask=passphrase)
+    source = None if plain else Source(passphrase_file, passphrase_command)
+    key, entry, mark = approvals.create(name, role, out, source)
     print(f"{key}: the key. It stays with {name}, and off the machine of the node.\n{entry}: the entry for the site's policy.")
     print(f"\nFingerprint, to be compared before it goes into the policy:\n\n    {mark}\n")
 
 
-def approve(study: Study, key: Key) -> None:
+def approve(study: Study, key: Key, passphrase_file: PassphraseFile = None, passphrase_command: PassphraseCommand = None) -> None:
     """Sign exactly the bytes of a study, once mpc review has shown what they say."""
     from mpc.command import approvals
+    from mpc.passphrase import Source
 
-    approvals.approve(study, key)
+    approvals.approve(study, key, Source(passphrase_file, passphrase_command))
 
 
 def revoke(
-    study: Study, key: Key, reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the others.")]
+    study: Study,
+    key: Key,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the others.")],
+    passphrase_file: PassphraseFile = None,
+    passphrase_command: PassphraseCommand = None,
 ) -> None:
     """Sign that exactly this study may no longer run."""
     from mpc.command import approvals
+    from mpc.passphrase import Source
 
-    approvals.revoke(study, key, reason)
+    approvals.revoke(study, key, reason, Source(passphrase_file, passphrase_command))

@@ -1,34 +1,33 @@
-"""Approver keys: Ed25519, held by a person, apart from the keys of nodes; under a passphrase through scrypt, if one is given."""
+"""Approver keys: Ed25519, held by a person, apart from the keys of nodes; sealed under a passphrase, unless asked otherwise."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import os
-import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mpc.errors import UsageError
 from mpc.identity import write_key
+from mpc.sealing import is_sealed, read_header, seal, unseal
 
-COST = 1 << 17  # of scrypt, with blocks of 8: 128 MiB and a third of a second for each guess
-SALT = re.compile(rb"scrypt n=131072 r=8 p=1 salt=([0-9a-f]{32})\n")
+PURPOSE = "approver key"  # under which it is sealed
 DER, SPKI = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
 
 
-def create(path: Path, passphrase: bytes = b"") -> Ed25519PublicKey:
-    """Write a new key into a new file that only its owner can read; UsageError if there is a file already."""
+def create(path: Path, name: str, passphrase: Callable[[str], bytes] | None = None) -> Ed25519PublicKey:
+    """Write a new key into a new file that only its owner can read, sealed unless there is no `passphrase`, which is asked for what
+    it is; UsageError if there is a file already."""
     key = Ed25519PrivateKey.generate()
-    salt = os.urandom(16)
-    head = b"scrypt n=%d r=8 p=1 salt=%b\n" % (COST, salt.hex().encode()) if passphrase else b""
-    plain = serialization.NoEncryption()
-    cipher = serialization.BestAvailableEncryption(_stretched(passphrase, salt)) if passphrase else plain
-    write_key(path, head + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher))
+    data = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    if passphrase is not None and not path.exists():
+        data = seal(PURPOSE, name, data, passphrase(path.name))
+    write_key(path, data)
     return key.public_key()
 
 
@@ -47,23 +46,17 @@ def read(path: Path) -> bytes:
     return data
 
 
-def is_encrypted(data: bytes) -> bool:
-    """Whether the key needs a passphrase."""
-    return SALT.match(data) is not None
-
-
-def opened(data: bytes, passphrase: bytes, where: str) -> Ed25519PrivateKey:
-    """The key in a file's bytes; UsageError where it is none, not an approver's, or the passphrase is not its own."""
-    salt = SALT.match(data)
-    secret = _stretched(passphrase, bytes.fromhex(salt[1].decode())) if salt else None
-    why, do = "it is not an Ed25519 key in PEM", "give the key that mpc approver new wrote; a node's key approves nothing"
+def opened(data: bytes, passphrase: Callable[[str], bytes], where: str) -> Ed25519PrivateKey:
+    """The key in a file's bytes; UsageError where it is none, not an approver's, or the passphrase is wrong. `passphrase` is asked
+    for that of a sealed file, which `where` names."""
+    if is_sealed(data):
+        data = unseal(PURPOSE, read_header(data, where).name, data, passphrase(where), where)
     try:
-        key = serialization.load_pem_private_key(data[salt.end() :] if salt else data, secret)
+        key = serialization.load_pem_private_key(data, None)
     except (ValueError, TypeError):
         key = None
-        if salt:
-            why, do = "the passphrase is not its own, or the file is damaged", "try again"
     if not isinstance(key, Ed25519PrivateKey):
+        why, do = "it is not an Ed25519 key in PEM", "give the key that mpc approver new wrote; a node's key approves nothing"
         raise UsageError("The approver's key cannot be read.", where=where, why=why, do=do)
     return key
 
@@ -82,8 +75,3 @@ def public(text: str) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey) or spelled(key) != text:
         raise ValueError("An approver's key is what mpc approver new wrote beside 'key'")
     return key
-
-
-def _stretched(passphrase: bytes, salt: bytes) -> bytes:
-    """PKCS8 as it is written everywhere is quick to guess at: what encrypts it is made dear to compute first."""
-    return Scrypt(salt, 32, COST, 8, 1).derive(passphrase).hex().encode()
