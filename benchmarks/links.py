@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from time import perf_counter, sleep
 
@@ -34,8 +34,8 @@ class Link:
             end.close()
 
     @staticmethod
-    def _spawn(work: object, *given: object) -> None:
-        threading.Thread(target=work, args=given, name="link", daemon=True).start()  # type: ignore[arg-type]
+    def _spawn(work: Callable[..., None], *given: object) -> None:
+        threading.Thread(target=work, args=given, name="link", daemon=True).start()
 
     def _accept(self) -> None:
         with suppress(OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -277,5 +277,5 @@ def _output(reveal: Reveal, policy: Policy) -> Iterator[ConsentError]:
             yield ConsentError(what, where=f"{reveal.label}: {one}", why=f"the threshold is {least}", do=f"give it {least}")
 
 
-def _listed(names: object) -> str:
-    return ", ".join(str(one) for one in names) or "none"  # type: ignore[attr-defined]  # any collection
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(str(one) for one in names) or "none"
