@@ -97,6 +97,19 @@ ProfileOption = Annotated[bool, typer.Option("--profile", help="Show where the t
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", metavar="FILE", help="Write a timeline for chrome://tracing or Perfetto; never a value.")
 ]
+Confinement = Annotated[
+    bool, typer.Option("--require-confinement", help="Refuse to run where the script's process cannot be kept from everything.")
+]
+MostMemory = Annotated[
+    int,
+    typer.Option(
+        "--most-memory", min=0, metavar="MIB", help="Address space of the script's process; 0: nine tenths of the memory."
+    ),
+]
+Readable = Annotated[
+    list[Path] | None,
+    typer.Option("--readable", metavar="PATH", help="What the script's process may read besides Python's own files; repeatable."),
+]
 RosterFile = Annotated[Path, typer.Option("--roster", metavar="FILE", help="The roster, the same for all participants.")]
 Listen = Annotated[
     str,
@@ -183,7 +196,7 @@ def run(
 
     files, wanted = dict(_assignment(entry) for entry in data or []), _formats(formats, out)
     if debug:
-        from mpc.command.site import debug as debug_here
+        from mpc.command.alone import debug as debug_here
 
         if out is not None:
             why = "one process has seen the data of all parties"
@@ -230,7 +243,7 @@ def plan(
     prices = review.profile(profile)
     show.plan(made, stated, agreement(stated), lambda: review.costs(made, prices, texts))
     if json is not None:
-        from mpc.command.site import write_plan
+        from mpc.command.alone import write_plan
 
         write_plan(json, made, stated, review.document(made, prices))
 
@@ -265,6 +278,7 @@ def schema_check(
 
 @app.command()
 def party(
+    context: typer.Context,
     script: Script,
     roster: RosterFile,
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who I am in roster and schema.")],
@@ -298,18 +312,25 @@ def party(
     passphrase_file: PassphraseFile = None,
     passphrase_command: PassphraseCommand = None,
     ledger: LedgerFolder = None,
+    confinement: Confinement = False,
+    most: MostMemory = 0,
+    readable: Readable = None,
 ) -> None:
     """Take part as one party, with my own data only, once I have agreed to what is revealed."""
-    from mpc.command import site
-    from mpc.passphrase import Source
+    from mpc.command.child import script_process
 
     if (study is None) != (policy is None) or (study is not None and approve_plan is not None):
         do = "give --study and --policy without --approve, or none of the two"
         raise UsageError("--study FILE and --policy FILE belong together, in place of --approve.", do=do)
-    source = Source(passphrase_file, passphrase_command)
-    options = _formats(formats, out), listen, state, log, store, profile, trace, source, study, policy, ledger
-    order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
-    site.party(order, script, schema, data, out, approve_plan, memory=_bytes(memory, eager))
+    with script_process(script, most << 20, tuple(readable or ())) as process:  # first, so that both processes load at once
+        from mpc.command import site
+        from mpc.passphrase import Source
+
+        source = Source(passphrase_file, passphrase_command)
+        options = _formats(formats, out), listen, state, log, store, profile, trace, source, study, policy, ledger
+        order = site.Order(roster, name, key, wait, deadline, patience, kernel.value, threads, *options)
+        job = site.Job(script, schema, data, out, approve_plan, _bytes(memory, eager), confinement, bool(context.obj))
+        site.party(order, job, process)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from mpc.clock import SILENT, Clock
 from mpc.clocked import ClockedSession
 from mpc.errors import AvailabilityError, MpcError, ours
 from mpc.execution import Announced, Execution, Probe, ZeroSharing
-from mpc.handshake import handshake
+from mpc.handshake import Agreed, handshake
 from mpc.prg import fresh
 from mpc.ring import Array
 from mpc.schedule import Cost
@@ -95,46 +95,60 @@ def run_party(
         agreed = handshake(transport, parties, dealer, facts, rows)
         if options.witness is not None:
             options.witness.begin(transport.session, parties, dealer, facts)
-        index, clock = parties.index(transport.name), options.clocks.get(transport.name, SILENT)
-        seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
-        if options.store is None:
-            keystreams = Keystreams(agreed.seed, agreed.session)
-            source: Source = DealerSource(transport, dealer, index, len(parties))
-        else:
-            keystreams, source = options.store.begin(transport, dealer)
-        engine = Execution(
-            parties,
-            index,
-            kernels.load(options.kernel, options.threads),
-            keystreams,
-            source,
-            ZeroSharing(index, seeds, agreed.session),
-            transport,
-            probe=options.probe,
-            progress=options.progress,
-            segment=options.segment,
-            orders=options.orders,
-            clock=clock,
-            witness=options.witness,
-        )
-        contract = None if options.contract is None else dict(options.contract)
-        columns = {} if column is None else {transport.name: column}
-        session = (partial(ClockedSession, clock) if clock.on else Session)(
-            transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
-            revealed=options.revealed,
-        )  # fmt: skip
-        transport.idle = clock.idle
-        clock.start()
-        engine.begin()
-        result = main(session)
-        session.close()
-        clock.stop()
-        return result, engine.cost
+        keystreams, source = supply(transport, parties, dealer, agreed, options.store)
+        return compute(transport, parties, main, column, options, agreed, keystreams, source)
     except BaseException as error:
         transport.abort(told(error, transport.name))
         if options.witness is not None:
             options.witness.failed(error)
         raise
+
+
+def supply(
+    transport: Transport, parties: tuple[str, ...], dealer: str, agreed: Agreed, store: Store | None
+) -> tuple[Keystreams, Source]:
+    """Where a party's masks and corrections come from once the handshake is over: the live dealer, or a store that it burns."""
+    if store is not None:
+        return store.begin(transport, dealer)
+    index = parties.index(transport.name)
+    return Keystreams(agreed.seed, agreed.session), DealerSource(transport, dealer, index, len(parties))
+
+
+def compute(
+    transport: Transport, parties: tuple[str, ...], main: Callable[[Session], Any], column: Callable[[str], Array] | None,
+    options: Options, agreed: Agreed, keystreams: Keystreams, source: Source,
+) -> tuple[Any, Cost]:  # fmt: skip
+    """What comes after the handshake: run `main` as one party, and say goodbye."""
+    index, clock = parties.index(transport.name), options.clocks.get(transport.name, SILENT)
+    seeds = {parties.index(peer): seed for peer, seed in agreed.seeds.items()}
+    engine = Execution(
+        parties,
+        index,
+        kernels.load(options.kernel, options.threads),
+        keystreams,
+        source,
+        ZeroSharing(index, seeds, agreed.session),
+        transport,
+        probe=options.probe,
+        progress=options.progress,
+        segment=options.segment,
+        orders=options.orders,
+        clock=clock,
+        witness=options.witness,
+    )
+    contract = None if options.contract is None else dict(options.contract)
+    columns = {} if column is None else {transport.name: column}
+    session = (partial(ClockedSession, clock) if clock.on else Session)(
+        transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
+        revealed=options.revealed,
+    )  # fmt: skip
+    transport.idle = clock.idle
+    clock.start()
+    engine.begin()
+    result = main(session)
+    session.close()
+    clock.stop()
+    return result, engine.cost
 
 
 def run_dealer(

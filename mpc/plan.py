@@ -32,6 +32,15 @@ LARGEST = 1 << 22  # of one segment: a dealer that waits for a party to read tak
 Asked = Callable[[Announcement], None]  # told what each segment asks the dealer for
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What leaves a party in one segment besides openings under masks: digest of its orders to the dealer, and its reveals, each
+    with the bytes of one share."""
+
+    orders: bytes
+    reveals: tuple[tuple[RevealKey, int], ...]
+
+
 class Foresight:
     """What may come next: orders by their running digest, nothing where paths part; and the digests of all that is recorded."""
 
@@ -75,6 +84,7 @@ class Counting:
         self.outputs = set[RevealKey]()  # of the reveals, those that a script has asked for
         self.reading = Reading()
         self.orders: list[bytes] = []
+        self.steps: list[Step] = []
         self.digest = b""  # of all that was recorded
         self.kernel = load("reference")  # small as its work is here
 
@@ -86,6 +96,7 @@ class Counting:
         self.cost.add(cost)
         self.digest = segment.digest
         self.orders.append(self._foresight.note(self.orders[-1] if self.orders else b"", asked, segment.digest))
+        self.steps.append(_step(asked.orders, segment.reveals))
         self._note(levels)
         if self.accounts is not None:
             self.accounts.run(segment, levels, cost)
@@ -114,6 +125,11 @@ class Counting:
         self._foresight.end(self.orders[-1] if self.orders else b"", self.digest)
 
 
+def _step(orders: bytes, reveals: tuple[Reveal, ...]) -> Step:
+    digest = hashlib.blake2b(orders, digest_size=schedule.DIGEST_BYTES).digest()
+    return Step(digest, tuple([(reveal.key, reveal.node.ring.bytes(reveal.node.size)) for reveal in reveals]))
+
+
 def _release(levels: list[Level]) -> None:
     """Let go of everything, as a run does in the end."""
     for level in levels:
@@ -132,6 +148,7 @@ class Path:
     cost: Cost
     reveals: Counter[RevealKey]
     orders: tuple[bytes, ...]  # running digest of what the dealer is asked for, after each segment
+    steps: tuple[Step, ...]  # what leaves each party, segment by segment
     digest: bytes  # of all that was recorded: equal for whoever computes the same
     outputs: frozenset[RevealKey]  # reveals of the script's own, beside what protocols open or check on the way
     reading: Reading
@@ -204,6 +221,13 @@ class Plan:
         """The tables of which `used` says nothing: the script's own code has put their words into place."""
         return frozenset(table for path in self.paths for table in path.reading.rearranged)
 
+    def columns(self, owner: str, name: str, shape: Shape) -> frozenset[int]:
+        """Which columns of a table, as it is loaded, are computed with on some path; all of them, where that is not sure."""
+        shapes = {found for *place, found in self.loaded if place == [owner, name]}
+        if shapes == {shape} and (owner, name) not in self.rearranged:
+            return frozenset(column for *place, column in self.used if place == [owner, name])
+        return frozenset(range(shape[1] if len(shape) > 1 else 1))
+
     def digest(self) -> str:
         """Hexadecimal digest of operations, costs and reveals on every path: what parties compare and people consent to."""
         facts = [
@@ -264,6 +288,7 @@ def plan(
                 engine.cost,
                 engine.reveals,
                 tuple(engine.orders),
+                tuple(engine.steps),
                 engine.digest,
                 frozenset(engine.outputs),
                 engine.reading,

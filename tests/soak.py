@@ -85,7 +85,7 @@ def write_table(path: Path, table: Any) -> None:
 
 @dataclass
 class Watched:
-    """One process: resident bytes and open descriptors, lap by lap."""
+    """One participant: resident bytes and open descriptors lap by lap, of a party's script process as well."""
 
     process: subprocess.Popen[str]
     memory: list[int] = field(default_factory=list)
@@ -93,10 +93,12 @@ class Watched:
 
     def look(self) -> None:
         """Note both; where the system shows neither, noughts."""
-        home = Path(f"/proc/{self.process.pid}")
-        pages = int((home / "statm").read_text().split()[1]) if home.exists() else 0
+        mine = Path(f"/proc/{self.process.pid}")
+        children = (mine / "task" / mine.name / "children").read_text().split() if mine.exists() else []
+        homes = [mine, *[Path(f"/proc/{child}") for child in children]] if mine.exists() else []
+        pages = sum(int((home / "statm").read_text().split()[1]) for home in homes)
         self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
-        self.descriptors.append(len(list((home / "fd").iterdir())) if home.exists() else 0)
+        self.descriptors.append(sum(len(list((home / "fd").iterdir())) for home in homes if os.access(home / "fd", os.R_OK)))
 
     def grown(self) -> tuple[float, int]:
         """By how much memory, in MB, and descriptors of the last third of the laps exceed those of the third before it.
@@ -133,7 +135,7 @@ def run_watched(lane: Lane, seconds: float) -> tuple[dict[str, Watched], float]:
         lines = watched[mixed.ALL[0]].process.stdout
         assert lines is not None
         for line in lines:
-            if line.startswith("lap "):
+            if line.startswith(f"[{mixed.ALL[0]}] lap "):
                 began, ended = began or monotonic(), monotonic()
                 for one in watched.values():
                     one.look()

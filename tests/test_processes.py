@@ -335,10 +335,10 @@ def test_stopping_one_party_ends_the_session_for_all(number: signal.Signals, cod
     (network.jobs["insurer"].folder / "pipe").unlink(missing_ok=True)
     pipe = network.jobs["insurer"].waiting()
     network.jobs["clinic"].write("fit.py", WAITING.format(before="pass", pipe=str(pipe)))
-    with network.session() as started:
+    with network.session("--readable", str(pipe)) as started:
         stdout = started["insurer"].stdout
         assert stdout is not None
-        while not (line := stdout.readline()).startswith("waiting"):
+        while not (line := stdout.readline()).startswith("[insurer] waiting"):
             assert line
         started["insurer"].send_signal(number)
         ends = ends_of(started)

@@ -146,9 +146,9 @@ def test_an_aborted_session_burns_the_store(sites: Sites) -> None:
     shutil.copy(sites.path("insurer", "fit.py"), sites.path("clinic", "fit.py"))
     sites.plan()
     sites.deal()
-    with sites.session() as started:
+    with sites.session("--readable", str(pipe)) as started:
         process = started["insurer"]
-        while not (line := process.stdout.readline()).startswith("waiting"):  # type: ignore[attr-defined]
+        while not (line := process.stdout.readline()).startswith("[insurer] waiting"):  # type: ignore[attr-defined]
             assert line
         process.send_signal(signal.SIGTERM)  # type: ignore[attr-defined]
         ends = {name: ended(one) for name, one in started.items()}  # type: ignore[arg-type]

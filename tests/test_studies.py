@@ -202,7 +202,7 @@ def test_the_sheet_tells_a_sum_from_rows_and_who_gets_what(job: Job, mpc: Comman
     for part in (
         "What illness costs.", "code research, legal basis GDPR-6-1-e", "once at each site, until the end of 2090-12-31",
         "clinic (City Clinic) gives its table patients, 30 rows.", "The script computes with: age, ill",
-        "Shared as well, though nothing is computed with it: smoker",
+        "Not used, and held back by its node: smoker",
         "insurer (Sun Insurance) gives its table claims, 30 rows.",
         "1. 'costs of the ill' (fit.py:7) what a single number",
         "to clinic (City Clinic), insurer (Sun Insurance); that is 2 organisations when once",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mpc.command import show
 from mpc.command.entries import check
-from mpc.command.program import facts, library, loaded, planned, roster_fact, schema_fact
+from mpc.command.program import library, roster_fact, schema_fact
+from mpc.command.rehearsal import rehearsed_alone
 from mpc.data.schema import Schema
 from mpc.doctor import home, judge
 from mpc.doctor.findings import Finding, State, exit_code, good
@@ -109,6 +110,7 @@ def _here(order: Examination, me: Participant, warnings: list[str], meeting: Mee
         good("address", f"{me.address}: listening" if me.listens else "none: I dial the others"),
         home.kernel_here(order.kernel),
         home.disk(order.out),
+        *([home.confinement()] if me.role == "party" else []),
         *[Finding("roster", State.warn, line) for line in warnings],
         *[Finding("stranger", State.warn, f"a connection was refused from {line}") for line in meeting.strangers],
     ]
@@ -120,6 +122,5 @@ def _stated(order: Examination, roster: Roster, me: Participant) -> dict[str, st
         return {"library": library()} | roster_fact(roster)
     if order.script is None:
         return {"library": library(), "schema": schema_fact(Schema.load(order.schema or ""))} | roster_fact(roster)
-    with loaded(order.script, order.schema) as program:
-        roster.index(me.name)
-        return facts(program, planned(program, me.name, memory=order.memory)) | roster_fact(roster)
+    roster.index(me.name)
+    return rehearsed_alone(order.script, order.schema, order.memory, me.name).facts() | roster_fact(roster)

@@ -18,6 +18,7 @@ from mpc.command.program import Program, explained, planned
 from mpc.command.reports import Figures
 from mpc.command.results import Results
 from mpc.data.cells import Progress
+from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 from mpc.frame import HEADER, Kind
 from mpc.local import Options, run_dealer, run_debug, run_party
@@ -49,10 +50,10 @@ class Watch:
     progress: Callable[[int], None] | None = None
 
 
-def data_path(program: Program, name: str, given: Path | None) -> Path | None:
+def data_path(schema: Schema, folder: Path, name: str, given: Path | None) -> Path | None:
     """A party's data.toml: the one given, else NAME.data.toml beside the script; none for a party without tables."""
-    held = program.schema.tables_of(name, where="the party's name")
-    return given or (program.folder / f"{name}.data.toml" if held else None)
+    held = schema.tables_of(name, where="the party's name")
+    return given or (folder / f"{name}.data.toml" if held else None)
 
 
 def prepare(program: Program, name: str, data: Path | None, *, memory: int, loading: Progress | None = None) -> Prepared:
@@ -60,7 +61,7 @@ def prepare(program: Program, name: str, data: Path | None, *, memory: int, load
 
     `loading` is told how many rows of a table have been read, and of how many.
     """
-    source = DataSource(program.schema, name, data_path(program, name, data), loading)
+    source = DataSource(program.schema, name, data_path(program.schema, program.folder, name, data), loading)
     plan = planned(program, name, memory=memory)
     source.check()
     for hint in source.hints():
@@ -129,7 +130,7 @@ def take_part(
     seconds = time.monotonic() - begun
     if out is not None:
         results.write(out, formats)
-    return _figures(transport, seconds, kernel, rounds=cost.rounds)
+    return _figures(transport, seconds, kernels.load(kernel).name, rounds=cost.rounds)
 
 
 def deal(
@@ -157,7 +158,7 @@ def deal(
         ledger,
         clock,
     )
-    return _figures(transport, time.monotonic() - begun, kernel, dealt=dealt)
+    return _figures(transport, time.monotonic() - begun, kernels.load(kernel).name, dealt=dealt)
 
 
 def parties_of(roster: Roster) -> tuple[str, ...]:
@@ -165,11 +166,16 @@ def parties_of(roster: Roster) -> tuple[str, ...]:
     return tuple(sorted(roster.parties))
 
 
-def _figures(transport: Transport, seconds: float, kernel: str, rounds: int = 0, dealt: int = 0) -> Figures:
+def figures(transport: Transport, seconds: float, kernel: str, *, rounds: int, elsewhere: int) -> Figures:
+    """What a node measured of a session that a script process computed, whose memory is `elsewhere`."""
+    return _figures(transport, seconds, kernel, rounds=rounds, elsewhere=elsewhere)
+
+
+def _figures(transport: Transport, seconds: float, kernel: str, rounds: int = 0, dealt: int = 0, elsewhere: int = 0) -> Figures:
     sent = transport.sent
     payload = sum(sent.payload.get(kind, 0) for kind in (Kind.OPEN, Kind.REVEAL))
     total = sum(sent.payload.values()) + HEADER.size * sum(sent.frames.values())
-    return Figures(seconds, rounds, payload, total, dealt, peak_memory(), kernels.load(kernel).name)
+    return Figures(seconds, rounds, payload, total, dealt, peak_memory() + elsewhere, kernel)
 
 
 def peak_memory() -> int:
@@ -181,7 +187,10 @@ def debug(
     program: Program, data: Mapping[str, Path], revealed: Callable[[str, tuple[str, ...], Any], None], *, memory: int, kernel: str
 ) -> Cost:
     """Run the program in this process as all parties at once; reads the data files of them all."""
-    sources = {name: DataSource(program.schema, name, data_path(program, name, data.get(name))) for name in program.schema.parties}
+    sources = {
+        name: DataSource(program.schema, name, data_path(program.schema, program.folder, name, data.get(name)))
+        for name in program.schema.parties
+    }
     for name, source in sources.items():
         source.check()
         for hint in source.hints():

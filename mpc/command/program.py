@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,12 +66,12 @@ def loaded(script: Path, schema: Path | None = None) -> Iterator[Program]:
     Raises UsageError for a script or schema that is missing or broken, naming the script's line.
     """
     path = Path(os.path.abspath(script))
-    source = _read(path)
+    source = read(path)
     agreed = Schema.load(schema_path(script, schema))
     folder = str(path.parent)
     sys.path.insert(0, folder)
     try:
-        yield Program(path, source, _execute(path, source), agreed)
+        yield Program(path, source, execute(path, source), agreed)
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(folder)
@@ -79,7 +79,8 @@ def loaded(script: Path, schema: Path | None = None) -> Iterator[Program]:
             sys.modules.pop(name, None)
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """A script's source; UsageError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -87,8 +88,8 @@ def _read(path: Path) -> bytes:
         raise UsageError("The script cannot be read.", where=str(path), why=str(error.strerror), do=do) from None
 
 
-def _execute(path: Path, source: bytes) -> Callable[[Any], Any]:
-    """Run the module once, from the very bytes that the digest covers, and find its `main`."""
+def execute(path: Path, source: bytes) -> Callable[[Any], Any]:
+    """Run the module once, from the very bytes that the digest covers, and find its `main`; UsageError for a broken script."""
     module = types.ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module
@@ -183,12 +184,15 @@ def library() -> str:
 
 def digest(program: Program, library: str) -> str:
     """SHA-256 over the script, every module it has imported from its folder, and the library; ask once it has been planned."""
-    modules = sorted(
+    modules = [
         (path.relative_to(program.folder).as_posix(), path.read_bytes()) for path in set(_own_modules(program.folder).values())
-    )
-    return _short(
-        hashlib.sha256(msgspec.msgpack.encode(("program", 1, program.path.name, program.source, modules, library))).digest()
-    )
+    ]
+    return program_digest(program.path.name, program.source, modules, library)
+
+
+def program_digest(name: str, source: bytes, modules: Iterable[tuple[str, bytes]], library: str) -> str:
+    """The same of a script's name and source, and the sources of its modules by their path below the script's folder."""
+    return _short(hashlib.sha256(msgspec.msgpack.encode(("program", 1, name, source, sorted(modules), library))).digest())
 
 
 def _short(full: bytes) -> str:
@@ -210,11 +214,16 @@ def planned(program: Program, name: str, *, memory: int, asked: Asked | None = N
 def facts(program: Program, plan: Plan) -> dict[str, str]:
     """What a party states in the handshake, but for the roster; causes come before what follows from them."""
     code = library()
+    return facts_of(program.schema, plan, digest(program, code), code)
+
+
+def facts_of(schema: Schema, plan: Plan, program: str, library: str) -> dict[str, str]:
+    """The same from a program's digest."""
     return {
-        "library": code,
-        "schema": schema_fact(program.schema),
+        "library": library,
+        "schema": schema_fact(schema),
         "setting": setting.stated(plan.memory),
-        "program": digest(program, code),
+        "program": program,
         "plan": plan.digest()[:DIGITS],
     }
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mpc.command import studies
-from mpc.command.program import in_full, loaded
 from mpc.errors import ConsentError, MpcError
 from mpc.governance import approval, dsse, manifest, policy
 from mpc.governance.manifest import INTERMEDIATE, Manifest, Reveal
@@ -73,7 +72,7 @@ def _sheet(study: Manifest) -> Iterator[str]:
         yield f"  {_who(study, reads.party)} gives its table {reads.table}, {reads.rows:,} rows."
         yield f"    The script computes with: {', '.join(reads.columns) or 'nothing'}"
         if reads.unused:
-            yield f"    Shared as well, though nothing is computed with it: {', '.join(reads.unused)}"
+            yield f"    Not used, and held back by its node: {', '.join(reads.unused)}"
     if not study.reads:
         yield "  Nobody gives a table."
     yield f"\n  {SHARED}"
@@ -174,12 +173,11 @@ def _organisations(study: Manifest) -> Iterator[str]:
 def _time(study: Manifest) -> Iterator[str]:
     if datetime.now(UTC).date() > study.expires:
         yield f"It has expired: its last day was {study.expires}."
-    yield "The script runs with the rights of whoever starts it: read it, and what it imports."
+    yield "The script computes with the tables in clear, in a process without files and network: read it, and what it imports."
 
 
 def _script(study: Manifest, script: Path, schema: Path | None, memory: int) -> list[ConsentError]:
-    with in_full(), loaded(script, schema) as program:
-        return list(differences(study, studies.described(program, memory=memory)))
+    return list(differences(study, studies.described(script, schema, memory=memory)))
 
 
 def _section(title: str, refusals: Iterable[ConsentError], fine: str) -> list[str]:

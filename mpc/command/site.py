@@ -1,4 +1,4 @@
-"""Taking part over a network as one party or as the dealer, after consent; and a debugging run in this process."""
+"""Taking part over a network as one party or as the dealer, after consent."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from mpc.command import audit, participant, show, stores, studies
+from mpc.command import audit, node, show, stores, studies
+from mpc.command.child import ScriptProcess
 from mpc.command.diary import kept
 from mpc.command.ending import terminable
 from mpc.command.entries import expiring
-from mpc.command.participant import Prepared, Watch, deal, parties_of, prepare, take_part
-from mpc.command.program import Program, agreement, facts, in_full, library, loaded, planned, roster_fact
+from mpc.command.participant import Watch, data_path, deal, parties_of
+from mpc.command.program import agreement, library, read, roster_fact, schema_path
+from mpc.command.rehearsal import Rehearsed, rehearse
 from mpc.command.results import check_folder, shown
-from mpc.command.traces import clock, report
-from mpc.errors import ConsentError, MpcError, UsageError
+from mpc.command.traces import check_trace, clock, report
+from mpc.data.schema import Schema
+from mpc.data.tables import DataSource
+from mpc.errors import ConsentError, UsageError
 from mpc.governance.witness import SessionWitness
 from mpc.party import check_name
 from mpc.passphrase import Source
@@ -30,6 +33,7 @@ from mpc.store.ledger import STORE
 from mpc.store.opening import Store
 from mpc.transport import Transport
 from mpc.transport.connect import connect, key_of
+from mpc.transport.tls import patience_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,9 @@ class Order:
             studies.admitted(self.study, self.policy, self.state, name, roster)
         return roster
 
-    def granted(self, prepared: Prepared, roster: Roster, stated: Mapping[str, str]) -> studies.Grant | None:
+    def granted(self, rehearsal: Rehearsed, roster: Roster, stated: Mapping[str, str]) -> studies.Grant | None:
         """Leave by the study that was named, if one was; ConsentError where there is none."""
-        return None if self.study is None else studies.granted(self.study, self.policy, self.state, prepared, roster, stated)
+        return None if self.study is None else studies.granted(self.study, self.policy, self.state, rehearsal, roster, stated)
 
     def witness(self, name: str, roster: Roster, key: bytes, plan: Plan, grant: studies.Grant | None) -> SessionWitness:
         """What witnesses the session, into this site's ledger; what is wrong with that is found before anybody is connected."""
@@ -102,49 +106,67 @@ class Order:
         return audit.witness(ledger, roster, rules=rules, study=grant.permitted.digest, approvals=grant.permitted.approvers)
 
 
-def party(
-    order: Order, script: Path, schema: Path | None, data: Path | None, out: Path | None, approved: str | None, *, memory: int
-) -> None:
-    """Plan, ask, connect and take part; print what this party receives."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a party is to run: script, schema and data, where results go, which plan was approved, and how it is recorded."""
+
+    script: Path
+    schema: Path | None
+    data: Path | None
+    out: Path | None
+    approved: str | None
+    memory: int
+    confined: bool = False  # the run is refused where anything of the script process cannot be confined
+    traceback: bool = False
+
+
+def party(order: Order, job: Job, process: ScriptProcess) -> None:
+    """Plan, ask, connect and take part; print what this party receives. The script runs in `process` alone."""
     name = check_name(order.name or "")
-    folder, recorder = out / name if out is not None else None, clock(name, order.profile, order.trace, out, order.log)
+    process.tell = partial(_printed, name)
+    process.patience = patience_for(name, order.deadline, order.patience)
+    folder = job.out / name if job.out is not None else None
+    if order.trace is not None:
+        check_trace(order.trace, job.out, order.log)
     with (
         terminable(),
-        kept(name, script.name, order.state, order.log) as diary,
+        kept(name, job.script.name, order.state, order.log) as diary,
         nullcontext(order.admitted(name)) as roster,  # before the script is run
         nullcontext(order.unlock(roster, name)) as key,  # at once, so that nobody is asked for a passphrase after a long load
-        loaded(script, schema) as program,
         ExitStack() as stack,
     ):
         if folder is not None:
             check_folder(folder, order.formats)
-        _same_participants(roster, program.schema.parties, name)
-        prepared = _prepared(program, name, data, memory=memory)
-        stated = facts(program, prepared.plan) | roster_fact(roster)
-        held = stack.enter_context(order.held(name, roster, key, prepared.plan, stated))
-        grant = order.granted(prepared, roster, stated)
+        rehearsal = _rehearsed(job, process, name, roster)
+        plan = rehearsal.plan
+        data = _data(rehearsal, job.data)
+        stated = rehearsal.facts() | roster_fact(roster)
+        held = stack.enter_context(order.held(name, roster, key, plan, stated))
+        grant = order.granted(rehearsal, roster, stated)
         if grant is None:
-            _consent(prepared, agreement(stated), approved)
+            _consent(rehearsal, agreement(stated), job.approved)
         else:
             stated |= {studies.STUDY: grant.permitted.digest}
         stated |= {STORE: held.part.header.store} if held is not None else {}
-        witness = order.witness(name, roster, key, prepared.plan, grant)
+        witness = order.witness(name, roster, key, plan, grant)
         diary.start(stated)
         began = time.monotonic()
         transport = order.connect(roster, name, key)
         diary.connected()
         print(f"Connected after {time.monotonic() - began:.3f} s.", flush=True)
         screen = show.Screen()
-        rounds = prepared.plan.cost.rounds
 
         def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
             screen.line(show.revealed(label, receivers, shown(value)))
 
+        process.tell = lambda line, error: (screen.error if error else screen.line)(f"[{name}] {line}")
         running = (lambda session: None) if grant is None else (lambda session: grant.begin())
-        watch = Watch(running, revealed, (lambda done: screen.progress(done, rounds)) if sys.stdout.isatty() else None)
+        watch = Watch(running, revealed, (lambda done: screen.progress(done, plan.cost.rounds)) if sys.stdout.isatty() else None)
         try:
-            measured = take_part(
-                prepared,
+            measured, profiles = node.take_part(
+                process,
+                rehearsal,
+                data,
                 transport,
                 roster.dealer or "",
                 stated,
@@ -155,21 +177,46 @@ def party(
                 out=folder,
                 formats=order.formats,
                 store=held,
-                clock=recorder,
                 witness=witness,
+                profile=order.profile or order.trace is not None,
+                trace=order.trace is not None,
             )
         finally:
+            process.end()
             screen.close()
-    cost = prepared.plan.cost
-    show.figures({name: measured}, (cost.rounds, {one: cost.sent[one] for one in prepared.plan.parties}, cost.dealt))
-    report(recorder.profiles(), order.profile, order.trace)
+    cost = plan.cost
+    show.figures({name: measured}, (cost.rounds, {one: cost.sent[one] for one in plan.parties}, cost.dealt))
+    report(profiles, order.profile, order.trace)
 
 
-def _prepared(program: Program, name: str, data: Path | None, *, memory: int) -> Prepared:
-    """The party, with its data read; a terminal shows how far that is."""
+def _printed(name: str, line: str, error: bool) -> None:
+    print(f"[{name}] {line}", file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def _rehearsed(job: Job, process: ScriptProcess, name: str, roster: Roster) -> Rehearsed:
+    """The script, planned by the confined process; what that cannot be kept from is said."""
+    source = read(job.script)
+    path = schema_path(job.script, job.schema)
+    schema = Schema.load(path)
+    _same_participants(roster, schema.parties, name)
+    rights = process.rights()
+    print(f"The script runs in a process of its own: {rights.words}.", flush=True)
+    if job.confined and rights.missing:
+        do = "use a system that has what is missing (mpc doctor shows it), or leave out --require-confinement"
+        raise UsageError("The script process cannot be confined here.", where=name, why="; ".join(rights.missing), do=do)
+    return rehearse(process, job.script, source, (schema, path.read_bytes()), name, job.memory, job.traceback)
+
+
+def _data(rehearsal: Rehearsed, given: Path | None) -> DataSource:
+    """The party's data, read and checked against the schema; a terminal shows how far that is."""
     screen = show.Screen()
     try:
-        return prepare(program, name, data, memory=memory, loading=show.loading(screen))
+        place = data_path(rehearsal.schema, rehearsal.path.parent, rehearsal.name, given)
+        source = DataSource(rehearsal.schema, rehearsal.name, place, show.loading(screen))
+        source.check()
+        for hint in source.hints():
+            print(hint, flush=True)
+        return source
     finally:
         screen.close()
 
@@ -188,12 +235,12 @@ def _same_participants(roster: Roster, parties: tuple[str, ...], name: str) -> N
         )
 
 
-def _consent(prepared: Prepared, digest: str, approved: str | None) -> None:
+def _consent(prepared: Rehearsed, digest: str, approved: str | None) -> None:
     """Show what leaves the computation, and go on only if exactly this was agreed to."""
     show.reveals(prepared.plan)
-    print(f"Read {prepared.program.path.name} and what it imports as well: it runs with your rights, on your files.", flush=True)
+    print(f"Read {prepared.path.name} and what it imports as well: it computes on your data, and all parties run it.", flush=True)
     print(f"Digest of this plan, its program, schema and setting: {digest}", flush=True)
-    where = f"{prepared.name}, {prepared.program.path.name}"
+    where = f"{prepared.name}, {prepared.path.name}"
     if approved is not None:
         if approved.strip().lower() != digest:
             raise ConsentError(
@@ -228,70 +275,3 @@ def dealer(order: Order) -> None:
     memory = f"{measured.peak / 1e6:,.0f} MB"
     print(f"Session ended: {show.size(measured.dealt)} dealt in {measured.seconds:.3f} s, peak memory {memory}.")
     report(recorder.profiles(), order.profile, order.trace)
-
-
-def debug(script: Path, schema: Path | None, data: Mapping[str, Path], *, memory: int, kernel: str) -> None:
-    """Run all parties in this process and print reveals and rounds."""
-    with in_full(), loaded(script, schema) as program:
-        for name in data:
-            program.schema.tables_of(name, where="--data")
-        print(f"Debugging: {', '.join(program.schema.parties)} in this one process, nothing is protected.", flush=True)
-
-        def revealed(label: str, receivers: tuple[str, ...], value: Any) -> None:
-            print(show.revealed(label, receivers, shown(value)), flush=True)
-
-        cost = participant.debug(program, data, revealed, memory=memory, kernel=kernel)
-        refusal = _refused(program, memory=memory)
-    print(f"{cost.rounds} rounds: {cost.openings} openings, {cost.confirmations} confirmations, {cost.reveals} reveals.")
-    if refusal:
-        print(f"\n{refusal}")
-
-
-def _refused(program: Program, *, memory: int) -> str:
-    """Why a script that was debugged would not run among several: it uses what only this process knows, or nothing."""
-    hook, sys.breakpointhook = sys.breakpointhook, lambda *_, **__: None
-    try:
-        planned(program, program.schema.parties[0], memory=memory)
-    except MpcError as error:
-        return f"Among several parties this script is refused, by mpc plan as well:\n{error}"
-    finally:
-        sys.breakpointhook = hook
-    return ""
-
-
-def write_plan(path: Path, plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any]) -> None:
-    """Write a plan as JSON, over an earlier one or where there is no file, together with further `costs`."""
-    if path.exists():
-        try:
-            earlier = "agreement" in msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            earlier = False
-        if not earlier:
-            raise UsageError("The plan would replace another file.", where=str(path), do="choose another path for --json")
-    try:
-        path.write_bytes(plan_document(plan, stated, costs))
-    except OSError as error:
-        raise UsageError(
-            "The plan cannot be written.", where=str(path), why=str(error.strerror), do="choose another path"
-        ) from None
-
-
-def plan_document(plan: Plan, stated: Mapping[str, str], costs: Mapping[str, Any]) -> bytes:
-    """A plan as JSON."""
-    cost = plan.cost
-    reveals = [key._asdict() | {"count": count} for key, count in plan.contract.items()]
-    document = {
-        "agreement": agreement(stated),
-        "facts": stated,
-        "parties": plan.parties,
-        "memory": plan.memory,
-        "paths": len(plan.paths),
-        "rounds": {"openings": cost.openings, "confirmations": cost.confirmations, "reveals": cost.reveals, "all": cost.rounds},
-        "payload": {name: cost.sent[name] for name in plan.parties},
-        "dealt": cost.dealt,
-        "most": {"payload": plan.most_sent, "dealt": plan.most_dealt},
-        "draws": dict(sorted(cost.draws.items())),
-        "reveals": reveals,
-        **costs,
-    }
-    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"

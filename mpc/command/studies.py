@@ -12,9 +12,10 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from mpc import schedule
-from mpc.command.participant import Prepared, parties_of
-from mpc.command.program import Program, facts, in_full, loaded, planned
+from mpc.command.participant import parties_of
+from mpc.command.program import schema_path
 from mpc.command.records import default_folder
+from mpc.command.rehearsal import Rehearsed, rehearsed_alone
 from mpc.data.schema import Schema, Table
 from mpc.errors import ConsentError, UsageError
 from mpc.governance import approval, manifest, policy
@@ -47,11 +48,11 @@ def new(script: Path, schema: Path | None, roster: Path, terms: Terms, out: Path
         why = "an approved study is not overwritten: it is what the next one is compared with"
         raise UsageError("There is such a file already.", where=str(out), why=why, do="choose another path with -o")
     people = Roster.load(roster)
-    with in_full(), loaded(script, schema) as program:
-        if parties_of(people) != program.schema.parties:
-            why = f"the roster has {', '.join(parties_of(people))}; the schema has {', '.join(program.schema.parties)}"
-            raise UsageError("Roster and schema do not name the same parties.", why=why, do="use the roster made for this schema")
-        about = described(program, memory=memory)
+    agreed = Schema.load(schema_path(script, schema))
+    if parties_of(people) != agreed.parties:
+        why = f"the roster has {', '.join(parties_of(people))}; the schema has {', '.join(agreed.parties)}"
+        raise UsageError("Roster and schema do not name the same parties.", why=why, do="use the roster made for this schema")
+    about = described(script, schema, memory=memory)
     try:
         data = _study(terms, people, about).dumps()
     except ValueError as error:
@@ -92,17 +93,17 @@ def fmt(study: Path) -> bool:
     return after != before
 
 
-def described(program: Program, *, memory: int) -> Job:
-    """The job that a script is, planned as its schema's first party: the plan is the same for all."""
-    plan = planned(program, program.schema.parties[0], memory=memory)
-    return job(program, plan, facts(program, plan))
+def described(script: Path, schema: Path | None, *, memory: int) -> Job:
+    """The job that a script is, planned by a confined process as the schema's first party: the plan is the same for all."""
+    found = rehearsed_alone(script, schema, memory)
+    return job(found.path.name, found.schema, found.plan, found.facts())
 
 
-def job(program: Program, plan: Plan, stated: Mapping[str, str], runs: int = 0) -> Job:
+def job(script: str, schema: Schema, plan: Plan, stated: Mapping[str, str], runs: int = 0) -> Job:
     """What a node is about to run, for comparison with a study."""
-    reads = reads_of(plan, program.schema)
+    reads = reads_of(plan, schema)
     copies = frozenset(_key(key) for key in plan.copies)
-    return Job(stated, program.path.name, reads, reveals_of(plan, reads), copies, runs, datetime.now(UTC).date())
+    return Job(stated, script, reads, reveals_of(plan, reads), copies, runs, datetime.now(UTC).date())
 
 
 def reads_of(plan: Plan, schema: Schema) -> tuple[Reads, ...]:
@@ -110,16 +111,13 @@ def reads_of(plan: Plan, schema: Schema) -> tuple[Reads, ...]:
     found = []
     for owner, name in sorted({(owner, name) for owner, name, _ in plan.loaded}):
         table = schema.table(owner, name)
-        shapes = {shape for *place, shape in plan.loaded if place == [owner, name]}
-        told = shapes == {table.shape} and (owner, name) not in plan.rearranged
-        used = {place for *where, place in plan.used if where == [owner, name]} if told else set(range(table.width))
-        columns = _columns(table, used)
+        columns = _columns(table, plan.columns(owner, name, table.shape))
         unused = {column.name for column in table.columns} - columns
         found.append(Reads(owner, name, table.rows, tuple(sorted(columns)), tuple(sorted(unused))))
     return tuple(found)
 
 
-def _columns(table: Table, used: set[int]) -> set[str]:
+def _columns(table: Table, used: frozenset[int]) -> set[str]:
     """The columns of the file that lie behind these columns of the loaded array."""
     edges = pairwise(accumulate((column.width for column in table.columns), initial=0))
     return {column.name for column, edge in zip(table.columns, edges, strict=True) if used.intersection(range(*edge))}
@@ -173,12 +171,12 @@ def admitted(study: Path, rules: Path | None, state: Path | None, name: str, ros
 
 
 def granted(
-    study: Path, rules: Path | None, state: Path | None, prepared: Prepared, roster: Roster, stated: Mapping[str, str]
+    study: Path, rules: Path | None, state: Path | None, rehearsal: Rehearsed, roster: Roster, stated: Mapping[str, str]
 ) -> Grant:
     """Leave to run exactly this; ConsentError, naming the condition, where there is none."""
-    data, allowed, counter = _read(study, rules, state, prepared.name)
-    about = job(prepared.program, prepared.plan, stated, _count(counter))
-    permitted = permit(data, approval.folder(study), allowed, prepared.name, roster, about)
+    data, allowed, counter = _read(study, rules, state, rehearsal.name)
+    about = job(rehearsal.path.name, rehearsal.schema, rehearsal.plan, stated, _count(counter))
+    permitted = permit(data, approval.folder(study), allowed, rehearsal.name, roster, about)
     names = ", ".join(f"{who.name} ({who.role})" for who in map(allowed.who, permitted.approvers))
     print(
         f"Study {study.name}, {permitted.digest[:16]}: approved by {names}; run {about.runs + 1} of {permitted.runs}.", flush=True

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mpc import frame, kernel
+from mpc.confine import offered
 from mpc.doctor.findings import CONFIGURED, Finding, State, good
 from mpc.identity import read_key_file
 from mpc.roster import Participant
@@ -54,6 +55,15 @@ def key(path: Path) -> Finding:
         return good("key", "sealed under a passphrase")
     words = f"{path} has no passphrase: whoever copies the file, from a backup for example, can be me"
     return Finding("key", State.warn, words, "", f"run: mpc key passphrase {path}")
+
+
+def confinement() -> Finding:
+    """What a script's process can be kept from on this system."""
+    found = offered()
+    if not found.missing:
+        return good("script", f"its process gets {found.words}")
+    do = "run the script only if you trust whoever wrote it, or use Linux 5.13 or later with Landlock"
+    return Finding("script", State.warn, found.words, "", do)
 
 
 def disk(folder: Path) -> Finding:

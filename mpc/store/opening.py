@@ -88,7 +88,11 @@ class StoreSource:
 
     def correction(self, draw: Draw) -> Buffer:
         """The next `draw.bytes` of my corrections."""
-        return self._part.read(draw.bytes)
+        return self.read(draw.bytes)
+
+    def read(self, count: int) -> Buffer:
+        """The next so many bytes of them."""
+        return self._part.read(count)
 
     def close(self) -> None:
         """The end; IntegrityError where something is left."""
