@@ -23,7 +23,7 @@ from mpc.frame import NO_DIGEST, Kind
 from mpc.transport import Buffer, Received, Traffic
 
 LENGTH = struct.Struct("<I")
-HEAD_LIMIT = 1 << 20  # bytes of a message, without what follows it
+HEAD_LIMIT = 1 << 24  # bytes of a message, without what follows it: a segment may have a hundred thousand reveals
 LARGE = 1 << 20  # bytes from which on room is not cleared first
 PIECES = 512  # parts handed to the kernel at once
 
