@@ -47,6 +47,10 @@ class UsageError(MpcError):
     exit_code = 2
 
 
+class Mistyped(UsageError, TypeError):
+    """What Python's own protocols report as a TypeError."""
+
+
 class DataError(MpcError):
     """A party's own data do not fit the agreed schema; names file, column and row number."""
 

@@ -1,4 +1,4 @@
-"""`mpc.run_local`: the whole computation inside one process, for notebooks and tests."""
+"""`mpc.run_local` and `mpc.plan_local`: the whole computation inside one process, for notebooks and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mpc.data.schema import Column, Schema, Table
 from mpc.data.tables import DataSource
 from mpc.errors import DataError, PrecisionWarning, UsageError
 from mpc.local import Columns, Options, Outcome, run_debug, run_threads
-from mpc.plan import plan
+from mpc.plan import Plan, plan
 from mpc.ring import Array
 from mpc.session import Session
 from mpc.setting import MEMORY
@@ -46,9 +46,7 @@ def run_local(
     The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
     rounds and bytes. Reveals outside the plan are refused.
     """
-    if (data is None) == (schema is None):
-        raise UsageError("run_local takes either data or schema.", do="run_local(main, data={'clinic': {'x': array}}, bound=100)")
-    agreed, columns = _from_arrays(data, bound) if data is not None else _from_files(Path(schema or ""))
+    agreed, columns = _agreed(data, bound, schema)
     parties, memory = agreed.parties, 0 if eager else memory
     if debug:
         return run_debug(main, parties, columns, Options(kernel=kernel, threads=threads, memory=memory, context=agreed))
@@ -57,6 +55,28 @@ def run_local(
         memory=memory, kernel=kernel, threads=threads, contract=agreement.contract, orders=agreement.orders, context=agreed
     )
     return run_threads(main, parties, columns, options)
+
+
+def plan_local(
+    main: Callable[[Session], Any],
+    *,
+    data: Arrays | None = None,
+    bound: Bound | Mapping[str, Bound] | None = None,
+    schema: Path | str | None = None,
+) -> Plan:
+    """What `run_local` with these arguments keeps to: what is revealed to whom (`contract`); rounds and bytes (`cost`), exactly.
+
+    Nothing is computed: values are compared with their bounds, and otherwise shapes, types and bounds are all that counts.
+    """
+    agreed, _ = _agreed(data, bound, schema)
+    return plan(main, agreed.parties[0], agreed.parties, context=agreed)
+
+
+def _agreed(data: Arrays | None, bound: Bound | Mapping[str, Bound] | None, schema: Path | str | None) -> tuple[Schema, Columns]:
+    """What all parties know, and where each has its own data from."""
+    if (data is None) == (schema is None):
+        raise UsageError("Give either data or schema.", do="run_local(main, data={'clinic': {'x': array}}, bound=100)")
+    return _from_arrays(data, bound) if data is not None else _from_files(Path(schema or ""))
 
 
 def _from_files(path: Path) -> tuple[Schema, Columns]:
@@ -76,7 +96,8 @@ def _from_arrays(data: Arrays, bound: Bound | Mapping[str, Bound] | None) -> tup
     tables, columns = [], {}
     for owner, named in data.items():
         arrays = {name: np.asarray(values) for name, values in named.items()}
-        tables += [_table(owner, name, array, _bounds(bound, name, array)) for name, array in arrays.items()]
+        for name, array in arrays.items():
+            tables.append(_table(owner, name, array, _bounds(bound, name, array)))
         columns[owner] = partial(_column, {name: array.astype(np.float64) for name, array in arrays.items()})
     return Schema(tuple(tables), tuple(data)), columns
 
@@ -108,7 +129,7 @@ def _table(owner: str, name: str, array: Array, bounds: tuple[float, ...]) -> Ta
     loose = (sizes.max(axis=0, initial=0) * LOOSE < bounds) & (sizes.max(axis=0, initial=0) > 0)
     if array.dtype.kind == "f" and loose.any():
         text = f"{where}: {int(loose.sum())} columns stay far below their bound, and lose digits: give each its own bound"
-        warnings.warn(PrecisionWarning(text), stacklevel=4)
+        warnings.warn(PrecisionWarning(text), stacklevel=5)
     return Table(owner, name, len(array), tuple(_column_of(array, one) for one in bounds), vector=array.ndim == 1)
 
 

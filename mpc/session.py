@@ -55,7 +55,7 @@ class Hidden(np.lib.mixins.NDArrayOperatorsMixin):
 
     __array__ = __array_ufunc__ = __array_function__ = _refuse
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __len__ = __iter__ = __getitem__ = __contains__ = _refuse
-    __hash__ = None  # type: ignore[assignment]  # it compares like an array, that is, not at all
+    __hash__ = _refuse  # it compares like an array, that is, not at all
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -1,12 +1,8 @@
-"""Secret numbers against NumPy: arithmetic, scales, bounds, and forty ways to reveal by accident."""
+"""Secret numbers against NumPy: arithmetic, scales, bounds, and what comes out of them."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import json
-import logging
-import pickle
 from unittest import mock
 
 import numpy as np
@@ -132,53 +128,6 @@ def test_whole_numbers_stay_whole():
     outcome = mpc.run_local(main, data={"a": {"x": np.array([1000, -7])}, "b": {"y": np.array([999, 5])}}, bound=1000)
     assert outcome.results["a"].dtype == np.int64
     assert outcome.results["a"].tolist() == [1000 * 999 * 1000 + 3, 248]
-
-
-ACCIDENTS = {
-    "bool": bool, "float": float, "int": int, "complex": complex, "asarray": np.asarray, "array of it": lambda x: np.array([x, x]),
-    "float array": lambda x: np.asarray(x, dtype=float), "json": json.dumps, "pickle": pickle.dumps, "copy": copy.copy,
-    "deepcopy": copy.deepcopy, "item": lambda x: x.item(), "tolist": lambda x: x.tolist(), "sorted": sorted, "max": max, "min": min,
-    "if": lambda x: 1 if x[0] > 0 else 0, "and": lambda x: x[0] and 1, "not": lambda x: not x[0], "in": lambda x: 3.0 in x,
-    "assert": lambda x: bool(x[0] == 1), "any": lambda x: any(x), "all": lambda x: all(x), "index": lambda x: [1, 2, 3][x[0]],
-    "range": lambda x: range(x[0]), "slice by it": lambda x: [1, 2][: x[0]], "round": lambda x: round(x[0]),
-    "math": lambda x: __import__("math").sqrt(x[0]),
-    "np.save": lambda x: np.save("never", x), "np.savetxt": lambda x: np.savetxt("never", x), "np.tan": np.tan, "np.sort": np.sort,
-    "np.add.reduce": np.add.reduce, "np.isnan": np.isnan,
-    "int array": lambda x: np.zeros(3)[x > 0], "assign": lambda x: x.__setitem__(0, 1.0),
-    "into an array": lambda x: np.zeros(3).__setitem__(0, x[0]), "hash": hash, "set": lambda x: {x[0]},
-    "bytes": bytes, "memoryview": memoryview,
-    "format as float": lambda x: f"{x[0]:.3f}", "format": lambda x: format(x[0], "f"),
-    "out=": lambda x: np.add(x, 1, out=np.zeros(3)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ACCIDENTS)
-def test_accidental_reveals_are_refused(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def main(s):
-        x = load(s, "a", "x")
-        with pytest.raises((UsageError, TypeError, ValueError)) as caught:
-            ACCIDENTS[name](x)
-        assert "0.123" not in str(caught.value)
-        if isinstance(caught.value, UsageError):
-            assert "test_numbers.py:" in caught.value.where
-
-    mpc.run_local(main, data={"a": {"x": np.array([0.123, 1, 2])}}, bound=4, debug=True)
-    assert not list(tmp_path.iterdir()) or all(not f.stat().st_size or b"0.123" not in f.read_bytes() for f in tmp_path.iterdir())
-
-
-def test_what_prints_shows_shape_only(caplog):
-    def main(s):
-        x = load(s, "a", "x")
-        with caplog.at_level(logging.INFO):
-            logging.getLogger("test").info("x is %s", x)
-        return f"{x}", repr(x), str(x), len(x), [v.shape for v in x]
-
-    texts = mpc.run_local(main, data={"a": {"x": np.array([0.123, 1.0, 2.0])}}, bound=4, debug=True).results["a"]
-    assert texts[:3] == ("<secret Fixed (3,)>",) * 3
-    assert texts[3:] == (3, [(), (), ()])
-    assert "<secret Fixed (3,)>" in caplog.text
 
 
 def failing(main, data=None, bound=BOUND, **kwargs):

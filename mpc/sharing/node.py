@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
+from mpc.errors import Mistyped
 from mpc.packed import Bits
 from mpc.ring import Array, Ring, Value
 
@@ -63,6 +64,9 @@ class Node:
     def bytes(self) -> int:
         """Memory that its value takes."""
         return self.size * self.ring.width // (8 if self.ring.packed else 1)
+
+    def __reduce_ex__(self, _: Any) -> NoReturn:
+        raise Mistyped("A record holds words of shares, and refuses pickling or copying.", do="store what was revealed")
 
 
 def _origin(args: tuple[Node, ...]) -> Origin:

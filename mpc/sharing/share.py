@@ -7,7 +7,9 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from mpc.errors import Mistyped
 from mpc.kernel import digit_layout
+from mpc.lines import script_line
 from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.sharing.node import Node, Params, Recorder, Shape, ShapeError, axes, broadcast, matmul_shape, reshape_shape, slice_params
 
@@ -101,7 +103,9 @@ class Handle:
         return f"<{type(self).__name__} {self.shape} over {self.ring}>"
 
     def _refuse(self, how: str) -> NoReturn:
-        raise TypeError(f"{how} would reveal a {type(self).__name__} of shape {self.shape}; only session.reveal does that")
+        what = f"A {type(self).__name__} of shape {self.shape} refuses {how}."
+        do = 'its words are not for scripts: s.reveal(x, label="what it is") shows them to those who may know them'
+        raise Mistyped(what, where=script_line(), do=do)
 
     def __bool__(self) -> bool:
         self._refuse("bool()")
@@ -113,15 +117,20 @@ class Handle:
         self._refuse("int()")
 
     def __eq__(self, other: object) -> bool:
-        raise TypeError(f"{type(self).__name__}s are compared by protocols.bits.zero and negative, not by ==")
+        do = "compare by protocols.bits.zero and protocols.bits.negative"
+        raise Mistyped(f"A {type(self).__name__} of shape {self.shape} refuses ==.", where=script_line(), do=do)
 
     __hash__ = object.__hash__
 
     def __iter__(self) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} is not iterable; index or slice it")
+        do = "index or slice it: [x[k] for k in range(x.shape[0])]"
+        raise Mistyped(f"A {type(self).__name__} of shape {self.shape} is not iterable.", where=script_line(), do=do)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         self._refuse("conversion to a NumPy array")
+
+    def __array_function__(self, function: Callable[..., Any], *_: Any) -> NoReturn:
+        self._refuse(f"np.{function.__name__}")
 
     def __reduce_ex__(self, _: Any) -> NoReturn:
         self._refuse("pickling or copying")

@@ -67,4 +67,13 @@ GROUP = (
     " np.where(condition, a, b) keeps the shape"
 )
 LOOKUP = "compare it with all positions: (index[:, None] == np.arange(len(x))) @ x"
+NEAREST |= dict.fromkeys(  # what is another word for the plain numbers, or puts them somewhere
+    (
+        "tobytes", "to_bytes", "tofile", "dump", "dumps", "data", "flat", "view", "values", "to_numpy", "numpy", "iat", "ctypes",
+        "hex", "real", "imag", "is_integer", "save", "savez", "savez_compressed", "savetxt", "array2string", "array_repr",
+        "array_str", "__array_interface__", "__array_struct__", "__dlpack__", "__dlpack_device__", "__dict__",
+    ),
+    REVEAL,
+)  # fmt: skip
+NEAREST["divmod"] = f"{ABSENT}; {CLASSES}"
 MARKER = "choose a number that cannot occur, such as -1 or 0: np.where(condition, -1, x)"

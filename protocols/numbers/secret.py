@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from mpc.errors import UsageError
+from mpc.errors import Mistyped, UsageError
 from mpc.lines import script_line
 from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.unknown import Unknown
@@ -155,8 +155,8 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
     if not TYPE_CHECKING:  # a type checker is to know what there is
 
         def __getattr__(self, name: str) -> NoReturn:
-            if name.startswith("_"):
-                raise AttributeError(f"a secret array has no attribute {name!r}")
+            if name in Structured.__slots__:  # half made: there is no shape to tell
+                raise AttributeError(name)
             what = f"A secret {type(self).__name__} of shape {self.shape} has no {name}."
             raise NoSuchAttribute(what, where=f"{self.s.name}, {script_line()}", do=NEAREST.get(name, supported(self)))
 
@@ -187,7 +187,27 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
         refuse(self, "round()", REVEALED)
 
     def __trunc__(self) -> NoReturn:
-        refuse(self, "math.trunc()", REVEALED)
+        refuse(self, "math.trunc(), math.floor() and math.ceil()", REVEALED)
+
+    __floor__ = __ceil__ = __trunc__
+
+    def as_integer_ratio(self) -> NoReturn:
+        """Refused: statistics and fractions ask for it."""
+        refuse(self, "exact fractions", f"use x.mean(), x.var(), x.std() in place of the module statistics; {REVEAL}")
+
+    def __bytes__(self) -> bytes:
+        refuse(self, "conversion to bytes", REVEAL)
+
+    def __buffer__(self, _: int) -> NoReturn:
+        refuse(self, "use as a buffer", REVEAL)
+
+    def __fspath__(self) -> str:
+        refuse(self, "use as a path or an argument of a program", REVEAL)
+
+    def __hash__(self) -> int:
+        what = f"A secret {type(self).__name__} of shape {self.shape} cannot be hashed."
+        do = "sets, dict keys and caches compare values; use positions or names as keys, and np.where to choose"
+        raise Mistyped(what, where=f"{self.s.name}, {script_line()}", why="it compares elementwise, in secret", do=do)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         refuse(self, "conversion to a plain NumPy array", f"np.stack([x, y]) puts secrets into one array; {REVEAL}")
@@ -209,7 +229,8 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, key: object, value: object) -> NoReturn:
         refuse(self, "assignment into it", "build a new array with np.where or np.concatenate")
 
-    __hash__ = None  # type: ignore[assignment]  # like an array, it compares elementwise
+    def __delitem__(self, key: object) -> NoReturn:
+        refuse(self, "deletion in it", "np.concatenate([x[:k], x[k + 1 :]]) is x without element k")
 
 
 REFLECTED = {

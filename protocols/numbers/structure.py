@@ -13,18 +13,13 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mpc.errors import MpcError, UsageError
+from mpc.errors import Mistyped, MpcError, UsageError
 from mpc.lines import script_line
 from mpc.session import Session
 from mpc.sharing.node import ShapeError, axes
 from mpc.sharing.share import Share
 from mpc.unknown import Unknown
 from protocols.numbers.advice import GROUP, LOOKUP
-
-
-class Mistyped(UsageError, TypeError):
-    """What Python's own protocols report as a TypeError."""
-
 
 P = ParamSpec("P")
 T = TypeVar("T")
