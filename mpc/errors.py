@@ -87,6 +87,7 @@ class ReleaseError(MpcError):
     """A rule that everybody agreed on does not hold for a result: it was not revealed, and nobody has seen anything of it."""
 
     exit_code = 8
+    said = "A release rule does not hold, so nothing of this result was revealed."
     then = "The session is over, and the same job would end in the same way: agree on a coarser result, or on other rules."
 
 

@@ -11,10 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from guides import follow
 from machines import PASSPHRASE, Machine, machines
 from typer.main import get_command
 
@@ -24,18 +24,6 @@ from mpc.sealing import is_sealed
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 UNITS = sorted((ROOT / "deploy").glob("*.service"))
-BLOCK = re.compile(r"^```console( together)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINE = re.compile(r"([12])([$>]) (\S.*)")
-
-
-def blocks() -> list[tuple[bool, list[tuple[int, str, str]]]]:
-    """The guide's blocks: whether their lines are typed at the same time, and of each line machine, kind and text."""
-    made = []
-    for together, text in BLOCK.findall(GUIDE):
-        lines = [LINE.fullmatch(line) for line in text.splitlines()]
-        assert all(lines), text
-        made.append((bool(together), [(int(line[1]), line[2], line[3]) for line in lines if line]))
-    return made
 
 
 def furnish(machine: Machine, kept: str, missing: str) -> None:
@@ -45,33 +33,11 @@ def furnish(machine: Machine, kept: str, missing: str) -> None:
     assert (machine.folder / "examples" / "cancer" / f"{kept}.csv").exists()
 
 
-def follow(pair: tuple[Machine, Machine]) -> dict[str, str]:
-    """Do what the guide says; what each command showed."""
-    shown: dict[str, str] = {}
-    for together, lines in blocks():
-        with ThreadPoolExecutor(len(lines) if together else 1) as pool:
-            for (number, kind, text), done in [(line, pool.submit(one, pair, *line)) for line in lines]:
-                code, out = done.result(120)
-                assert code == 0, f"{number}{kind} {text}\n{out}"
-                shown[text] = out
-    return shown
-
-
-def one(pair: tuple[Machine, Machine], number: int, kind: str, text: str) -> tuple[int, str]:
-    here, there = pair[number - 1], pair[2 - number]
-    if kind == "$":
-        return here.run(text)
-    for name in text.split():
-        assert not name.endswith(".key")
-        shutil.copy(here.folder / name, there.folder / name)
-    return 0, ""
-
-
 def test_the_guide_leads_from_a_key_to_a_result_in_twelve_lines(tmp_path: Path) -> None:
     with machines(tmp_path) as pair:
         furnish(pair[0], "clinic", "insurer")
         furnish(pair[1], "insurer", "clinic")
-        shown = follow(pair)
+        shown = {step.text: out for step, out in follow(GUIDE, {"1": pair[0], "2": pair[1]})}
         assert len(shown) <= 12
         assert {path.name for path in pair[0].folder.glob("*.key")} == {"clinic.key"}
         assert {path.name for path in pair[1].folder.glob("*.key")} == {"insurer.key", "dealer.key"}

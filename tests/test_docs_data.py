@@ -7,7 +7,6 @@ and columns may be further apart.
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from guides import alike, told
 from jobs import Ended, Job
 
 from mpc.data.entry import _KEYS
@@ -26,9 +26,7 @@ from mpc.data.private import Section as DataSection
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "data.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
-CLOSE = 1e-3  # relative; rounding and quotients are at most so far off in the examples
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"(-?[0-9]+\.[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -77,32 +75,6 @@ def called(folder: Path, command: str) -> Ended:
     start = [sys.executable, "-P"] if program == "python" else [program]
     done = subprocess.run([*start, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
-
-
-def alike(shown: str, printed: str) -> bool:
-    """Whether a line of the document is one that was printed."""
-    pieces = [NUMBER.sub(r"(\\S+)", re.escape(piece).replace(r"\.", ".").replace(r"\-", "-")) for piece in shown.split("...")]
-    pieces = [re.sub(r"(\\ )+", " +", piece) for piece in pieces]
-    found = re.fullmatch(".*".join(pieces), printed)
-    numbers = NUMBER.findall(shown)
-    return found is not None and all(close(one, other) for one, other in zip(numbers, found.groups(), strict=True))
-
-
-def close(shown: str, printed: str) -> bool:
-    """Whether a number is nearly the one of the document."""
-    try:
-        return math.isclose(float(shown), float(printed), rel_tol=CLOSE)
-    except ValueError:
-        return False
-
-
-def told(shown: list[str], printed: list[str]) -> bool:
-    """Whether the printed lines are the shown ones."""
-    if not shown:
-        return not printed
-    if shown[0] == "...":
-        return any(told(shown[1:], printed[skipped:]) for skipped in range(len(printed) + 1))
-    return bool(printed) and alike(shown[0], printed[0]) and told(shown[1:], printed[1:])
 
 
 def follow(text: str, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "statistics")
+FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "registry", "statistics")
 SCRIPT_LINES = 32
 
 
@@ -131,6 +132,30 @@ def test_statistics(tmp_path: Path) -> None:
         np.testing.assert_allclose(summary[:, 1], plain["summary"][:, 1], rtol=1e-5)
         np.testing.assert_array_equal(summary[:, 2], plain["summary"][:, 2])
         np.testing.assert_allclose(one.table("correlations", ["row", *columns]), plain["correlations"], atol=1e-4)
+
+
+def test_registry(tmp_path: Path) -> None:
+    made, plain = module("registry", "make_data"), module("registry", "plain")
+    for place, party in enumerate(("hospital", "registry")):
+        with (EXAMPLES / "registry" / f"{party}.csv").open(newline="", encoding="utf-8") as file:
+            assert list(csv.reader(file))[1:] == [made.patient(number)[place] for number in range(1, made.PATIENTS + 1)]
+    fine = plain.people(plain.GROUPS)
+    assert fine[fine < 5].tolist() == [3], "one cell, of three people"
+    job = Job(Path(shutil.copytree(EXAMPLES / "registry", tmp_path / "registry")))
+    job.replace("stages.py", '["III", "IV"]]', '["III"], ["IV"]]')
+    refused = job.run("run", "stages.py", "--out", "out")
+    assert (refused.code, (job.folder / "out").exists()) == (8, False)
+    job.replace("stages.py", '["III"], ["IV"]]', '["III", "IV"]]')
+    ended = job.run("run", "stages.py", "--out", "out")
+    assert (ended.code, ended.err) == (0, "")
+    figures = plain.figures()
+    for party in ("hospital", "registry"):
+        one = Received(job.folder / "out" / party)
+        table = one.table("patients by treatment and stage", ["row", "I", "II", "III and IV"])
+        np.testing.assert_array_equal(table, figures["patients by treatment and stage"])
+        days = "mean days from diagnosis to hospital"
+        assert abs(one.number(days) - figures[days]) <= 1e-6
+        assert str(one.number(days))[:8] in (EXAMPLES.parent / "docs" / "governance.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("example", FOLDERS)

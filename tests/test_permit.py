@@ -592,6 +592,28 @@ def test_what_a_reveal_can_be_follows_from_its_size(shape: tuple[int, ...], time
     assert manifest.kinds(shape, times, stacked, copy=True) == ("rows",)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "texts", "aggregate"),
+    [
+        ("whole numbers", ("cells>=5",), True),
+        ("whole numbers", ("cells>=7", "parameters<=0.33"), True),
+        ("whole numbers", ("cells>=4",), False),
+        ("whole numbers", ("group>=10",), False),
+        ("up to 10 in steps of 1", ("cells>=5",), False),
+        ("whole numbers", (), False),
+    ],
+)
+def test_a_table_of_counts_under_a_rule_is_an_aggregate_of_more_numbers(
+    numbers: str, texts: tuple[str, ...], aggregate: bool
+) -> None:
+    tables = (Reads("north", "patients", 260, (), ()), Reads("south", "patients", 180, (), ()))
+    counts = manifest.counted(numbers, texts)
+    assert (manifest.kinds((5, 4), 1, tables, counts=counts)[0] == "aggregate") == aggregate
+    assert manifest.kinds((37,), 1, tables, counts=counts)[0] == "rows", "too many all the same"
+    assert manifest.kinds((180,), 1, tables, counts=counts) == ("rows", "predictions")
+    assert manifest.kinds((2,), 1, tables, copy=True, counts=counts) == ("rows",)
+
+
 def test_nobody_approves_what_the_same_key_has_revoked(tmp_path: Path) -> None:
     site = Site(tmp_path)
     approval.revoke(site.path, ADA, "no")

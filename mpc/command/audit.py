@@ -29,6 +29,7 @@ SHORT = 8  # digits of a session or a digest in tables
 PRIVATE = ("openings", "lock")  # what no export has
 RUNS = ("began (UTC)", "session", "study", "parties", "ended", "reveals")
 OUTPUTS = ("session", "no.", "label", "shape", "receivers", "rules", "state")
+REFUSED = "a release rule did not hold"
 APPROVALS = ("time (UTC)", "what", "study", "session", "by key")
 README = """What {site} kept of its runs. Unpacked, and with Python and its package `cryptography`:
 
@@ -114,7 +115,8 @@ def runs(folder: Path) -> None:
             elif event == "intent":
                 rows[session][5] = str(int(rows[session][5]) + 1)
             elif event == "outcome" and line["outcome"] != "ok":
-                rows[session][4] = f"failed: {line['family'] or line['kind'] or 'an error of the script'}"
+                family = line["family"] or line["kind"] or "an error of the script"
+                rows[session][4] = REFUSED if family == "ReleaseError" else f"failed: {family}"
             elif event == "certified":
                 rows[session][4] = "certified" if session in one.certificates else "certified, signatures missing"
     show.table("", RUNS, [[printable(cell) for cell in row] for row in rows.values()], 1)
@@ -187,14 +189,14 @@ def export(ledger: Ledger, out: Path) -> None:
     ledger.append("exported")
     ledger.checkpoint()
     paths = [path for path in sorted(ledger.folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    named = {path.relative_to(ledger.folder): path for path in paths}
+    inside = {path.relative_to(ledger.folder): path for path in paths}
+    named = {name: path for name, path in inside.items() if name.parts[0] not in PRIVATE}
     try:
         with zipfile.ZipFile(out, "x", zipfile.ZIP_DEFLATED) as archive:
             archive.write(verifier.__file__, "verifier.py")
             archive.writestr("README.txt", README.format(site=ledger.site))
             for name, path in named.items():
-                if name.parts[0] not in PRIVATE:
-                    archive.write(path, f"{ledger.site}/{name.as_posix()}")
+                archive.write(path, f"{ledger.site}/{name.as_posix()}")
     except OSError as error:
         out.unlink(missing_ok=True)
         why = str(error.strerror or type(error).__name__)

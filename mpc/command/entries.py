@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import Literal
 
 from mpc.errors import UsageError
-from mpc.identity import date_problem, days_left, expiry_warning, fingerprint, generate, key_exists, named, sealed_key, write_key
+from mpc.governance import dsse
+from mpc.identity import (
+    date_problem,
+    days_left,
+    expiry_warning,
+    fingerprint,
+    generate,
+    key_exists,
+    named,
+    parse_certificate,
+    sealed_key,
+    write_key,
+)
 from mpc.party import check_name
 from mpc.roster import Participant, Roster
 
@@ -261,6 +273,12 @@ def _is_local(host: str) -> bool:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def key_ids(roster: Roster) -> list[tuple[str, str]]:
+    """The parties and the ids of their keys, as what checks ledgers and certificates prints them."""
+    keys = {name: parse_certificate(roster.get(name).certificate).public_key() for name in roster.parties}
+    return [(name, dsse.keyid(key)) for name, key in keys.items()]  # type: ignore[arg-type]  # the roster has P-256 keys only
 
 
 def listing(roster: Roster) -> list[tuple[str, ...]]:

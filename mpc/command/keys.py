@@ -139,10 +139,14 @@ def roster_check(roster: RosterArgument) -> None:
 
 @roster_app.command("show")
 def roster_show(roster: RosterArgument) -> None:
-    """Show who takes part, with the fingerprints to compare over the phone."""
+    """Show who takes part, with the fingerprints to compare over the phone, and the keys as verifiers of ledgers print them."""
+    from mpc.command.entries import key_ids
     from mpc.roster import Roster
 
-    _dated(Roster.load(roster))
+    held = Roster.load(roster)
+    _dated(held)
+    for name, number in key_ids(held):
+        print(f"key of {name}: {number}")
 
 
 def _dated(roster: Roster) -> None:

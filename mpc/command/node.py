@@ -25,7 +25,7 @@ from mpc.command.results import Results
 from mpc.command.serving import Serving
 from mpc.command.witnessing import Testimony
 from mpc.data.tables import DataSource
-from mpc.errors import FAMILIES, AvailabilityError, MpcError, printable
+from mpc.errors import FAMILIES, AvailabilityError, MpcError, ReleaseError, printable
 from mpc.handshake import handshake
 from mpc.local import supply, told
 from mpc.store.opening import Store, StoreSource
@@ -38,7 +38,7 @@ from mpc.witness import Witness
 def outward(error: MpcError, rehearsal: Rehearsed) -> MpcError:
     """What peers are told where a script process has ended by itself: never a word of its own, for it knows data."""
     family, name = FAMILIES.get(error.family, AvailabilityError), rehearsal.name
-    what = f"{name} stopped: its script did not go on."
+    what = ReleaseError.said if family is ReleaseError else f"{name} stopped: its script did not go on."
     return family(what, where=rehearsal.place(error.where), do=f"ask {name} what its own message says")
 
 

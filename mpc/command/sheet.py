@@ -42,7 +42,7 @@ def show(
     allowed = policy.load(rules) if rules is not None else None
     for line in _sheet(read):
         print(_wrapped(line))
-    against = []
+    against: list[str] = []
     if script is not None:
         against += _section("Compared with the script here", _script(read, script, schema, memory), "It is the one in the study.")
     if allowed is not None:
@@ -195,7 +195,7 @@ def _difference(study: Path, data: bytes, previous: Path | None, allowed: Policy
     """What has changed since an earlier version: the one named, or the latest one that somebody approved."""
     found = (str(previous), approval.read(previous)) if previous is not None else _last(study, data, allowed)
     if found is None:
-        yield "\nNo earlier version was approved here."
+        yield "\nNo earlier version was approved in this file's place; --previous names another one to compare with."
         return
     name, before = found
     yield f"\nChanges since {name}\n"

@@ -46,7 +46,7 @@ def study_new(
     terms = studies.Terms(name, purpose, purpose_code, legal_basis, runs, expires.date(), retention)
     studies.new(script, schema, roster, terms, out, memory=0 if eager else memory << 20)
     print(f"{out}: the draft. Correct kinds and rules of its reveals, if need be, and run: mpc study fmt {out}")
-    print(f"Then send it to every site, for mpc review {out} and mpc approve {out}.")
+    print(f"Then send it to every site with script, schema and roster, for mpc review {out} and mpc approve {out}.")
 
 
 @study_app.command("fmt")
@@ -90,8 +90,10 @@ def review(
     from mpc.command import sheet
     from mpc.errors import ConsentError
 
-    if sheet.show(study, script, schema, policy, previous, memory=0 if eager else memory << 20):
-        raise typer.Exit(ConsentError.exit_code)
+    if against := sheet.show(study, script, schema, policy, previous, memory=0 if eager else memory << 20):
+        count = "1 objection stands" if len(against) == 1 else f"{len(against)} objections stand"
+        why, do = f"{count} above, with ! under: Compared with ...", "follow what stands below each; do not approve it before"
+        raise ConsentError("The study cannot run here as it is.", where=str(study), why=why, do=do)
 
 
 @approver_app.command("new")

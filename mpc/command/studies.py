@@ -128,8 +128,9 @@ def reveals_of(plan: Plan, reads: tuple[Reads, ...]) -> tuple[Reveal, ...]:
     least = plan.least
     found = []
     for key, times in plan.contract.items():
-        kind = manifest.kinds(key.shape, times, reads, copy=key in plan.copies)[0] if plan.declared(key) else INTERMEDIATE
         receivers, rules = tuple(sorted(key.receivers)), tuple(sorted(key.rules))
+        usable = manifest.kinds(key.shape, times, reads, copy=key in plan.copies, counts=manifest.counted(key.kind, rules))
+        kind = usable[0] if plan.declared(key) else INTERMEDIATE
         found.append(Reveal(key.label, key.line, key.shape, receivers, times, least[key], kind, rules, key.kind))
     return tuple(found)
 
@@ -177,7 +178,7 @@ def granted(
     data, allowed, counter = _read(study, rules, state, rehearsal.name)
     about = job(rehearsal.path.name, rehearsal.schema, rehearsal.plan, stated, _count(counter))
     permitted = permit(data, approval.folder(study), allowed, rehearsal.name, roster, about)
-    names = ", ".join(f"{who.name} ({who.role})" for who in map(allowed.who, permitted.approvers))
+    names = ", ".join(sorted(f"{who.name} ({who.role})" for who in map(allowed.who, permitted.approvers)))
     print(
         f"Study {study.name}, {permitted.digest[:16]}: approved by {names}; run {about.runs + 1} of {permitted.runs}.", flush=True
     )

@@ -15,9 +15,11 @@ from mpc.governance import dsse
 from mpc.governance.documents import Code, Count, Digest, Names, Text, check_once, check_printable, lines, parsed
 from mpc.governance.rules import rules
 
+WHOLE = "whole numbers"  # as plans say it
 FORMAT: Literal["mpc study 1"] = "mpc study 1"
 TYPE = "application/vnd.mpc.study+toml"
 PER_NUMBER = 10  # rows at least for each number of an aggregate
+PER_COUNT = 5  # for each count of a table that leaves only if its cells are large enough
 STACKED = 12  # tables of one name whose sums of rows are all told
 INTERMEDIATE: Literal["intermediate"] = "intermediate"  # what a protocol opens or a party publishes on the way
 
@@ -169,20 +171,29 @@ def _place(reveal: Reveal) -> tuple[str, int, tuple[object, ...]]:
     )
 
 
-def kinds(shape: tuple[int, ...], times: int, reads: Iterable[Reads], *, copy: bool = False) -> tuple[OutputKind, ...]:
+def kinds(
+    shape: tuple[int, ...], times: int, reads: Iterable[Reads], *, copy: bool = False, counts: bool = False
+) -> tuple[OutputKind, ...]:
     """What a reveal of this shape can be beside these tables, the least flattering first unless it plainly is an aggregate.
 
     With an extent as long as a table, or as tables of one name under one another, it is a number for every row. An aggregate is
-    at most a number, all times together, for every ten rows of the shortest table. A `copy` of cells is rows, however few.
+    at most a number, all times together, for every ten rows of the shortest table; for every five where they are `counts`, see
+    `counted`. A `copy` of cells is rows, however few.
     """
     tables = list(reads)
     if copy:
         return ("rows",)
     if lengths(tables).keys() & set(shape):
         return ("rows", "predictions")
-    if PER_NUMBER * size(shape) * times <= min((one.rows for one in tables), default=0):
+    if (PER_COUNT if counts else PER_NUMBER) * size(shape) * times <= min((one.rows for one in tables), default=0):
         return ("aggregate", "model", "predictions", "rows")
     return ("rows", "predictions", "model")
+
+
+def counted(numbers: str, texts: Iterable[str]) -> bool:
+    """Whether a reveal of these numbers and rules is a table of counts, each of which is 0 or at least PER_COUNT people."""
+    rule = rules(texts).get("cells")
+    return numbers == WHOLE and rule is not None and rule.threshold >= PER_COUNT
 
 
 def size(shape: tuple[int, ...]) -> int:

@@ -176,4 +176,5 @@ def _kinds(reveal: Reveal, reads: tuple[Reads, ...], *, copy: bool) -> tuple[str
     """What it can be. What protocols open is of its own kind, which no script can claim."""
     if reveal.kind == manifest.INTERMEDIATE:
         return (manifest.INTERMEDIATE,)
-    return manifest.kinds(reveal.shape, reveal.times, reads, copy=copy)
+    counts = manifest.counted(reveal.numbers, reveal.rules)
+    return manifest.kinds(reveal.shape, reveal.times, reads, copy=copy, counts=counts)

@@ -22,6 +22,7 @@ from mpc.rules import KINDS, Rule
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
+EITHER = ("cells", "group")  # rules that say how many people must stand behind a number
 LISTED = ("output", "partner", "table", "approver")
 
 
@@ -181,7 +182,7 @@ def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
         study.retention_days,
         Approvals(min(2, len(approvers)), tuple(sorted({one.role for one in approvers}))),
         Thresholds(5, 10, 0.85, 0.33),
-        tuple(Output(kind, tuple(sorted(set[str].intersection(*carried[kind])))) for kind in kinds),
+        tuple(Output(kind, _carried(carried[kind])) for kind in kinds),
         tuple(Partner(one.name, one.organisation, one.certificate) for one in study.participant),
         tuple(Grant(one.table, (study.purpose_code,), tuple(sorted({*one.columns, *one.unused})), receivers) for one in own),
         tuple(approvers),
@@ -190,6 +191,13 @@ def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
     parts += [f"[{name}]\n{lines(getattr(made, name))}" for name in ("approvals", "thresholds")]
     parts += [f"[[{name}]]\n{lines(one)}" for name in LISTED for one in getattr(made, name)]
     return "\n".join(parts).encode()
+
+
+def _carried(sets: Sequence[set[str]]) -> tuple[str, ...]:
+    """The rules that every one of some reveals carries; "cells|group" where each has one of these two."""
+    named = set[str].intersection(*sets)
+    either = {"cells|group"} if not named & set(EITHER) and all(one & set(EITHER) for one in sets) else set()
+    return tuple(sorted(named | either))
 
 
 def objections(study: Manifest, policy: Policy) -> Iterator[ConsentError]:

@@ -53,7 +53,7 @@ class Leaving:
         """End the session at every party alike."""
         raise self.s.failed(
             ReleaseError(
-                "A release rule does not hold, so nothing of this result was revealed.",
+                ReleaseError.said,
                 where=f"{self.label!r} at {script_line()}, which may leave only if {', '.join(rules)}",
                 why=why,
                 do="agree on a coarser result: wider cells, larger groups, fewer numbers",
