@@ -15,6 +15,7 @@ import mpc
 from mpc.command.keys import PassphraseCommand, PassphraseFile, key_app, keygen, roster_app
 from mpc.command.stewards import approve, approver_app, policy_app, review, revoke, study_app
 from mpc.errors import MpcError, UsageError
+from mpc.rules import Imposed
 
 # Everything else is imported by the command that needs it: `mpc --help` and the start of `mpc run` wait for nothing.
 TRACEBACK = "--traceback"
@@ -217,6 +218,9 @@ def plan(
     eager: Eager = False,
     memory: Memory = 1024,
     schema: SchemaFile = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", metavar="STUDY", help="Plan under the release rules that this study states.")
+    ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the plan as JSON too.")] = None,
     save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write what a dealer deals a store from.")] = None,
     by_line: Annotated[bool, typer.Option("--by-line", help="Show which line of the script costs what.")] = False,
@@ -229,7 +233,7 @@ def plan(
     from mpc.command import review, show
     from mpc.command.program import agreement, facts, in_full, loaded, planned
 
-    with in_full(), loaded(script, schema) as program:
+    with in_full(), loaded(script, schema, _imposed(study)) as program:
         within = _bytes(memory, eager)
         if save is None:
             made = planned(program, program.schema.parties[0], memory=within, accounts=True)
@@ -473,11 +477,14 @@ def audit_outputs(
 
 
 @audit_app.command("approvals")
-def audit_approvals(ledger: LedgerFolder = None) -> None:
-    """List who approved or revoked what here, and what ran by it."""
+def audit_approvals(
+    ledger: LedgerFolder = None,
+    policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Who has which key: ledgers name nobody.")] = None,
+) -> None:
+    """List who approved or revoked what here, what was refused, and what ran."""
     from mpc.command import audit
 
-    audit.approvals(audit.found(ledger))
+    audit.approvals(audit.found(ledger), policy)
 
 
 @audit_app.command("export")
@@ -511,6 +518,14 @@ def bench_transport(
     from mpc.bench import transport
 
     transport.run(quick, json)
+
+
+def _imposed(study: Path | None) -> Imposed:
+    if study is None:
+        return {}
+    from mpc.command.studies import imposed
+
+    return imposed(study)
 
 
 def _bytes(memory: int, eager: bool) -> int:

@@ -17,6 +17,7 @@ from mpc.execution import Announced, Execution, Probe, ZeroSharing
 from mpc.handshake import Agreed, handshake
 from mpc.prg import fresh
 from mpc.ring import Array
+from mpc.rules import Imposed
 from mpc.schedule import Cost
 from mpc.session import Hidden, Session
 from mpc.setting import MEMORY
@@ -66,9 +67,9 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to run: within how many bytes of recorded results (0: eagerly), on which kernel and threads, with which deadline in
-    seconds, plan, schema and test probe; who is told of results, of rounds that are done, and of segments that begin with what
-    they will reveal; and of whose time a clock keeps account, the dealer's included. A party with a `store` takes its correlated
-    randomness from there, and one with a `witness` leaves the session only with a certificate."""
+    seconds, plan, schema, rules that a study states and test probe; who is told of results, of rounds that are done, and of
+    segments that begin with what they will reveal; and of whose time a clock keeps account, the dealer's included. A party with a
+    `store` takes its correlated randomness from there, and one with a `witness` leaves the session only with a certificate."""
 
     memory: int = MEMORY
     kernel: str = "auto"
@@ -77,6 +78,7 @@ class Options:
     contract: Mapping[Any, int] | None = None
     orders: Foreseen | None = None
     context: Any = None
+    imposed: Imposed | None = None
     probe: Probe | None = None
     revealed: Watch | None = None
     progress: Callable[[int], None] | None = None
@@ -140,7 +142,7 @@ def compute(
     columns = {} if column is None else {transport.name: column}
     session = (partial(ClockedSession, clock) if clock.on else Session)(
         transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
-        revealed=options.revealed,
+        imposed=options.imposed, revealed=options.revealed,
     )  # fmt: skip
     transport.idle = clock.idle
     clock.start()

@@ -16,6 +16,7 @@ from mpc.asking import Foreseen
 from mpc.errors import UsageError
 from mpc.kernel import load
 from mpc.reading import Reading
+from mpc.rules import Imposed
 from mpc.schedule import Announcement, Cost, Level, Reveal, RevealKey, Segment
 from mpc.session import VERDICTS, Session, declassified, published
 from mpc.setting import MEMORY
@@ -259,12 +260,14 @@ def plan(
     *,
     memory: int = MEMORY,
     context: Any = None,
+    imposed: Imposed | None = None,
     asked: Asked | None = None,
     accounts: bool = False,
 ) -> Plan:
     """Run `main` without data as party `name`, once for each way its branches on revealed values can go, way after way.
 
-    With `accounts`, which takes longer, every path has cost by line, memory and work as well; the digest is the same.
+    `imposed` are the rules that a study states. With `accounts`, which takes longer, every path has cost by line, memory and
+    work as well; the digest is the same.
     Raises UsageError where there are more than 64 ways.
     """
     paths: list[Path] = []
@@ -278,7 +281,7 @@ def plan(
             )
         branches = Branches(prefix)
         engine = Counting(parties, branches, foresight, _accounts(parties) if accounts else None)
-        session = Session(name, parties, engine, memory=memory, context=context)
+        session = Session(name, parties, engine, memory=memory, context=context, imposed=imposed)
         main(session)
         session.close()
         engine.reading.rearranged = session.rearranged

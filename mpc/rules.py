@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
@@ -14,6 +14,8 @@ AT_MOST = ("dominance", "parameters")  # fractions; a smaller one is stricter
 KINDS = (*AT_LEAST, *AT_MOST)
 FEWEST, LARGEST = 1 << 32, {"dominance": 1, "parameters": 1000}
 PLACES = 4  # decimal places that a fraction may have, so that its text is exact
+
+Imposed = Mapping[tuple[str, str], tuple[str, ...]]  # canonical texts by script line and label of a reveal: what a study states
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """The least that is asked of every reveal: at most one rule of each kind, in the order of KINDS."""
+    """The least that is asked of a reveal: at most one rule of each kind, in the order of KINDS."""
 
     rules: tuple[Rule, ...] = ()
 
@@ -66,6 +68,15 @@ class Required:
     def of(cls, **thresholds: object) -> Self:
         """Required.of(cells=5, dominance=0.85); UsageError for an unknown kind or threshold."""
         found = {kind: Rule.of(kind, threshold) for kind, threshold in thresholds.items()}
+        return cls(tuple(found[kind] for kind in KINDS if kind in found))
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """What canonical texts ask together, of each kind the strictest; UsageError for any other text."""
+        found: dict[str, Rule] = {}
+        for rule in map(Rule.parse, texts):
+            if rule.kind not in found or rule.covers(found[rule.kind]):
+                found[rule.kind] = rule
         return cls(tuple(found[kind] for kind in KINDS if kind in found))
 
     def get(self, kind: str) -> Rule | None:

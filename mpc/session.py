@@ -14,7 +14,7 @@ from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
 from mpc.lines import ours, script_line
 from mpc.ring import BIT, Z64, Array, Ring, Value
-from mpc.rules import NOTHING, Required
+from mpc.rules import NOTHING, Imposed, Required
 from mpc.schedule import Reveal, RevealKey, Segment
 from mpc.setting import MEMORY
 from mpc.sharing.node import DEALER_SIDE, FREE, Node, Origin, Params, Shape, hides
@@ -103,12 +103,14 @@ class Session:
         memory: int = MEMORY,
         contract: dict[RevealKey, int] | None = None,
         context: Any = None,
+        imposed: Imposed | None = None,
         alone: bool = False,
         revealed: Callable[[str, tuple[str, ...], Any], None] | None = None,
     ) -> None:
         self.name, self.parties = name, parties
         self.context = context  # what the floors above attach: the schema that gives columns their meaning
         self.release: Required = getattr(context, "release", NOTHING)  # what every reveal must hold at least
+        self._imposed = {place: Required.parse(texts) for place, texts in (imposed or {}).items()}
         self.told: Counter[Origin] = Counter()  # how many numbers have been revealed, by the tables that they depend on
         self._engine, self._columns, self._contract = engine, columns or {}, contract
         self._revealed = revealed
@@ -295,7 +297,7 @@ class Session:
             raise TypeError("reveal takes shares")
         if self.assumptions:
             raise UsageError("Assumed bounds have not been checked.", where=script_line(), do="reveal with protocols.reveal")
-        if rules is None and self.release.rules:
+        if rules is None and (self.release.rules or self.imposed(label).rules):
             raise UsageError("Release rules have not been checked.", where=script_line(), do="reveal with protocols.reveal")
         if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL or label in VERDICTS:
             raise UsageError(
@@ -330,6 +332,10 @@ class Session:
         for name in named:
             self._known(name)
         return tuple(party for party in self.parties if party in named)
+
+    def imposed(self, label: str) -> Required:
+        """What a study states for the reveal of this label, on the script's line that is at work, beside what all must hold."""
+        return self._imposed.get((script_line(), label), NOTHING)
 
     def announce(self, label: str, receivers: tuple[str, ...], value: Any) -> None:
         """Tell whoever watches this run of a decoded result; Hidden where this party did not receive it."""

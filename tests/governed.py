@@ -83,7 +83,7 @@ JOB = Job(
     FACTS,
     "fit.py",
     READS,
-    tuple(msgspec.structs.replace(one, kind=DRAFTED.get(one.kind, one.kind), rules=()) for one in REVEALS),
+    tuple(msgspec.structs.replace(one, kind=DRAFTED.get(one.kind, one.kind)) for one in REVEALS),  # planned under its rules
     (),
     0,
     TODAY,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sites import Sites
 
-from mpc.errors import IntegrityError, UsageError
+from mpc.errors import ConsentError, IntegrityError, UsageError
 from mpc.governance import ledger as ledgers
 from mpc.governance.ledger import Ledger
 from mpc.governance.verifier import LEDGER, START, canonical, chain, examine, sha256
@@ -199,3 +201,106 @@ def test_the_verifier_runs_by_itself(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(alone), "nowhere"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "PROBLEM" in done.stdout
+
+
+# -- studies -------------------------------------------------------------------------------------------------------------------
+
+
+def told(folder: Path) -> list[tuple[str, str]]:
+    return [(line["event"], line["study"]) for line in lines(folder)[1:]]
+
+
+def test_of_two_processes_that_begin_at_once_one_takes_the_last_run(tmp_path: Path) -> None:
+    held, refused = [opened(tmp_path) for _ in range(4)], list[ConsentError]()
+    gate = threading.Barrier(len(held))
+
+    def work(ledger: Ledger) -> None:
+        gate.wait()
+        for number in range(3):
+            try:
+                ledger.start("ab", str(number), 5, {"approvals": []})
+            except ConsentError as error:
+                refused.append(error)
+
+    threads = [threading.Thread(target=work, args=(ledger,)) for ledger in held]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told(tmp_path) == [("started", "ab")] * 5
+    assert len(refused) == 7
+    assert opened(tmp_path).runs("ab") == 5
+    assert opened(tmp_path).runs("cd") == 0
+    held[0].start("cd", "x", 1, {"approvals": []})
+    held[0].start("", "y", None, {"approvals": []})
+
+
+def test_no_process_begins_between_the_count_and_the_line_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = opened(tmp_path), opened(tmp_path)
+    alone, begun = Ledger._alone, list[Ledger]()
+
+    def turn(self: Ledger) -> AbstractContextManager[None]:
+        """Whenever the first one lets go of the lock and takes it again, the second one has been quicker."""
+        begun.append(self)
+        if begun == [first, first]:
+            second.start("ab", "2", 1, {"approvals": []})
+        return alone(self)
+
+    monkeypatch.setattr(Ledger, "_alone", turn)
+    first.start("ab", "1", 1, {"approvals": []})
+    assert told(tmp_path) == [("started", "ab")]
+
+
+def test_a_session_counts_before_anything_of_it_and_none_does_that_may_not_begin(tmp_path: Path) -> None:
+    sites = Sites(tmp_path, 2)
+    assert sites.run(options={"study": "ab", "runs": 1}) == {}
+    assert {type(error) for error in sites.run(options={"study": "ab", "runs": 1}).values()} >= {ConsentError}
+    for name in sites.names:
+        found = [line["event"] for line in lines(sites.folder(name)) if line["study"] == "ab"]
+        assert (found.count("started"), found[-1]) == (1, "refused")
+
+
+def test_approvals_revocations_and_refusals_are_told_once(tmp_path: Path) -> None:
+    ledger, error = opened(tmp_path), ConsentError("a text", where="a place", why="why", do="do")
+    for _ in range(2):
+        ledger.tell("approved", "ab", "k1", "steward")
+        ledger.refuse("ab", error)
+        ledger.refuse("ab", error)
+    ledger.refuse("cd", error)
+    ledger.tell("approved", "ab", "k2", "security")
+    opened(tmp_path).refuse("ab", error)
+    ledger.tell("revoked", "ab", "k1", "steward")
+    opened(tmp_path).tell("revoked", "ab", "k1", "steward")
+    events = [("approved", "ab"), ("refused", "ab"), ("refused", "cd"), ("approved", "ab"), ("refused", "ab"), ("revoked", "ab")]
+    assert told(tmp_path) == events
+    assert lines(tmp_path)[1]["keyid"] == "k1"
+    assert {name: lines(tmp_path)[2][name] for name in ("family", "kind")} == dict.fromkeys(("family", "kind"), "ConsentError")
+    assert b"a text" not in (tmp_path / LEDGER).read_bytes()
+
+
+def test_an_approval_without_its_signature_does_not_hold(tmp_path: Path) -> None:
+    opened(tmp_path).tell("approved", "ab", "k1", "steward")
+    assert not holds(tmp_path)
+
+
+@pytest.mark.parametrize("gone", [(LEDGER,), (LEDGER, "checkpoint.json"), ("checkpoint.json",)])
+def test_a_ledger_taken_away_to_win_runs_back_is_noticed(tmp_path: Path, gone: tuple[str, ...]) -> None:
+    sites = Sites(tmp_path, 2)
+    assert sites.run() == {}
+    for name in gone:
+        (sites.folder("ada") / name).unlink()
+    with pytest.raises(IntegrityError, match="not what it was"):
+        sites.ledger("ada")
+
+
+def test_an_old_copy_of_a_ledger_beside_newer_certificates_is_noticed(tmp_path: Path) -> None:
+    sites = Sites(tmp_path, 2)
+    assert sites.run() == {}
+    old = {name: (sites.folder("ada") / name).read_bytes() for name in (LEDGER, "checkpoint.json")}
+    assert sites.run() == {}
+    sites.ledger("ada")
+    for name, data in old.items():
+        (sites.folder("ada") / name).write_bytes(data)
+    with pytest.raises(IntegrityError) as caught:
+        sites.ledger("ada")
+    assert "whose certificate is here" in caught.value.why

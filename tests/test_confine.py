@@ -415,7 +415,7 @@ def test_a_site_can_require_confinement(site: Site, monkeypatch: pytest.MonkeyPa
         job = Job(site.folder / "fit.py", None, None, None, None, MEMORY, confined=True)
         monkeypatch.setattr(site_module, "_same_participants", lambda *_: None)
         with pytest.raises(UsageError, match="cannot be confined here"):
-            site_module._rehearsed(job, process, "clinic", cast(Roster, None))
+            site_module._rehearsed(job, process, "clinic", cast(Roster, None), {})
     finally:
         process.end()
 

@@ -435,10 +435,16 @@ for place, one in enumerate(JOB.reveals):
         )
     case(f"plan: without reveal {place}", REVEALED, found(reveals=[other for other in JOB.reveals if other != one]))
 case("plan: a reveal more", REVEALED, found(reveals=(*JOB.reveals, MORE)))
-STRICTER = "release rule of the script is not in the study"
+STRICTER = "release rule of script or schema is not in the study"
+UNCHECKED = "release rule of the study is not one that is checked"
 case("plan: a rule that the study lacks", STRICTER, found(reveals=planned(4, rules=("group>=10",))))
 case("plan: a stricter rule", STRICTER, found(reveals=planned(1, rules=("group>=11",))))
 case("plan: a stricter share", STRICTER, found(reveals=planned(3, rules=("parameters<=0.32",))))
+case("plan: a rule that nobody checks", f"{UNCHECKED}.*\n.*\n.*group>=10; checked is nothing", found(reveals=planned(1, rules=())))
+case("plan: one of two rules", f"{UNCHECKED}.*\n.*\n.*dominance", found(reveals=planned(2, rules=("cells>=5",))))
+case("plan: a laxer rule is checked", f"{STRICTER}|{UNCHECKED}", found(reveals=planned(1, rules=("group>=9",))))
+case("plan: the study alone is stricter", f"{STRICTER}|{UNCHECKED}", agreed(reveal=revealed(1, rules=("group>=20",))))
+case("plan: a rule on a step", UNCHECKED, agreed(reveal=revealed(0, rules=("cells>=5",))))
 
 KIND = "not of the kind"
 case("kind: rows called an aggregate", f"{KIND}.*\n.*\n.*rows", agreed(reveal=revealed(4, kind="aggregate", rules=("group>=10",))))
@@ -548,6 +554,16 @@ def revoked_before(site: Site) -> None:
     site.write(STUDY, ADA, BOB)
 
 
+def checked(place: int, rules: tuple[str, ...], **changes: Any) -> Change:
+    """The study states these rules, and its script was planned under them."""
+
+    def change(site: Site) -> None:
+        site.agree(reveal=revealed(place, rules=rules, **changes))
+        site.find(reveals=planned(place, rules=rules))
+
+    return change
+
+
 FINE: dict[str, Change] = {
     "on its last day": found(today=STUDY.expires),
     "for the last time": found(runs=STUDY.runs - 1),
@@ -555,14 +571,13 @@ FINE: dict[str, Change] = {
     "beside approvals of people at other sites": lambda site: approval.approve(site.path, EVE),
     "beside an approval of an earlier version": forge(body=b"earlier", key=CAY, name="cay.json"),
     "although another version was revoked": revoked_before,
-    "under stricter rules": agreed(reveal=revealed(1, rules=("dominance<=0.5", "group>=100"))),
+    "under stricter rules, which are checked": checked(1, rules=("dominance<=0.5", "group>=100")),
     "under laxer thresholds": allowed(thresholds__group=3, thresholds__dominance=1.0),
     "for fewer runs than are allowed": agreed(runs=1),
     "with a grant for each purpose": allowed(table=(Grant("patients", ("quality",), (), ()), *POLICY.table)),
     "beside more partners": allowed(partner=(*POLICY.partner, Partner("x", "", "0" * 64))),
     "at new addresses": roster(0, address="10.9.9.9:1"),
-    "with a rule of the script's that the study has": found(reveals=planned(1, rules=("group>=9",))),
-    "as a model that could be an aggregate": agreed(reveal=revealed(2, kind="model", rules=("parameters<=0.2",))),
+    "as a model that could be an aggregate": checked(2, kind="model", rules=("parameters<=0.2",)),
 }
 
 

@@ -16,6 +16,7 @@ from mpc.data.columns import Column, Table
 from mpc.data.schema import Schema
 from mpc.errors import ConsentError, IntegrityError, MpcError, RangeError, ReleaseError, UsageError
 from mpc.frame import Kind
+from mpc.governance.rules import laxest
 from mpc.plan import plan
 from mpc.rules import NOTHING, Required
 from mpc.session import ASSUMED, RELEASED
@@ -524,6 +525,102 @@ def test_shares_cannot_be_revealed_past_the_rules() -> None:
     with pytest.raises(UsageError, match="have not been checked"):
         planned(lambda s: s.reveal(held(s).share, label="x"), release=Required.of(cells=5))
     planned(lambda s: s.reveal(held(s).share, label="x"))
+
+
+# -- what a study states -------------------------------------------------------------------------------------------------------
+
+
+def imposed(main: Any, release: Required = NOTHING, parties: int = 2, rows: int = 12, **stated: tuple[str, ...]) -> Any:
+    """The plan of a program under the rules that a study states, by label."""
+    places = {key.label: key.line for key in planned(main, parties, release, rows).contract}
+    context = counts_schema(parties, rows, release)
+    rules = {(places[label], label): texts for label, texts in stated.items()}
+    return plan(main, "ada", OWNERS[:parties], context=context, imposed=rules), rules
+
+
+@pytest.mark.parametrize("kind", ["cells", "group", "dominance", "parameters"])
+@pytest.mark.parametrize("strictest", ["script", "schema", "study"])
+def test_of_script_schema_and_study_the_strictest_is_checked(kind: str, strictest: str) -> None:
+    lax, strict = {"cells": (4, 7), "group": (4, 7), "dominance": (0.9, 0.5), "parameters": (3, 1)}[kind]
+    own, asked, stated = (strict if one == strictest else lax for one in ("script", "schema", "study"))
+    made = {"cells": cells, "group": lambda n: group(12, n), "parameters": parameters}
+
+    def main(s: Any) -> Any:
+        return reveal(held(s), label="table", rules=[dominance(held(s), own) if kind == "dominance" else made[kind](own)])
+
+    sign = ">=" if kind in ("cells", "group") else "<="
+    agreed, _ = imposed(main, Required.of(**{kind: asked}), table=(f"{kind}{sign}{stated}",))
+    assert [key.rules for key in agreed.contract if key.label == "table"] == [(f"{kind}{sign}{strict}",)]
+    plain = planned(main, release=Required.of(**{kind: asked}))
+    assert (agreed.digest() == plain.digest()) == (strictest != "study"), "the plan says which"
+
+
+@pytest.mark.parametrize("parties", [2, 3])
+def test_a_study_alone_refuses_a_table_and_nobody_sees_it(parties: int) -> None:
+    main = table_main()
+    agreed, rules = imposed(main, parties=parties, table=("cells>=7",))
+    context = counts_schema(parties, 12)
+    options = {"context": context, "contract": agreed.contract, "orders": agreed.orders, "imposed": rules}
+    assert run(main, parties, {"x": np.full(12, 7)}, **options).cost == agreed.cost
+    seen: list[str] = []
+    with pytest.raises(ReleaseError, match="nothing of this result"):
+        run(main, parties, {"x": np.array([6, *[7] * 11])}, revealed=lambda label, *_: seen.append(label), **options)
+    assert seen == []
+    with pytest.raises(ConsentError, match="not in the agreed plan"):  # a party that forgets the study's rules
+        run(main, parties, {"x": np.full(12, 7)}, context=context, contract=agreed.contract)
+
+
+def test_a_study_changes_only_the_reveal_that_it_names() -> None:
+    def main(s: Any) -> None:
+        reveal(held(s)[:3], label="a")
+        reveal(held(s)[3:6], label="b")
+
+    agreed, _ = imposed(main, b=("cells>=7", "parameters<=1"))
+    assert {key.label: key.rules for key in agreed.contract if key.label != RELEASED} == {
+        "a": (),
+        "b": ("cells>=7", "parameters<=1"),
+    }
+
+
+def part_of_it(s: Any) -> Any:
+    people = held(s)
+    return reveal(people, people.sum(), people.mean(), label="table", rules=[cells(7, of=people), group(12), group(12, 11)])
+
+
+@pytest.mark.parametrize("release", [{}, {"cells": 5}, {"cells": 5, "parameters": 2, "group": 3}, {"group": 11.0}])
+def test_what_a_study_was_drafted_from_stays_as_it_is(release: dict[str, Any]) -> None:
+    """The rules that a plan finds, stated by a study, are the same plan: whole numbers that a script leaves out stay out."""
+    asked = Required.of(**release)
+    for main in (part_of_it, table_main(cells(3)), table_main(group(12), parameters(2)), table_main(group())):
+        plain = planned(main, release=asked)
+        (rules,) = {key.rules for key in plain.contract if key.label == "table"}
+        agreed, _ = imposed(main, asked, table=laxest(rules))
+        assert agreed.digest() == plain.digest()
+
+
+IMPOSSIBLE = {
+    "cells of a mean": ("cells>=5", lambda s: reveal(held(s).mean(), label="t"), "cells(of=people)"),
+    "cells of truth values": ("cells>=5", lambda s: reveal(held(s) > 3, label="t"), "cells(of=people)"),
+    "a group of nobody knows whom": ("group>=5", lambda s: reveal(held(s).mean(), label="t"), "group(mask)"),
+    "a group beside a table of counts": ("group>=5", lambda s: reveal(held(s), label="t", rules=[cells(5)]), "group(mask)"),
+    "dominance of nobody knows what": ("dominance<=0.5", lambda s: reveal(held(s).sum(), label="t"), "dominance(contributions)"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_a_rule_that_a_study_cannot_impose_is_refused_with_its_line_and_a_way_out(case: str) -> None:
+    text, main, way = IMPOSSIBLE[case]
+    with pytest.raises(UsageError) as error:
+        imposed(main, t=(text,))
+    assert "test_release.py:" in error.value.where
+    assert f"the study states {text}" in error.value.why
+    assert way in error.value.do
+    assert "take the rule out of the study" in error.value.do
+
+
+def test_shares_cannot_be_revealed_past_the_rules_of_a_study() -> None:
+    with pytest.raises(UsageError, match="have not been checked"):
+        imposed(lambda s: s.reveal(held(s).share, label="x"), x=("parameters<=1",))
 
 
 # -- what scripts write wrongly ------------------------------------------------------------------------------------------------

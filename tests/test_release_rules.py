@@ -8,6 +8,7 @@ import pytest
 
 from mpc.data.schema import Schema
 from mpc.errors import UsageError
+from mpc.governance.rules import laxest
 from mpc.rules import KINDS, NOTHING, Required, Rule
 
 TEXTS = {
@@ -71,6 +72,15 @@ def test_the_stricter_of_two_wins_kind_by_kind() -> None:
     assert not policy.covers(study)
     assert NOTHING.stricter(study) == study.stricter(NOTHING) == study
     assert study.covers(NOTHING)
+
+
+def test_texts_ask_together_for_the_strictest_of_each_kind() -> None:
+    texts = ["parameters<=0.5", "cells>=5", "parameters<=0.2", "cells>=7", "cells>=6"]
+    assert Required.parse(texts) == Required.parse(reversed(texts)) == Required.of(cells=7, parameters=0.2)
+    assert Required.parse([]) == NOTHING
+    assert laxest(texts) == ("cells>=5", "parameters<=0.5")
+    with pytest.raises(UsageError):
+        Required.parse(["cells>=5", "cells"])
 
 
 def test_texts_of_a_reveal_that_state_less_are_named() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,14 +15,14 @@ from governed import altered, spelled
 from jobs import Ended, Job, ended, free_ports
 
 from mpc import cli
-from mpc.command import studies
+from mpc.command import audit
 from mpc.command.entries import create, join
-from mpc.errors import ConsentError
 from mpc.governance import approval, keys, manifest
 from mpc.governance.manifest import Manifest
-from mpc.governance.permit import Permitted
 from mpc.governance.policy import Approvals, Approver, Grant, Output, Partner, Policy, Thresholds
+from mpc.roster import Roster
 from mpc.sealing import is_sealed
+from mpc.session import RELEASED
 
 Command = Callable[..., Ended]
 
@@ -359,27 +358,160 @@ def test_a_party_without_leave_is_not_connected(job: Job, mpc: Command) -> None:
         wrong = mpc(*TAKE_PART, name, "x", "--approve", "x")
         assert wrong.code == 2
     assert "belong together" in mpc(*TAKE_PART).err
-    counter = job.folder / "state" / "studies" / "clinic" / f"{manifest.digest((job.folder / 'study.toml').read_bytes())}.runs"
-    counter.parent.mkdir(parents=True)
-    counter.write_bytes(b"1")
+    digest = manifest.digest((job.folder / "study.toml").read_bytes())
+    book = audit.opened(
+        job.folder / "state/ledger/clinic", Roster.load(job.folder / "roster.toml"), "clinic", job.folder / "clinic.key"
+    )
+    book.start(digest, "ab", 1, {"approvals": []})
     assert "The study has run as often as it may." in mpc(*party).err
+    assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "The board withdrew.").code == 0
+    for _ in range(2):
+        assert mpc(*party).code == 5
+    shown = mpc("audit", "approvals", "--ledger", "state/ledger/clinic", "--policy", "clinic.policy.toml").out
+    told = [line.split()[2:] for line in shown.splitlines() if digest[:8] in line]
+    refused = ["refused", digest[:8], "ConsentError"]
+    expected = [
+        ["approved", digest[:8], "ada", "(steward)"], refused, ["approved", digest[:8], "bob", "(security)"], refused,
+        ["run", digest[:8], "ab"], refused, ["revoked", digest[:8], "bob", "(security)"], refused,
+    ]  # fmt: skip
+    assert told == expected, "each once, and again only after something else has happened"
+    ledger = (job.folder / "state/ledger/clinic/ledger.jsonl").read_text()
+    for secret in ('"ada', '"bob', "withdrew", "lacks"):
+        assert secret not in ledger
+    assert mpc("audit", "verify", "state/ledger/clinic").code == 0
+    proof = next(job.folder.glob("state/ledger/clinic/studies/*/study.approvals/*.json"))
+    proof.unlink()
+    assert mpc("audit", "verify", "state/ledger/clinic").code == 6
 
 
-def test_of_two_runs_at_once_one_is_the_last(tmp_path: Path) -> None:
-    permitted = Permitted("d", {}, 3, ())
-    first, second = (studies.Grant(permitted, tmp_path / "studies" / "d.runs", b"", {}, ()) for _ in range(2))
-    first.begin()
-    second.begin()
-    first.begin()
-    with pytest.raises(ConsentError, match="as often as it may"):
-        second.begin()
-    assert (tmp_path / "studies" / "d.runs").read_bytes() == b"111"
+def test_an_approval_counts_whatever_its_file_is_called(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    for name in ("ada", "bob"):
+        path = approval.approve(job.folder / "study.toml", _key(job, name))
+        path.rename(path.with_name(f"{name}.json"))
+    assert "another site's policy" in mpc(*TAKE_PART, "--policy", "insurer.policy.toml").err
+    assert not [*job.folder.glob("state/ledger/clinic/studies/*")], "another site's approvers are none of this one's"
+    job.replace("clinic.policy.toml", 'kind = "rows"', 'kind = "model"')
+    assert "this kind of output" in mpc(*TAKE_PART, "--policy", "clinic.policy.toml").err
+    assert len([*job.folder.glob("state/ledger/clinic/studies/*/study.approvals/*.json")]) == 2
+    assert mpc("audit", "verify", "state/ledger/clinic").code == 0
+
+
+# -- the rules of a study -------------------------------------------------------------------------------------------------------
+
+
+def ruled(job: Job, label: str, *texts: str) -> None:
+    """Somebody writes other rules for a reveal into the study."""
+    before, _, after = (job.folder / "study.toml").read_text().partition(f'label = "{label}"')
+    head, _, tail = after.partition("\nrules = [")
+    listed = ", ".join(f'"{text}"' for text in texts)
+    job.write("study.toml", f'{before}label = "{label}"{head}\nrules = [{listed}{tail[tail.index("]") :]}')
+
+
+def rules_of(job: Job) -> dict[str, tuple[str, ...]]:
+    return {one.label: one.rules for one in study_of(job).reveal if one.kind != "intermediate"}
+
+
+def test_a_rule_written_into_a_study_is_planned_and_asked_for(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    plain = study_of(job)
+    ruled(job, "costs of the ill", "cells>=7")
+    assert mpc("study", "fmt", "study.toml").code == 0
+    stale = mpc("review", "study.toml", "--script", "fit.py")
+    assert (stale.code, "The plan is not the one in the study" in stale.out) == (5, True), "a rule that nobody checks is no rule"
+    assert "mpc study fmt STUDY --script SCRIPT" in stale.out
+    job.replace("study.toml", 'kind = "rows"', 'kind = "predictions"')
+    assert mpc("study", "fmt", "study.toml", "--script", "fit.py").code == 0
+    study = study_of(job)
+    assert rules_of(job) == {"costs of the ill": ("cells>=7",), "who is old": (), "highest cost": ()}
+    assert [one.kind for one in study.reveal if one.label == "who is old"] == ["predictions"], "what people said stays"
+    assert {one.label for one in study.reveal} - {one.label for one in plain.reveal} == {RELEASED}
+    assert study.program.plan != plain.program.plan
+    assert mpc("review", "study.toml", "--script", "fit.py").code == 0
+    assert study.program.plan in mpc("plan", "fit.py", "--study", "study.toml").out
+    assert mpc("study", "fmt", "study.toml", "--script", "fit.py").out.endswith("nothing to change.\n")
+
+
+def test_no_study_loosens_what_script_or_schema_say(job: Job, mpc: Command) -> None:
+    job.write("schema.toml", f"{SCHEMA}\n[release]\ncells = 6\n")
+    job.replace("fit.py", 'label="costs of the ill"', 'label="costs of the ill", rules=[cells(8)]')
+    job.replace("fit.py", "import load", "import cells, load")
+    drafted(job, mpc)
+    before = (job.folder / "study.toml").read_bytes()
+    assert rules_of(job) == {"costs of the ill": ("cells>=8",), "who is old": (), "highest cost": ("cells>=6",)}
+    for label, text in (("costs of the ill", "cells>=7"), ("highest cost", "cells>=2")):
+        ruled(job, label, text)
+        assert "of script or schema is not in the study" in mpc("review", "study.toml", "--script", "fit.py").out
+        assert mpc("study", "fmt", "study.toml", "--script", "fit.py").code == 0
+        assert (job.folder / "study.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "says"),
+    [
+        ("who is old", "cells>=5", "fit.py:8"),
+        ("costs of the ill", "group>=10", "rules=[group(mask)]"),
+        ("highest cost", "dominance<=0.5", "fit.py:10"),
+        ("who is old", "parameters<=0.5", "numbers depend on the 30 rows"),
+    ],
+)
+def test_a_rule_that_cannot_be_checked_has_no_draft(label: str, text: str, says: str, job: Job, mpc: Command) -> None:
+    assert mpc(*NEW).code == 0
+    ruled(job, label, text)
+    before = (job.folder / "study.toml").read_bytes()
+    ended = mpc("study", "fmt", "study.toml", "--script", "fit.py")
+    assert ended.code in (2, 8)
+    assert says in ended.err
+    assert text in ended.err
+    assert (job.folder / "study.toml").read_bytes() == before
+
+
+def test_a_rule_for_no_reveal_of_the_script_is_named(job: Job, mpc: Command) -> None:
+    assert mpc(*NEW).code == 0
+    ruled(job, "costs of the ill", "cells>=5")
+    job.replace("fit.py", "costs of the ill", "costs of ill people")
+    ended = mpc("study", "fmt", "study.toml", "--script", "fit.py")
+    assert ended.code == 2
+    assert "fit.py:7, 'costs of the ill': cells>=5" in ended.err
+
+
+def test_a_study_drafted_for_policies_has_the_strictest_of_their_thresholds(job: Job, mpc: Command) -> None:
+    job.replace("fit.py", 'label="costs of the ill"', 'label="costs of the ill", rules=[cells(2), group()]')
+    job.replace("fit.py", "import load", "import cells, group, load")
+    drafted(job, mpc)
+    job.replace("clinic.policy.toml", "cells = 5", "cells = 9")
+    job.replace("insurer.policy.toml", "group = 10", "group = 12")
+    job.replace("insurer.policy.toml", 'kind = "aggregate"\nrules = []', 'kind = "aggregate"\nrules = ["cells|group"]')
+    refused = mpc("review", "study.toml", "--policy", "clinic.policy.toml")
+    assert refused.code == 5
+    for part in (
+        "laxer than the policy's threshold",
+        "costs of the ill (fit.py:7): cells>=2",
+        "cells>=9",
+        "mpc study new --policy",
+    ):
+        assert part in refused.out
+    policies = ("--policy", "clinic.policy.toml", "--policy", "insurer.policy.toml")
+    ended = mpc(*NEW, *policies, "-o", "strict.toml")
+    assert ended.code == 0, ended.err
+    (job.folder / "strict.toml").rename(job.folder / "study.toml")
+    assert rules_of(job) == {"costs of the ill": ("cells>=9", "group>=12"), "who is old": (), "highest cost": ("cells>=9",)}
+    for site in ("clinic", "insurer"):
+        sheet = mpc("review", "study.toml", "--policy", f"{site}.policy.toml", "--script", "fit.py")
+        assert sheet.code == 0, sheet.out
+    job.replace("insurer.policy.toml", 'rules = ["cells|group"]', 'rules = ["dominance"]')
+    ended = mpc(*NEW, *policies, "-o", "strict.toml")
+    assert ended.code == 2
+    assert "fit.py:7, 'costs of the ill'" in ended.err
+    assert "dominance<=0.85" in ended.err
 
 
 @pytest.fixture
 def sites(job: Job, mpc: Command, tmp_path: Path) -> Iterator[Callable[..., dict[str, Ended]]]:
     """Three institutions, each with an approved study of its own folder; a session of them, to its end."""
     drafted(job, mpc)
+    ruled(job, "costs of the ill", "cells>=7")  # neither script nor schema says so
+    assert mpc("study", "fmt", "study.toml", "--script", "fit.py").code == 0
     for name in ("ada", "bob"):
         approval.approve(job.folder / "study.toml", _key(job, name))
     folders = {name: tmp_path / name for name in NAMES}
@@ -413,7 +545,6 @@ def test_sites_run_what_both_have_approved_as_often_as_they_may(
     apart = sites()
     assert [apart[name].code for name in ("clinic", "insurer")] == [6, 6], apart
     assert "do not hold the same study" in apart["clinic"].err
-    assert not [*tmp_path.rglob("*.runs")], "no run has begun"
     shutil.rmtree(other.folder / "study.approvals")
     for part in ("study.toml", "study.approvals"):
         copy = shutil.copytree if (job.folder / part).is_dir() else shutil.copy
@@ -426,13 +557,16 @@ def test_sites_run_what_both_have_approved_as_often_as_they_may(
     again = sites(("clinic",))["clinic"]
     assert again.code == 5
     assert "The study has run as often as it may." in again.err
-    assert os.stat(next((tmp_path / "clinic" / "state").rglob("*.runs"))).st_size == 1
     ledgers = [tmp_path / name / "state" / "ledger" / name for name in ("clinic", "insurer")]
     for order in (ledgers, ledgers[::-1]):
         checked = Job(tmp_path / "clinic").run("audit", "verify", *map(str, order))
         assert checked.code == 0, checked
     approved = Job(tmp_path / "clinic").run("audit", "approvals", "--ledger", str(ledgers[0]))
-    assert manifest.digest((job.folder / "study.toml").read_bytes())[:8] in approved.out, approved
+    digest = manifest.digest((job.folder / "study.toml").read_bytes())[:8]
+    told = [line.split()[2] for line in approved.out.splitlines() if digest in line]
+    assert told == ["approved", "approved", "run", "refused"], approved
+    outputs = Job(tmp_path / "clinic").run("audit", "outputs", "--ledger", str(ledgers[0])).out
+    assert [line for line in outputs.splitlines() if "costs of the ill" in line and "cells>=7" in line], outputs
     signature = next(ledgers[0].rglob("study.approvals/*.json"))
     signature.write_bytes(signature.read_bytes().replace(b'"sig": "', b'"sig": "AA'))
     assert Job(tmp_path / "clinic").run("audit", "verify", str(ledgers[0])).code == 6

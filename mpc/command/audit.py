@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from mpc.command import show
 from mpc.command.records import default_folder
 from mpc.errors import IntegrityError, UsageError, printable
-from mpc.governance import dsse, verifier
+from mpc.governance import dsse, policy, verifier
 from mpc.governance.certificate import Notary
 from mpc.governance.ledger import Ledger, write
 from mpc.governance.verifier import Folder
@@ -30,7 +30,7 @@ PRIVATE = ("openings", "lock")  # what no export has
 RUNS = ("began (UTC)", "session", "study", "parties", "ended", "reveals")
 OUTPUTS = ("session", "no.", "label", "shape", "receivers", "rules", "state")
 REFUSED = "a release rule did not hold"
-APPROVALS = ("time (UTC)", "what", "study", "session", "by key")
+APPROVALS = ("time (UTC)", "what", "study", "session", "by")
 README = """What {site} kept of its runs. Unpacked, and with Python and its package `cryptography`:
 
     python verifier.py {site}
@@ -137,19 +137,28 @@ def outputs(folder: Path) -> None:
     show.table("", OUTPUTS, [[printable(cell) for cell in row] for row in rows.values()])
 
 
-def approvals(folder: Path) -> None:
-    """Who approved or revoked what here, and by whose approval sessions ran."""
-    rows = []
+def approvals(folder: Path, rules: Path | None = None) -> None:
+    """Who approved or revoked what here, what was refused, and by whose approval sessions ran; names, where a policy has them."""
+    rows, names = [], {} if rules is None else policy.load(rules).names
     with _examined(folder) as one:
         for line in one.lines:
-            if line["event"] in ("approved", "revoked", "refused"):
-                rows.append((_moment(line), line["event"], line["study"][:SHORT], "", str(line.get("keyid", ""))[:16]))
-            elif line["event"] == "started" and line["study"]:
-                by = ", ".join(name[:16] for name in line["approvals"])
-                rows.append((_moment(line), "run", line["study"][:SHORT], line["session"][:SHORT], by))
+            what = line["event"]
+            if what in ("approved", "revoked"):
+                by = f"{_who(line['keyid'], names)} ({line['role'] or 'of no policy'})"
+            elif what == "refused":
+                by = line["family"] or line["kind"]
+            elif what == "started" and line["study"]:
+                what, by = "run", ", ".join(_who(name, names) for name in line["approvals"])
+            else:
+                continue
+            rows.append((_moment(line), what, line["study"][:SHORT], line["session"][:SHORT], by))
     show.table("", APPROVALS, [[printable(cell) for cell in row] for row in rows])
     if not rows:
         print("No study was approved here.")
+
+
+def _who(keyid: str, names: Mapping[str, str]) -> str:
+    return names.get(keyid, keyid[:16] or "an unknown key")
 
 
 def _moment(line: dict[str, Any]) -> str:

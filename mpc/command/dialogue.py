@@ -43,6 +43,7 @@ class Script(Said, frozen=True):
     name: str
     memory: int
     traceback: bool
+    imposed: list[tuple[str, str, list[str]]]  # rules that a study states for a reveal, by line and label
 
 
 class Module(Said, frozen=True):

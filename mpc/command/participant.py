@@ -116,6 +116,7 @@ def take_part(
         contract=plan.contract,
         orders=plan.orders,
         context=program.schema,
+        imposed=program.imposed,
         revealed=revealed,
         progress=progress,
         segment=lambda number, reveals: diary.segment(number, segments, reveals),

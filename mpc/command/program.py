@@ -10,7 +10,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import mpc
 from mpc import __version__, setting
 from mpc.data.schema import Schema
 from mpc.errors import MpcError, UsageError, ours
+from mpc.rules import Imposed
 
 if TYPE_CHECKING:
     from mpc.plan import Asked, Plan
@@ -33,12 +34,13 @@ FOREIGN = frozenset({"site-packages", "dist-packages"})
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A script that has been executed as a module, and the schema that it runs under."""
+    """A script that has been executed as a module, the schema that it runs under, and the rules that a study states beside it."""
 
     path: Path
     source: bytes
     main: Callable[[Any], Any]
     schema: Schema
+    imposed: Imposed = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -60,7 +62,7 @@ def schema_path(script: Path, given: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def loaded(script: Path, schema: Path | None = None) -> Iterator[Program]:
+def loaded(script: Path, schema: Path | None = None, imposed: Imposed | None = None) -> Iterator[Program]:
     """The program in a file, with its folder importable and its modules remembered for as long as the context lasts.
 
     Raises UsageError for a script or schema that is missing or broken, naming the script's line.
@@ -71,7 +73,7 @@ def loaded(script: Path, schema: Path | None = None) -> Iterator[Program]:
     folder = str(path.parent)
     sys.path.insert(0, folder)
     try:
-        yield Program(path, source, execute(path, source), agreed)
+        yield Program(path, source, execute(path, source), agreed, imposed or {})
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(folder)
@@ -205,8 +207,8 @@ def planned(program: Program, name: str, *, memory: int, asked: Asked | None = N
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            whole = program.main, name, program.schema.parties
-            return plan(*whole, memory=memory, context=program.schema, asked=asked, accounts=accounts)
+            whole, rules = (program.main, name, program.schema.parties), program.imposed
+            return plan(*whole, memory=memory, context=program.schema, imposed=rules, asked=asked, accounts=accounts)
     except (Exception, SystemExit) as error:
         raise explained(error, program.path, data=False) from error
 

@@ -14,6 +14,7 @@ from mpc.command.program import facts_of, library, program_digest, read, schema_
 from mpc.data.schema import Schema
 from mpc.errors import FAMILIES, MpcError, printable
 from mpc.plan import Plan
+from mpc.rules import Imposed
 from mpc.transport.relay import malformed
 
 
@@ -44,11 +45,22 @@ class Rehearsed:
 
 
 def rehearse(
-    process: ScriptProcess, path: Path, source: bytes, schema: tuple[Schema, bytes], name: str, memory: int, traceback: bool
+    process: ScriptProcess,
+    path: Path,
+    source: bytes,
+    schema: tuple[Schema, bytes],
+    name: str,
+    memory: int,
+    traceback: bool,
+    imposed: Imposed | None = None,
 ) -> Rehearsed:
-    """Let the process plan the script, which has no data and no network then; raises what either finds wrong."""
+    """Let the process plan the script, under the rules of a study if there is one; it has no data and no network then.
+
+    Raises what either finds wrong.
+    """
+    rules = [(line, label, [*texts]) for (line, label), texts in (imposed or {}).items()]
     absolute, shelf = Path(os.path.abspath(path)), Shelf(Path(os.path.abspath(path)).parent)
-    process.channel.tell(Script(str(absolute), len(source), len(schema[1]), name, memory, traceback), [source, schema[1]])
+    process.channel.tell(Script(str(absolute), len(source), len(schema[1]), name, memory, traceback, rules), [source, schema[1]])
     while True:
         match process.hear(Planning):
             case Module(name=module):
@@ -63,13 +75,15 @@ def rehearse(
                 raise reported(failed)
 
 
-def rehearsed_alone(script: Path, schema: Path | None, memory: int, name: str = "") -> Rehearsed:
+def rehearsed_alone(script: Path, schema: Path | None, memory: int, name: str = "", imposed: Imposed | None = None) -> Rehearsed:
     """A script of anybody's, planned by a confined process that ends with that, as party `name` or as the schema's first."""
     path = schema_path(script, schema)
     with script_process(script, 0) as process:
         process.rights()
         agreed = Schema.load(path)
-        return rehearse(process, script, read(script), (agreed, path.read_bytes()), name or agreed.parties[0], memory, False)
+        return rehearse(
+            process, script, read(script), (agreed, path.read_bytes()), name or agreed.parties[0], memory, False, imposed
+        )
 
 
 def serve_module(process: ScriptProcess, shelf: Shelf, name: str) -> None:

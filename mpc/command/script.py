@@ -94,7 +94,8 @@ class Process:
 
         modules.install(str(self._path.parent), self._module)
         self._remember(self._path, self._source)
-        program = Program(self._path, self._source, execute(self._path, self._source), self._schema)
+        imposed = {(line, label): tuple(texts) for line, label, texts in self._script.imposed}
+        program = Program(self._path, self._source, execute(self._path, self._source), self._schema, imposed)
         plan = planned(program, self._script.name, memory=self._script.memory)
         data = rehearsed.told(plan)
         self._channel.tell(Planned(len(data)), [data])
@@ -151,6 +152,7 @@ class Process:
             segment=self._segment,
             clocks={name: clock},
             witness=RelayWitness(transport),
+            imposed=program.imposed,
         )
         agreed = Agreed(go.session, go.seed, dict(go.seeds), {})
         keystreams = Keystreams(go.mask_seed, go.mask_context)

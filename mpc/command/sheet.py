@@ -177,7 +177,7 @@ def _time(study: Manifest) -> Iterator[str]:
 
 
 def _script(study: Manifest, script: Path, schema: Path | None, memory: int) -> list[ConsentError]:
-    return list(differences(study, studies.described(script, schema, memory=memory)))
+    return list(differences(study, studies.described(script, schema, study.imposed, memory=memory)))
 
 
 def _section(title: str, refusals: Iterable[ConsentError], fine: str) -> list[str]:

@@ -24,11 +24,13 @@ from mpc.command.traces import check_trace, clock, report
 from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 from mpc.errors import ConsentError, UsageError
+from mpc.governance.ledger import Ledger
 from mpc.governance.witness import SessionWitness
 from mpc.party import check_name
 from mpc.passphrase import Source
 from mpc.plan import Plan
 from mpc.roster import Roster
+from mpc.rules import Imposed
 from mpc.store.ledger import STORE
 from mpc.store.opening import Store
 from mpc.transport import Transport
@@ -85,25 +87,21 @@ class Order:
         with closing(found.part):
             yield found
 
-    def admitted(self, name: str) -> Roster:
-        """The roster; ConsentError where a study was named that gives no leave, whatever its script is."""
-        roster = Roster.load(self.roster)
-        if self.study is not None:
-            studies.admitted(self.study, self.policy, self.state, name, roster)
-        return roster
+    def book(self, name: str, roster: Roster, key: bytes) -> Ledger:
+        """This site's ledger."""
+        return audit.opened(audit.place(self.ledger, self.state, name), roster, name, key)
 
-    def granted(self, rehearsal: Rehearsed, roster: Roster, stated: Mapping[str, str]) -> studies.Grant | None:
-        """Leave by the study that was named, if one was; ConsentError where there is none."""
-        return None if self.study is None else studies.granted(self.study, self.policy, self.state, rehearsal, roster, stated)
+    def admitted(self, name: str, roster: Roster, key: bytes) -> studies.Leave | None:
+        """Leave by the study that was named, if one was, whatever its script is; ConsentError where there is none."""
+        return None if self.study is None else studies.admitted(self.study, self.policy, self.book(name, roster, key), name, roster)
 
     def witness(self, name: str, roster: Roster, key: bytes, plan: Plan, grant: studies.Grant | None) -> SessionWitness:
         """What witnesses the session, into this site's ledger; what is wrong with that is found before anybody is connected."""
-        ledger = audit.opened(audit.place(self.ledger, self.state, name), roster, name, key)
         rules = {(*key[:4],): key.rules for key in plan.contract}
         if grant is None:
-            return audit.witness(ledger, roster, rules=rules)
-        ledger.keep_study(grant.study, grant.approvals, grant.approvers)
-        return audit.witness(ledger, roster, rules=rules, study=grant.permitted.digest, approvals=grant.permitted.approvers)
+            return audit.witness(self.book(name, roster, key), roster, rules=rules)
+        by = grant.permitted
+        return audit.witness(grant.ledger, roster, rules=rules, study=by.digest, approvals=by.approvers, runs=by.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +129,19 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
     with (
         terminable(),
         kept(name, job.script.name, order.state, order.log) as diary,
-        nullcontext(order.admitted(name)) as roster,  # before the script is run
+        nullcontext(Roster.load(order.roster)) as roster,
         nullcontext(order.unlock(roster, name)) as key,  # at once, so that nobody is asked for a passphrase after a long load
+        nullcontext(order.admitted(name, roster, key)) as leave,  # before the script is run
         ExitStack() as stack,
     ):
         if folder is not None:
             check_folder(folder, order.formats)
-        rehearsal = _rehearsed(job, process, name, roster)
+        rehearsal = _rehearsed(job, process, name, roster, leave.imposed if leave is not None else {})
         plan = rehearsal.plan
         data = _data(rehearsal, job.data)
         stated = rehearsal.facts() | roster_fact(roster)
         held = stack.enter_context(order.held(name, roster, key, plan, stated))
-        grant = order.granted(rehearsal, roster, stated)
+        grant = leave.granted(rehearsal, roster, stated) if leave is not None else None
         if grant is None:
             _consent(rehearsal, agreement(stated), job.approved)
         else:
@@ -160,8 +159,8 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
             screen.line(show.revealed(label, receivers, shown(value)))
 
         process.tell = lambda line, error: (screen.error if error else screen.line)(f"[{name}] {line}")
-        running = (lambda session: None) if grant is None else (lambda session: grant.begin())
-        watch = Watch(running, revealed, (lambda done: screen.progress(done, plan.cost.rounds)) if sys.stdout.isatty() else None)
+        progress = (lambda done: screen.progress(done, plan.cost.rounds)) if sys.stdout.isatty() else None
+        watch = Watch(lambda session: None, revealed, progress)
         try:
             measured, profiles = node.take_part(
                 process,
@@ -193,7 +192,7 @@ def _printed(name: str, line: str, error: bool) -> None:
     print(f"[{name}] {line}", file=sys.stderr if error else sys.stdout, flush=True)
 
 
-def _rehearsed(job: Job, process: ScriptProcess, name: str, roster: Roster) -> Rehearsed:
+def _rehearsed(job: Job, process: ScriptProcess, name: str, roster: Roster, imposed: Imposed) -> Rehearsed:
     """The script, planned by the confined process; what that cannot be kept from is said."""
     source = read(job.script)
     path = schema_path(job.script, job.schema)
@@ -204,7 +203,7 @@ def _rehearsed(job: Job, process: ScriptProcess, name: str, roster: Roster) -> R
     if job.confined and rights.missing:
         do = "use a system that has what is missing (mpc doctor shows it), or leave out --require-confinement"
         raise UsageError("The script process cannot be confined here.", where=name, why="; ".join(rights.missing), do=do)
-    return rehearse(process, job.script, source, (schema, path.read_bytes()), name, job.memory, job.traceback)
+    return rehearse(process, job.script, source, (schema, path.read_bytes()), name, job.memory, job.traceback, imposed)
 
 
 def _data(rehearsal: Rehearsed, given: Path | None) -> DataSource:

@@ -35,6 +35,12 @@ def study_new(
     runs: Annotated[int, typer.Option("--runs", min=1, help="How often it may run at each site.")],
     expires: Annotated[datetime, typer.Option("--expires", formats=["%Y-%m-%d"], help="The last day on which it may run (UTC).")],
     retention: Annotated[int, typer.Option("--retention", min=0, metavar="DAYS", help="How long results are kept at most.")],
+    policy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--policy", metavar="FILE", help="Draft under the rules of this site's policy; once for each, the stricter wins."
+        ),
+    ] = None,
     schema: Schema = None,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path("study.toml"),
     eager: Eager = False,
@@ -44,17 +50,25 @@ def study_new(
     from mpc.command import studies
 
     terms = studies.Terms(name, purpose, purpose_code, legal_basis, runs, expires.date(), retention)
-    studies.new(script, schema, roster, terms, out, memory=0 if eager else memory << 20)
-    print(f"{out}: the draft. Correct kinds and rules of its reveals, if need be, and run: mpc study fmt {out}")
+    studies.new(script, schema, roster, terms, out, policy or (), memory=0 if eager else memory << 20)
+    print(f"{out}: the draft. Correct kinds and rules of its reveals, if need be, and run: mpc study fmt {out} --script {script}")
     print(f"Then send it to every site with script, schema and roster, for mpc review {out} and mpc approve {out}.")
 
 
 @study_app.command("fmt")
-def study_fmt(study: Study) -> None:
-    """Put a study that was edited by hand into the one spelling that can be approved."""
+def study_fmt(
+    study: Study,
+    script: Annotated[
+        Path | None, typer.Option("--script", metavar="SCRIPT", help="Plan it again, under the rules that the study states.")
+    ] = None,
+    schema: Schema = None,
+    eager: Eager = False,
+    memory: Memory = 1024,
+) -> None:
+    """Put a study that was edited by hand into the one spelling that can be approved; with rules edited, name the script."""
     from mpc.command import studies
 
-    changed = studies.fmt(study)
+    changed = studies.fmt(study, script, schema, memory=0 if eager else memory << 20)
     print(f"{study}: {'written in its one spelling; earlier approvals are of other bytes' if changed else 'nothing to change'}.")
 
 

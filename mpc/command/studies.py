@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+import msgspec
+
 from mpc import schedule
 from mpc.command.participant import parties_of
 from mpc.command.program import schema_path
-from mpc.command.records import default_folder
 from mpc.command.rehearsal import Rehearsed, rehearsed_alone
 from mpc.data.schema import Schema, Table
 from mpc.errors import ConsentError, UsageError
-from mpc.governance import approval, manifest, policy
-from mpc.governance.dsse import PublicKey
+from mpc.governance import approval, drafting, manifest, policy
+from mpc.governance.ledger import Ledger
 from mpc.governance.manifest import FORMAT, INTERMEDIATE, Manifest, Reads, Reveal
 from mpc.governance.permit import Job, Permitted, admit, members, permit
+from mpc.governance.rules import laxest
 from mpc.plan import Plan
 from mpc.roster import Roster
+from mpc.rules import Imposed, Rule
 
 STUDY = "study"  # the fact that parties with a study state
-FOLDER = "studies"  # within that of the records
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,25 @@ class Terms:
     retention_days: int
 
 
-def new(script: Path, schema: Path | None, roster: Path, terms: Terms, out: Path, *, memory: int) -> Manifest:
-    """Draft a study into a new file. Raises UsageError for terms that cannot be written, and where there is a file already."""
+def new(
+    script: Path, schema: Path | None, roster: Path, terms: Terms, out: Path, policies: Sequence[Path] = (), *, memory: int
+) -> Manifest:
+    """Draft a study into a new file, under the rules that these sites' policies ask for.
+
+    Raises UsageError for terms that cannot be written, where there is a file already, and for a rule that the script makes no room
+    for.
+    """
     if out.exists():
         why = "an approved study is not overwritten: it is what the next one is compared with"
         raise UsageError("There is such a file already.", where=str(out), why=why, do="choose another path with -o")
-    people = Roster.load(roster)
+    people, asked = Roster.load(roster), [policy.load(path) for path in policies]
     agreed = Schema.load(schema_path(script, schema))
     if parties_of(people) != agreed.parties:
         why = f"the roster has {', '.join(parties_of(people))}; the schema has {', '.join(agreed.parties)}"
         raise UsageError("Roster and schema do not name the same parties.", why=why, do="use the roster made for this schema")
     about = described(script, schema, memory=memory)
+    if asked:
+        about = described(script, schema, drafting.imposed(about.reveals, asked), memory=memory)
     try:
         data = _study(terms, people, about).dumps()
     except ValueError as error:
@@ -63,9 +71,12 @@ def new(script: Path, schema: Path | None, roster: Path, terms: Terms, out: Path
 
 
 def _study(terms: Terms, roster: Roster, about: Job) -> Manifest:
-    stated = [about.facts[name] for name in manifest.Program.__struct_fields__[1:]]
     decided = terms.name, terms.purpose, terms.purpose_code, terms.legal_basis, terms.retention_days, terms.runs, terms.expires
-    return Manifest(FORMAT, *decided, manifest.Program(about.script, *stated), members(roster), about.reads, about.reveals)
+    return Manifest(FORMAT, *decided, _program(about), members(roster), about.reads, about.reveals)
+
+
+def _program(about: Job) -> manifest.Program:
+    return manifest.Program(about.script, *[about.facts[name] for name in manifest.Program.__struct_fields__[1:]])
 
 
 def new_policy(study: Path, site: str, entries: Sequence[Path], out: Path) -> None:
@@ -82,10 +93,14 @@ def new_policy(study: Path, site: str, entries: Sequence[Path], out: Path) -> No
     policy.load(out)
 
 
-def fmt(study: Path) -> bool:
-    """Put a study into the one spelling; whether that changed it."""
+def fmt(study: Path, script: Path | None = None, schema: Path | None = None, *, memory: int = 0) -> bool:
+    """Put a study into the one spelling; whether that changed it. A script is planned again, under the rules that the study states.
+
+    UsageError for a rule that cannot be checked.
+    """
     before = approval.read(study)
-    after = manifest.draft(before, str(study)).dumps()
+    found = manifest.draft(before, str(study))
+    after = (found if script is None else _again(found, script, schema, memory)).dumps()
     if after != before:
         fresh = study.with_name(f"{study.name}.new")
         fresh.write_bytes(after)
@@ -93,9 +108,30 @@ def fmt(study: Path) -> bool:
     return after != before
 
 
-def described(script: Path, schema: Path | None, *, memory: int) -> Job:
-    """The job that a script is, planned by a confined process as the schema's first party: the plan is the same for all."""
-    found = rehearsed_alone(script, schema, memory)
+def _again(study: Manifest, script: Path, schema: Path | None, memory: int) -> Manifest:
+    """The study with all that a plan finds found anew; what people have said of its reveals stays."""
+    about = described(script, schema, study.imposed, memory=memory)
+    checked = {(one.line, one.label): one.rules for one in about.reveals}
+    for one in study.reveal:
+        for text in one.rules:
+            if not any(Rule.parse(other).covers(Rule.parse(text)) for other in checked.get((one.line, one.label), ())):
+                where, do = f"{one.line}, {one.label!r}: {text}", "take it out, or draft anew with mpc study new"
+                why = "no reveal of the script has this line and label, or it is one of the library's own"
+                raise UsageError("A rule of the study cannot be checked.", where=where, why=why, do=do)
+    kinds = {one.key: one.kind for one in study.reveal}
+    reveals = tuple(msgspec.structs.replace(one, kind=kinds.get(one.key, one.kind)) for one in about.reveals)
+    return msgspec.structs.replace(study, program=_program(about), reads=about.reads, reveal=reveals)
+
+
+def imposed(study: Path | None) -> Imposed:
+    """The rules that a study states, which may not be in its one spelling yet; none where there is no study."""
+    return {} if study is None else manifest.draft(approval.read(study), str(study)).imposed
+
+
+def described(script: Path, schema: Path | None, imposed: Imposed | None = None, *, memory: int) -> Job:
+    """The job that a script is under these rules, planned by a confined process as the schema's first party: the plan is the same
+    for all."""
+    found = rehearsed_alone(script, schema, memory, imposed=imposed)
     return job(found.path.name, found.schema, found.plan, found.facts())
 
 
@@ -128,7 +164,7 @@ def reveals_of(plan: Plan, reads: tuple[Reads, ...]) -> tuple[Reveal, ...]:
     least = plan.least
     found = []
     for key, times in plan.contract.items():
-        receivers, rules = tuple(sorted(key.receivers)), tuple(sorted(key.rules))
+        receivers, rules = tuple(sorted(key.receivers)), laxest(key.rules)
         usable = manifest.kinds(key.shape, times, reads, copy=key in plan.copies, counts=manifest.counted(key.kind, rules))
         kind = usable[0] if plan.declared(key) else INTERMEDIATE
         found.append(Reveal(key.label, key.line, key.shape, receivers, times, least[key], kind, rules, key.kind))
@@ -142,66 +178,69 @@ def _key(key: schedule.RevealKey) -> manifest.RevealKey:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What this party's node may run, where it counts how often it did, and the documents that say so: the study, the approvals by
-    the id of the key that signed each, and the approvers' keys."""
+    """What this party's node may run, and the ledger that tells of it."""
 
     permitted: Permitted
-    counter: Path
-    study: bytes
-    approvals: Mapping[str, bytes]
-    approvers: tuple[PublicKey, ...]
-
-    def begin(self) -> None:
-        """Count a run before any result of it can be revealed; ConsentError where another one was quicker and took the last."""
-        self.counter.parent.mkdir(parents=True, exist_ok=True)
-        with closing(os.fdopen(os.open(self.counter, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0)) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_size >= self.permitted.runs:
-                why = f"{self.permitted.runs} are approved"
-                raise ConsentError(
-                    "The study has run as often as it may.", where=self.counter.name, why=why, do="have more approved"
-                )
-            file.write(b"1")
-            os.fsync(file.fileno())
+    ledger: Ledger
 
 
-def admitted(study: Path, rules: Path | None, state: Path | None, name: str, roster: Roster) -> None:
-    """Raises ConsentError, naming the condition, where study, approvals or policy give no leave, whatever the script is."""
-    data, allowed, counter = _read(study, rules, state, name)
-    admit(data, approval.folder(study), allowed, name, roster, _count(counter), datetime.now(UTC).date())
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A study that approvers and policy of this site allow, whatever its script is; the site's ledger tells of all that is asked
+    of it. `imposed` are the rules under which its script is planned and run."""
+
+    path: Path
+    data: bytes
+    allowed: policy.Policy
+    approvers: tuple[str, ...]
+    imposed: Imposed
+    ledger: Ledger
+
+    def granted(self, rehearsal: Rehearsed, roster: Roster, stated: Mapping[str, str]) -> Grant:
+        """Leave to run exactly this; ConsentError, naming the condition, where there is none."""
+        with _refusals(self.ledger, self.data):
+            runs = self.ledger.runs(manifest.digest(self.data))
+            about = job(rehearsal.path.name, rehearsal.schema, rehearsal.plan, stated, runs)
+            permitted = permit(self.data, approval.folder(self.path), self.allowed, rehearsal.name, roster, about)
+        names = ", ".join(sorted(f"{who.name} ({who.role})" for who in map(self.allowed.who, self.approvers)))
+        told = f"approved by {names}; run {about.runs + 1} of {permitted.runs}"
+        print(f"Study {self.path.name}, {permitted.digest[:16]}: {told}.", flush=True)
+        return Grant(replace(permitted, approvers=self.approvers), self.ledger)
 
 
-def granted(
-    study: Path, rules: Path | None, state: Path | None, rehearsal: Rehearsed, roster: Roster, stated: Mapping[str, str]
-) -> Grant:
-    """Leave to run exactly this; ConsentError, naming the condition, where there is none."""
-    data, allowed, counter = _read(study, rules, state, rehearsal.name)
-    about = job(rehearsal.path.name, rehearsal.schema, rehearsal.plan, stated, _count(counter))
-    permitted = permit(data, approval.folder(study), allowed, rehearsal.name, roster, about)
-    names = ", ".join(sorted(f"{who.name} ({who.role})" for who in map(allowed.who, permitted.approvers)))
-    print(
-        f"Study {study.name}, {permitted.digest[:16]}: approved by {names}; run {about.runs + 1} of {permitted.runs}.", flush=True
-    )
-    signed = {name: (approval.folder(study) / f"{name[:16]}.json").read_bytes() for name in permitted.approvers}
-    return Grant(permitted, counter, data, signed, tuple(allowed.keys[name] for name in signed))
-
-
-def _read(study: Path, rules: Path | None, state: Path | None, name: str) -> tuple[bytes, policy.Policy, Path]:
-    """The study's bytes, the policy, and where runs of this study are counted."""
+def admitted(study: Path, rules: Path | None, ledger: Ledger, name: str, roster: Roster) -> Leave:
+    """Leave by the study in a file, before its script is loaded; ConsentError, naming the condition, where there is none."""
     if rules is None:
         do = "name this site's policy with --policy; without one nothing is allowed"
         raise ConsentError("A study is run under a policy.", where=str(study), do=do)
-    allowed, data = policy.load(rules), approval.read(study)
-    return data, allowed, _counter(state, name, manifest.digest(data))
+    allowed, data, folder = policy.load(rules), approval.read(study), approval.folder(study)
+    with _refusals(ledger, data):
+        if allowed.site == name:  # else it says nothing of who may approve here
+            _tell(ledger, data, folder, allowed)
+        found, approvers = admit(data, folder, allowed, name, roster, ledger.runs(manifest.digest(data)), datetime.now(UTC).date())
+    return Leave(study, data, allowed, approvers, found.imposed, ledger)
 
 
-def _count(counter: Path) -> int:
-    return counter.stat().st_size if counter.exists() else 0
+def _tell(ledger: Ledger, data: bytes, folder: Path, allowed: policy.Policy) -> None:
+    """Write down who has approved and revoked these bytes, and keep what proves the approvals."""
+    signed, digest = approval.signed(data, folder, allowed.keys), manifest.digest(data)
+    if signed.approved:
+        proofs = approval.evidence(data, folder, signed.approved)
+        ledger.keep_study(data, proofs, [allowed.keys[name] for name in proofs])
+    for name in signed.approved:
+        ledger.tell("approved", digest, name, allowed.who(name).role)
+    for name in signed.revoked:
+        known = name in allowed.keys
+        ledger.tell("revoked", digest, name if known else "", allowed.who(name).role if known else "")
 
 
-def _counter(state: Path | None, name: str, digest: str) -> Path:
-    folder = state or default_folder()
-    if folder is None:
-        do = "name one that lasts, with --state"
-        raise UsageError("There is no folder in which to count the runs of a study.", where=name, do=do)
-    return folder / FOLDER / name / f"{digest}.runs"
+@contextmanager
+def _refusals(ledger: Ledger, data: bytes) -> Iterator[None]:
+    """Whatever is refused in here is told by the ledger, which signs what it tells."""
+    try:
+        yield
+    except ConsentError as error:
+        ledger.refuse(manifest.digest(data), error)
+        raise
+    finally:
+        ledger.checkpoint()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +95,16 @@ def signed(data: bytes, where: Path, keys: Mapping[str, PublicKey]) -> Signed:
         except (MpcError, msgspec.MsgspecError) as error:
             raise _unsound(path, error) from None
     return Signed(tuple(sorted(approved)), revoked, tuple(others))
+
+
+def evidence(data: bytes, where: Path, approved: Iterable[str]) -> dict[str, bytes]:
+    """Of what `signed` has found, each key's approval as a file of its own, whatever the file's name was and who else signed it."""
+    found: dict[str, bytes] = {}
+    for _, envelope in envelopes(where):
+        if envelope.payloadType == manifest.TYPE and envelope.body == data:
+            alone = [msgspec.structs.replace(envelope, signatures=[one]) for one in envelope.signatures]
+            found |= {one.signatures[0].keyid: one.dumps() for one in alone}
+    return {name: found[name] for name in approved}
 
 
 def envelopes(where: Path) -> Iterator[tuple[Path, Envelope]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mpc.errors import IntegrityError, UsageError
+from mpc.errors import ConsentError, IntegrityError, UsageError
 from mpc.governance import dsse
 from mpc.governance.ledger import Ledger
 from mpc.governance.verifier import CERTIFICATE, MALFORMED, canonical, checkpoint, sha256
@@ -60,8 +60,10 @@ class Notary:
         rules: Rules | None = None,
         study: str = "",
         approvals: Sequence[str] = (),
+        runs: int | None = None,
     ) -> None:
-        self._ledger, self._keys, self._rules, self._study, self._approvals = ledger, keys, rules, study, list(approvals)
+        self._ledger, self._keys, self._rules = ledger, keys, rules
+        self._study, self._approvals, self._runs = study, list(approvals), runs  # how often it may run here
         self.name, self._session, self._dealer = ledger.site, "", ""
         self._parties, self._facts = tuple[str, ...](), dict[str, str]()
         self.intents: list[dict[str, Any]] = []
@@ -70,15 +72,22 @@ class Notary:
         self._signed: dsse.Envelope | None = None
 
     def started(self, session: str, parties: Sequence[str], dealer: str, facts: Mapping[str, str]) -> None:
-        """The session has its name: from now on whatever happens in it is in the ledger."""
+        """The session has its name: it counts as a run of its study, and from now on whatever happens in it is in the ledger.
+
+        ConsentError where the study has run as often as it may.
+        """
         if missing := [name for name in parties if name not in self._keys]:
             raise UsageError("The ledger knows no key of a party.", where=", ".join(missing), do="use the roster of this session")
-        self._session, self._parties, self._dealer, self._facts = session, tuple(parties), dealer, dict(facts)
         for name in parties:
             self._ledger.keep_key(name, self._keys[name])
         keys = {name: dsse.keyid(self._keys[name]) for name in parties}
         told = {"parties": list(parties), "dealer": dealer, "keys": keys, "facts": dict(facts), "approvals": self._approvals}
-        self._ledger.append("started", study=self._study, session=session, **told)
+        try:
+            self._ledger.start(self._study, session, self._runs, told)
+        except ConsentError as error:
+            self._ledger.refuse(self._study, error)
+            raise
+        self._session, self._parties, self._dealer, self._facts = session, tuple(parties), dealer, dict(facts)
 
     def intent(self, values: Sequence[Leaving]) -> int:
         """These values are about to leave; the number of the first. When this returns it is on the disk."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from cryptography.hazmat.primitives import serialization
 
-from mpc.errors import IntegrityError, UsageError
+from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.governance import dsse, verifier
 from mpc.governance.dsse import PrivateKey, PublicKey
 from mpc.governance.verifier import CHECKPOINT, LEDGER, START, canonical, chain
@@ -135,8 +135,28 @@ class Ledger:
     def runs(self, study: str) -> int:
         """How many sessions have begun by a study, however they ended."""
         with self._guarded(), self._alone():
-            lines, _, _, _ = chain(self._path.read_bytes())
-        return sum(line["event"] == "started" and line["study"] == study for line in lines)
+            return _begun(self._of(study))
+
+    def start(self, study: str, session: str, most: int | None, fields: Fields) -> None:
+        """A session begins; instead, ConsentError where as many by this study have begun as may."""
+        with self._guarded(), self._alone():  # no other process takes the last run between count and line
+            if most is not None and (count := _begun(self._of(study))) >= most:
+                raise exhausted(study[:16], count, most)
+            self._add([("started", study, session, fields)])
+
+    def tell(self, event: Literal["approved", "revoked"], study: str, keyid: str, role: str) -> None:
+        """Somebody has approved or revoked a study: in the ledger once, however often it is seen."""
+        with self._guarded(), self._alone():
+            if (event, keyid) not in [(line["event"], line.get("keyid")) for line in self._of(study)]:
+                self._add([(event, study, "", {"keyid": keyid, "role": role})])
+
+    def refuse(self, study: str, error: MpcError) -> None:
+        """A study gave no leave: once, until something else of this study is told."""
+        fields = {"family": error.family, "kind": type(error).__name__}
+        with self._guarded(), self._alone():
+            last = (self._of(study) or [{}])[-1]
+            if any(last.get(name) != text for name, text in {"event": "refused", **fields}.items()):
+                self._add([("refused", study, "", fields)])
 
     def keep(self, name: str, data: bytes) -> None:
         """Write a file beside the ledger, on the disk when this returns."""
@@ -146,6 +166,11 @@ class Ledger:
     def sign(self, kind: str, body: bytes) -> dsse.Envelope:
         """This site's signature."""
         return dsse.sign(kind, body, self._key)
+
+    def _of(self, study: str) -> list[dict[str, Any]]:
+        """The lines of a study."""
+        lines, _, _, _ = chain(self._path.read_bytes())
+        return [line for line in lines if line["study"] == study]
 
     def _add(self, entries: Sequence[tuple[str, str, str, Fields]]) -> None:
         data = self._lines(entries)
@@ -195,7 +220,10 @@ class Ledger:
     def _check_checkpoint(self) -> None:
         """What this site signed last must still be there."""
         path, data = self.folder / "checkpoint.json", self._path.read_bytes() if self._seq else b""
-        _, hashes, _, _ = chain(data)
+        lines, hashes, _, _ = chain(data)
+        begun = {line["session"] for line in lines if line["event"] == "started"}
+        if lost := sorted({one.stem for one in self.folder.glob("certificates/[!.]*")} - begun):
+            raise self._refusal(f"it knows nothing of session {lost[0][:8]}, whose certificate is here: it is new, or an old copy")
         if not path.exists():
             if b'"event":"certified"' in data:
                 raise self._refusal("its checkpoint is missing")
@@ -245,6 +273,16 @@ class Ledger:
         except OSError as error:
             self._broken = True
             raise _unwritable(self.folder, error.strerror or type(error).__name__) from None
+
+
+def exhausted(where: str, runs: int, most: int) -> ConsentError:
+    """A study has run so often, and may not more often."""
+    why = f"it has run {runs} times at this site, and {most} are approved"
+    return ConsentError("The study has run as often as it may.", where=where, why=why, do="have more runs approved")
+
+
+def _begun(lines: Sequence[Fields]) -> int:
+    return sum(line["event"] == "started" for line in lines)
 
 
 def _unwritable(folder: Path, why: str) -> UsageError:

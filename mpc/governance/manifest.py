@@ -14,6 +14,7 @@ from mpc.errors import IntegrityError
 from mpc.governance import dsse
 from mpc.governance.documents import Code, Count, Digest, Names, Text, check_once, check_printable, lines, parsed
 from mpc.governance.rules import rules
+from mpc.rules import NOTHING, Imposed, Required
 
 WHOLE = "whole numbers"  # as plans say it
 FORMAT: Literal["mpc study 1"] = "mpc study 1"
@@ -115,6 +116,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             check_printable(read.party, read.table, read.columns, read.unused)
         for reveal in self.reveal:
             check_printable(reveal.label, reveal.line, reveal.receivers, reveal.numbers)
+
+    @property
+    def imposed(self) -> Imposed:
+        """The rules that it states, by line and label: of reveals that are alike in both, of each kind the strictest."""
+        found: dict[tuple[str, str], Required] = {}
+        for one in self.reveal:
+            place = one.line, one.label
+            found[place] = found.get(place, NOTHING).stricter(Required.parse(one.rules))
+        return {place: required.texts for place, required in found.items() if required.rules}
 
     def dumps(self) -> bytes:
         """The one spelling: fields in fixed order, participants and tables by name, reveals by line."""

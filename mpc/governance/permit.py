@@ -12,12 +12,13 @@ from pathlib import Path
 from mpc.errors import ConsentError, MpcError
 from mpc.governance import approval, manifest
 from mpc.governance import policy as policies
+from mpc.governance.ledger import exhausted
 from mpc.governance.manifest import Manifest, Reads, Reveal, RevealKey
 from mpc.governance.policy import Policy
-from mpc.governance.rules import rules
 from mpc.roster import Roster
 
 AGAIN = "draft the study again with mpc study new, and have it approved"
+REPLAN = "plan it again with the rules that it states, mpc study fmt STUDY --script SCRIPT, and have it approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Job:
     facts: Mapping[str, str]
     script: str
     reads: tuple[Reads, ...]
-    reveals: tuple[Reveal, ...]  # kinds are the likeliest, rules the script's own
+    reveals: tuple[Reveal, ...]  # kinds are the likeliest; rules those that are checked, of script, schema and study the strictest
     copies: Collection[RevealKey]  # reveals of nothing but cells of tables
     runs: int
     today: date
@@ -78,8 +79,7 @@ def _limits(study: Manifest, runs: int, today: date) -> Iterator[ConsentError]:
         why, do = f"its last day was {study.expires}", "have it approved again with a later day in expires"
         yield ConsentError("The study has expired.", where=study.name, why=why, do=do)
     if runs >= study.runs:
-        why = f"it has run {runs} times at this site, and {study.runs} are approved"
-        yield ConsentError("The study has run as often as it may.", where=study.name, why=why, do="have more runs approved")
+        yield exhausted(study.name, runs, study.runs)
 
 
 def lacking(signed: approval.Signed, policy: Policy) -> Iterator[ConsentError]:
@@ -134,6 +134,7 @@ def _program(study: Manifest, job: Job) -> Iterator[ConsentError]:
         if approved != here:
             why = f"approved is {approved}, here is {here or 'nothing'}"
             do = f"use the {name} that was approved, or {AGAIN}"
+            do += f"; where its rules were edited, {REPLAN}" if name == "plan" else ""
             yield ConsentError(f"The {name} is not the one in the study.", where=job.script, why=why, do=do)
 
 
@@ -161,11 +162,21 @@ def _reveals(study: Manifest, job: Job) -> Iterator[ConsentError]:
             why = f"the study calls it {one.kind}; by what it is and its size it is {' or '.join(usable)}"
             do = "call it what it is: then its policy decides"
             yield ConsentError("A reveal is not of the kind that the study says.", where=where, why=why, do=do)
-        has = rules(one.rules)
-        for rule in rules(other.rules).values():
-            if rule.kind not in has or not has[rule.kind].covers(rule):
-                what, why = "A release rule of the script is not in the study.", f"the script says {rule}"
-                yield ConsentError(what, where=where, why=why, do=AGAIN)
+        yield from _rules(one, other, where)
+
+
+def _rules(study: Reveal, here: Reveal, where: str) -> Iterator[ConsentError]:
+    """What a study states is what is checked, no more and no less."""
+    for text in sorted({*here.rules} - {*study.rules}):
+        what, why = "A release rule of script or schema is not in the study.", f"they say {text}, the study {_listed(study.rules)}"
+        yield ConsentError(what, where=where, why=why, do=REPLAN)
+    for text in sorted({*study.rules} - {*here.rules}):
+        what, why = "A release rule of the study is not one that is checked.", f"it says {text}; checked is {_listed(here.rules)}"
+        yield ConsentError(what, where=where, why=why, do=REPLAN)
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    return ", ".join(texts) or "nothing"
 
 
 def _apart(approved: object, here: object, otherwise: str) -> str:

@@ -17,10 +17,12 @@ from mpc.governance.documents import Code, Count, Digest, Names, Text, check_onc
 from mpc.governance.dsse import keyid
 from mpc.governance.manifest import Manifest, Member, OutputKind, Reads, Reveal
 from mpc.governance.rules import rule, rules
-from mpc.rules import KINDS, Rule
+from mpc.rules import KINDS, Required, Rule
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
-
+TIGHTEN = (
+    "draft with mpc study new --policy FILE, or write it into the study and run mpc study fmt STUDY --script SCRIPT; approve that"
+)
 
 EITHER = ("cells", "group")  # rules that say how many people must stand behind a number
 LISTED = ("output", "partner", "table", "approver")
@@ -48,6 +50,11 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def rule(self, name: str) -> Rule:
         """The laxest rule of that name."""
         return rule(name, getattr(self, name))
+
+    @property
+    def required(self) -> Required:
+        """All of them."""
+        return Required(tuple(self.rule(name) for name in KINDS))
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +130,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The approvers' keys by id."""
         made = [keys.public(one.key) for one in self.approver]
         return {keyid(key): key for key in made}
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The approvers' names by the ids of their keys."""
+        return {keyid(keys.public(one.key)): one.name for one in self.approver}
 
     def who(self, name: str) -> Approver:
         """The approver whose key has this id."""
@@ -272,17 +284,22 @@ def _output(reveal: Reveal, policy: Policy) -> Iterator[ConsentError]:
         why, where = f"allowed are: {_listed(allowed)}", f"{reveal.label}: {reveal.kind}"
         yield ConsentError("The policy does not allow this kind of output.", where=where, why=why, do=do)
         return
-    has = rules(reveal.rules)
-    for names in allowed[reveal.kind].rules:
-        if not has.keys() & {*names.split("|")}:
-            wanted = " or ".join(str(policy.thresholds.rule(name)) for name in names.split("|"))
-            what = "A reveal lacks a release rule that the policy asks for."
-            yield ConsentError(what, where=reveal.label, why=f"it carries: {_listed(reveal.rules)}", do=f"give it {wanted}")
-    for name, one in has.items():
-        least = policy.thresholds.rule(name)
-        if not one.covers(least):
-            what = "A release rule is laxer than the policy's threshold."
-            yield ConsentError(what, where=f"{reveal.label}: {one}", why=f"the threshold is {least}", do=f"give it {least}")
+    where = f"{reveal.label} ({reveal.line})"
+    for names in lacking(reveal, policy):
+        wanted = " or ".join(str(policy.thresholds.rule(name)) for name in names)
+        what, why = "A reveal lacks a release rule that the policy asks for.", f"it carries: {_listed(reveal.rules)}"
+        yield ConsentError(what, where=where, why=why, do=f"give it {wanted}: {TIGHTEN}")
+    for text in policy.thresholds.required.weaker(reveal.rules):
+        least = policy.thresholds.rule(Rule.parse(text).kind)
+        what, why = "A release rule is laxer than the policy's threshold.", f"the threshold is {least}"
+        yield ConsentError(what, where=f"{where}: {text}", why=why, do=f"give it {least}: {TIGHTEN}")
+
+
+def lacking(reveal: Reveal, policy: Policy) -> list[list[str]]:
+    """Of what the policy asks of this kind of output, the alternatives of which it carries none."""
+    has = rules(reveal.rules).keys()
+    asked = [names.split("|") for one in policy.output if one.kind == reveal.kind for names in one.rules]
+    return [names for names in asked if not has & {*names}]
 
 
 def _listed(names: Iterable[object]) -> str:

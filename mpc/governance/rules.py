@@ -37,3 +37,12 @@ def rules(texts: Iterable[str]) -> dict[str, Rule]:
     if len({one.kind for one in found}) < len(found):
         raise ValueError("A reveal has each release rule once")
     return {one.kind: one for one in found}
+
+
+def laxest(texts: Iterable[str]) -> tuple[str, ...]:
+    """Of each kind the rule that holds of all that leaves: a script may ask for more of a part of it."""
+    found: dict[str, Rule] = {}
+    for rule in map(Rule.parse, texts):
+        if rule.kind not in found or found[rule.kind].covers(rule):
+            found[rule.kind] = rule
+    return tuple(sorted(map(str, found.values())))

@@ -217,14 +217,14 @@ class Folder:
                 self.heads.append((site, head, seq, f"{name}'s checkpoint after session {session[:8]}"))
 
     def check_approvals(self) -> None:
-        """The study of every session that has one, and that whoever approved it, by the ledger, signed exactly that."""
+        """Every study that was approved or run, and that whoever approved it, by the ledger, signed exactly that."""
         keys = self.keys_in("approvers")
-        for line in [line for line in self.lines if line["event"] == "started" and line["study"]]:
+        for line in [line for line in self.lines if line["event"] in ("started", "approved") and line["study"]]:
             home = self.path / "studies" / line["study"]
-            with self.about(f"studies/{line['study'][:16]}, for session {line['session'][:8]}"):
+            with self.about(f"studies/{line['study'][:16]}, for line {line['seq']}"):
                 body = (home / "study.toml").read_bytes()
                 need(sha256(pae(STUDY, body)) == line["study"], "it is another manifest")
-                for name in line["approvals"]:
+                for name in line["approvals"] if line["event"] == "started" else [line["keyid"]]:
                     approved = opened((home / "study.approvals" / f"{name[:16]}.json").read_bytes(), STUDY, keys)
                     need(approved == (body, {name}), f"{name[:16]} approved something else")
 

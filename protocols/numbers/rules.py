@@ -236,17 +236,19 @@ def persons(mask: Bool, first: Bool) -> Int:
 
 
 def agreed(leaving: Leaving, rules: Sequence[Check]) -> list[Check]:
-    """The script's rules, each at least as strict as the session asks, and what the session asks besides.
+    """The script's rules, each at least as strict as schema and study ask, and what these ask besides.
 
-    UsageError where it asks for something that only the script can say.
+    UsageError where they ask for something that only the script can say.
     """
     if isinstance(rules, _Check) or not all(isinstance(one, _Check) for one in rules):
         raise UsageError("rules is a list of release rules.", where=script_line(), do="reveal(x, label=..., rules=[cells(5)])")
-    asked = leaving.s.release
+    everywhere, study = leaving.s.release, leaving.s.imposed(leaving.label)
+    asked = everywhere.stricter(study)
     own = [_tightened(one, asked) for one in rules]
-    if not any(isinstance(one, Cells) and one.of is None for one in own):
-        _all_said(leaving, own, asked)
-    return [*own, *_added(leaving, own, asked)]
+    checks = [*own, *_added(leaving, own, everywhere, study)]
+    counts = any(isinstance(one, Cells) and one.of is None for one in own)
+    _all_said(leaving, checks, study if counts else asked, study)
+    return checks
 
 
 def _tightened(one: Check, asked: Required) -> Check:
@@ -254,28 +256,35 @@ def _tightened(one: Check, asked: Required) -> Check:
     return one if least is None or one.rule.covers(least) else one.tightened(least)
 
 
-def _all_said(leaving: Leaving, own: Sequence[Check], asked: Required) -> None:
-    """Group and dominance are the script's to name, but for tables of counts."""
-    ways = {
-        "group": "rules=[group(mask)], with the condition that rows meet or a count of people; [group()] where all rows are meant",
-        "dominance": "rules=[dominance(contributions)], what each person adds to each cell",
-    }
-    for kind, do in ways.items():
-        rule = asked.get(kind)
-        if rule is not None and not any(one.rule.kind == kind for one in own):
-            raise UsageError(
-                f"The reveal of {leaving.label!r} does not say what {rule} is about.",
-                where=script_line(),
-                why=f"what is agreed asks for {rule} in every reveal that is not a table of counts with a rule cells",
-                do=do,
-            )
+WAYS = {
+    "cells": "rules=[cells(of=people)], with whole numbers that count people",
+    "group": "rules=[group(mask)], with the condition that rows meet or a count of people; [group()] where all rows are meant",
+    "dominance": "rules=[dominance(contributions)], what each person adds to each cell",
+}
 
 
-def _added(leaving: Leaving, own: Sequence[Check], asked: Required) -> Iterator[Check]:
-    """Whole numbers that no rule of the script counts as cells are checked as such; numbers are counted everywhere."""
+def _all_said(leaving: Leaving, checks: Sequence[Check], asked: Required, study: Required) -> None:
+    """Group and dominance are the script's to name, but for tables of counts; so is what to count where nothing is a count."""
+    for kind, do in WAYS.items():
+        rule, stated = asked.get(kind), study.get(kind)
+        if rule is None or any(one.rule.kind == kind for one in checks) or (kind == "cells" and stated is None):
+            continue
+        why = f"what is agreed asks for {rule} in every reveal that is not a table of counts with a rule cells"
+        if stated is not None:
+            why, do = f"the study states {stated} for it", f"{do}; or take the rule out of the study, where policies allow it"
+        raise UsageError(f"The reveal of {leaving.label!r} does not say what {rule} is about.", where=script_line(), why=why, do=do)
+
+
+def _added(leaving: Leaving, own: Sequence[Check], everywhere: Required, study: Required) -> Iterator[Check]:
+    """Whole numbers that no rule of the script counts as cells are checked as such; numbers are counted everywhere.
+
+    A study tightens what the script counts, and asks for more only where that counts nothing: what it was drafted from stays as
+    it is.
+    """
+    counted = {one.share.node for rule in own if isinstance(rule, Cells) for one in rule.counts(leaving)}
+    asked = everywhere.stricter(study)
     least, most = asked.get("cells"), asked.get("parameters")
-    if least is not None:
-        counted = {one.share.node for rule in own if isinstance(rule, Cells) for one in rule.counts(leaving)}
+    if least is not None and (everywhere.get("cells") is not None or not counted):
         yield from (Cells(least, v) for v in leaving.x if isinstance(v, Int) and v.share.node not in counted)
     if most is not None and not any(isinstance(one, Parameters) for one in own):
         yield Parameters(most)
