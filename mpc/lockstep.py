@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mpc.sharing.node import Params
 from mpc.transport import Buffer, Received, Transport
 
 STEPS = 16_000  # operations a trail holds at most; a segment of more is compared from its start
+LONGEST = 250  # characters of what a step is: a reveal, by its label
 AHEAD = 16  # frames that a peer can have sent before it noticed, and more: it is not listened to for ever
 
 Step = tuple[bytes, str, str]  # digest of one operation, its kind, its script line
@@ -133,6 +134,15 @@ def _lines(steps: Trail) -> str:
         if number.isdecimal():
             numbers.setdefault(file, []).append(int(number))
     return ", ".join(f"{file}:{min(found)}-{max(found)}" for file, found in numbers.items())
+
+
+def readable(payload: Buffer, place: Callable[[str], str]) -> bool:
+    """Whether a trail says nothing but short digests, kinds of operations, and lines that `place` knows."""
+    trail = _read(payload)
+    if trail is None or len(trail) > STEPS:
+        return False
+    texts = all(len(digest) <= 8 and len(op) <= LONGEST and op.isprintable() for digest, op, _ in trail)
+    return texts and all(not line or place(line) == line for line in {line for *_, line in trail})
 
 
 def _read(payload: Buffer) -> Trail | None:

@@ -35,10 +35,11 @@ Asked = Callable[[Announcement], None]  # told what each segment asks the dealer
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What leaves a party in one segment besides openings under masks: digest of its orders to the dealer, and its reveals, each
-    with the bytes of one share."""
+    """What leaves a party in one segment besides openings under masks: digest of its orders to the dealer, lockstep digest, which
+    rides on its frames, and its reveals, each with the bytes of one share."""
 
     orders: bytes
+    digest: bytes
     reveals: tuple[tuple[RevealKey, int], ...]
 
 
@@ -97,7 +98,7 @@ class Counting:
         self.cost.add(cost)
         self.digest = segment.digest
         self.orders.append(self._foresight.note(self.orders[-1] if self.orders else b"", asked, segment.digest))
-        self.steps.append(_step(asked.orders, segment.reveals))
+        self.steps.append(_step(asked.orders, segment))
         self._note(levels)
         if self.accounts is not None:
             self.accounts.run(segment, levels, cost)
@@ -126,9 +127,10 @@ class Counting:
         self._foresight.end(self.orders[-1] if self.orders else b"", self.digest)
 
 
-def _step(orders: bytes, reveals: tuple[Reveal, ...]) -> Step:
-    digest = hashlib.blake2b(orders, digest_size=schedule.DIGEST_BYTES).digest()
-    return Step(digest, tuple([(reveal.key, reveal.node.ring.bytes(reveal.node.size)) for reveal in reveals]))
+def _step(orders: bytes, segment: Segment) -> Step:
+    asked = hashlib.blake2b(orders, digest_size=schedule.DIGEST_BYTES).digest()
+    reveals = [(reveal.key, reveal.node.ring.bytes(reveal.node.size)) for reveal in segment.reveals]
+    return Step(asked, segment.digest, tuple(reveals))
 
 
 def _release(levels: list[Level]) -> None:
@@ -225,12 +227,14 @@ class Plan:
     def columns(self, owner: str, name: str, shape: Shape) -> frozenset[int]:
         """Which columns of a table, as it is loaded, are computed with on some path; all of them, where that is not sure."""
         shapes = {found for *place, found in self.loaded if place == [owner, name]}
+        if not shapes:
+            return frozenset()
         if shapes == {shape} and (owner, name) not in self.rearranged:
             return frozenset(column for *place, column in self.used if place == [owner, name])
         return frozenset(range(shape[1] if len(shape) > 1 else 1))
 
     def digest(self) -> str:
-        """Hexadecimal digest of operations, costs and reveals on every path: what parties compare and people consent to."""
+        """Hexadecimal digest of operations, costs, tables and reveals on every path: what parties compare and people consent to."""
         facts = [
             (
                 path.answers,
@@ -241,6 +245,8 @@ class Plan:
                 sorted(path.reveals.items()),
                 path.orders[-1:],
                 path.digest,
+                sorted(path.outputs),
+                path.reading.facts(),
             )
             for path in self.paths
         ]

@@ -64,6 +64,10 @@ class Reading:
             if view is not None and view.copy:
                 self.copies.add(reveal.key)
 
+    def facts(self) -> tuple[object, ...]:
+        """All that was found, in one order."""
+        return sorted(self.loaded), sorted(self.used), sorted(self.rearranged), sorted(self.copies)
+
     def _input(self, owner: str, table: str, shape: Shape) -> View:
         self.loaded.add((owner, table, shape))
         if len(shape) != 2:  # a single column, or nothing that a schema has

@@ -73,6 +73,16 @@ def declassified(why: str) -> str:
     return f"declassified: {why}"
 
 
+def opened(label: str) -> bool:
+    """Whether a label stands for what is opened to everybody, and not revealed to receivers."""
+    return label.startswith((published(""), declassified("")))
+
+
+def of_library(label: str) -> bool:
+    """Whether a label stands for what the library itself reveals or opens, so that no script may use it."""
+    return label in VERDICTS or opened(label)
+
+
 class Engine(Protocol):
     """What a session is wired to: something that runs, or merely counts, a segment."""
 
@@ -299,7 +309,7 @@ class Session:
             raise UsageError("Assumed bounds have not been checked.", where=script_line(), do="reveal with protocols.reveal")
         if rules is None and (self.release.rules or self.imposed(label).rules):
             raise UsageError("Release rules have not been checked.", where=script_line(), do="reveal with protocols.reveal")
-        if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL or label in VERDICTS:
+        if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL or of_library(label):
             raise UsageError(
                 "The label of a reveal is not usable.",
                 where=script_line(),

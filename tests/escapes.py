@@ -180,28 +180,34 @@ class Forgery:
 
 
 FORGERIES = {
-    "a second reveal": Forgery("value(); wire.exchange(Kind.REVEAL, {'insurer': [bytes(8)]}, {'insurer': 8})", "a reveal"),
-    "a reveal that is not written down": Forgery("wire.exchange(Kind.REVEAL, {'insurer': [bytes(8)]}, {'insurer': 8})", "a reveal"),
+    "a second reveal": Forgery("value(); wire.exchange(Kind.REVEAL, {'insurer': [bytes(8)]}, {'insurer': 8}, at(s))", "a reveal"),
+    "a reveal that is not written down": Forgery(
+        "wire.exchange(Kind.REVEAL, {'insurer': [bytes(8)]}, {'insurer': 8}, at(s))", "a reveal"
+    ),
     "another value written down": Forgery(
         "wire.ask(Leaves([('fit.py:1', 'secret', (), ('clinic', 'insurer'))]), answer=First)", "would leave"
     ),
     "a value written down twice": Forgery("value(); wire.ask(Leaves([leaving(s)]), answer=First)", "would leave"),
     "a reveal with another's words": Forgery("wire.tell(Gone(0, [(64, False, '', True, True)]), [bytes(8)])", "not announced"),
-    "words at another party": Forgery(
-        "wire.ask(Leaves([leaving(s)]), answer=First); wire.tell(Gone(0, [(64, False, '', True, False)]))", "has it"
-    ),
-    "words of no ring": Forgery(
-        "wire.ask(Leaves([leaving(s)]), answer=First); wire.tell(Gone(0, [(1 << 20, False, '', True, True)]))", "none"
+    "words of a reveal that has not passed": Forgery(
+        "wire.ask(Leaves([leaving(s)]), answer=First); wire.tell(Gone(0, [(64, False, '', True, True)]), [bytes(8)])", "not passed"
     ),
     "a table that is not read": Forgery("wire.tell(Enters('insurer', 'other', 3))", "a table enters"),
     "rows that are not there": Forgery("wire.tell(Enters('insurer', 'values', 4))", "a table enters"),
     "an end before everything has left": Forgery(
         "wire.ask(Leaves([leaving(s)]), answer=First); wire.ask(Concludes(bytes(16)))", "everything has left"
     ),
+    "an end without a word": Forgery("value(); wire.tell(Ended(1, 1, 'native', 0))", "nobody has signed"),
+    "a round after the end": Forgery(
+        "wire.ask(Concludes(bytes(16))); wire.exchange(Kind.OPEN, {'insurer': [b'secret']}, {'insurer': 6}, at(s))", "after the end"
+    ),
+    "orders after the end": Forgery(
+        "wire.ask(Concludes(bytes(16))); wire.send('dealer', Kind.DESCRIPTORS, [b''], bytes(16))", "after the end"
+    ),
     "a goodbye that nobody has signed": Forgery("wire.ask(Goodbye())", "nobody has signed"),
     "two ends": Forgery("wire.ask(Concludes(bytes(16))); wire.ask(Concludes(bytes(16)))", "everything has left"),
-    "a larger reveal": Forgery("wire.exchange(Kind.REVEAL, {'insurer': [bytes(800)]}, {'insurer': 8})", "a reveal"),
-    "more openings": Forgery("wire.exchange(Kind.OPEN, {'insurer': [bytes(1 << 20)]}, {'insurer': 8})", "more bytes"),
+    "a larger reveal": Forgery("wire.exchange(Kind.REVEAL, {'insurer': [bytes(800)]}, {'insurer': 8}, at(s))", "a reveal"),
+    "more openings": Forgery("wire.exchange(Kind.OPEN, {'insurer': [bytes(1 << 20)]}, {'insurer': 8}, at(s))", "more bytes"),
     "a reveal to the dealer": Forgery("wire.exchange(Kind.REVEAL, {'dealer': [bytes(8)]}, {'dealer': 8})", "every other party"),
     "data to the dealer": Forgery("wire.send('dealer', Kind.DESCRIPTORS, [b'secret'], bytes(range(16)))", "of the dealer"),
     "orders of another digest": Forgery("forged_orders()", "of the dealer"),
@@ -211,13 +217,28 @@ FORGERIES = {
     "a frame from nobody": Forgery("wire.receive('nobody', Kind.CORRECTIONS)", "what it must not"),
     "a frame without end": Forgery("wire.receive('dealer', Kind.CORRECTIONS, limit=1 << 40)", "what it must not"),
     "a length below zero": Forgery("wire.exchange(Kind.OPEN, {'insurer': []}, {'insurer': -1})", "what it must not"),
-    "a huge exchange": Forgery("wire.ask(Exchange(3, [(['insurer'], 1 << 50)], {'insurer': 8}, bytes(16)))", "more bytes"),
+    "a huge exchange": Forgery("wire.ask(Exchange(3, [(['insurer'], 1 << 50)], {'insurer': 8}, at(s)))", "more bytes"),
     "a huge message": Forgery("sock.send(b'\\xff' * 4)", "longer than any message"),
+    "a digest of its own": Forgery(
+        "wire.exchange(Kind.OPEN, {'insurer': [bytes(8)]}, {'insurer': 8}, b'secret, 16 bytes')", "at a point"
+    ),
+    "a round without anything": Forgery("wire.exchange(Kind.OPEN, {'insurer': []}, {'insurer': 0}, at(s))", "a round of kind"),
+    "words for nobody": Forgery("wire.ask(Exchange(3, [([], 3 << 30)], {'insurer': 8}, at(s)))", "for nobody"),
+    "a trail where all are in step": Forgery("wire.send('insurer', Kind.TRAIL, [b'secret'])", "what it must not"),
+    "a segment of its own": Forgery("wire.tell(Begun(7, []))", "a segment"),
+    "rounds of its own": Forgery("wire.tell(Rounds(50007))", "more rounds"),
+    "a result for somebody else": Forgery("wire.tell(Result('total', ['insurer'], '<f8', [], 8), [bytes(8)])", "does not have"),
+    "a result that steers terminals": Forgery(
+        "wire.tell(Result('total', ['clinic', 'insurer'], '<U4', [], 16), ['\\x1b[2J'.encode('utf-32-le')])", "be shown"
+    ),
+    "a result of no size": Forgery(
+        "wire.tell(Result('total', ['clinic', 'insurer'], '<f8', [0, 1 << 62, 1 << 62], 0))", "a type that none has"
+    ),
     "nonsense": Forgery("sock.send(b'\\x05\\0\\0\\0hello')", "not one of the messages"),
     "a message of the node": Forgery("wire.tell(Refused('UsageError', 'forged'))", "not one of the messages"),
     "a pickle": Forgery("import pickle; p = pickle.dumps(print); sock.send(len(p).to_bytes(4, 'little') + p)", "not one of the"),
     "a plan once more": Forgery("wire.tell(Planned(0))", "not one of the messages"),
-    "somebody else's table": Forgery("next(iter(s._columns.values()))('outcome')", "no table"),
+    "somebody else's table": Forgery("next(iter(s._columns.values()))('spare')", "does not load"),
     "a result that is none": Forgery("wire.tell(Result('other', ['clinic'], '<f8', [], 8), [bytes(8)])", "does not have"),
     "a result without end": Forgery(
         "wire.tell(Result('total', ['clinic', 'insurer'], '<f8', [1 << 40], 1 << 43))", "does not have"
@@ -225,7 +246,7 @@ FORGERIES = {
     "an object as a result": Forgery("wire.tell(Result('total', ['clinic', 'insurer'], '|O', [], 8), [bytes(8)])", "that none has"),
     "a reveal that is announced only": Forgery("wire.tell(Begun(1, [('secret', ['dealer'])]))", "not in the plan"),
     "a store that is not there": Forgery("wire.ask(Correction(8))", "where there is none"),
-    "a profile without end": Forgery("wire.tell(Ended(1, 1, 'native', 1 << 40))", "too large"),
+    "a profile without end": Forgery("signed(s, wire); wire.tell(Ended(1, 1, 'native', 1 << 40))", "too large"),
     "the library's own contract undone": Forgery(
         "type(s)._allow = lambda *_: None; reveal(load(s, 'clinic', 'values'), label='rows')", "not in the plan"
     ),
@@ -233,6 +254,8 @@ FORGERIES = {
         "wire.tell(Failed('IntegrityError', '4711-secret', 'fit.py:1, 4711-secret', '4711', '4711', '4711'))", "4711-secret"
     ),
 }
+
+AFTERWARDS = ("a profile without end",)  # when all have said goodbye
 
 FORGER = """
 import hashlib
@@ -256,6 +279,17 @@ def main(s):
 
 def leaving(s):
     return next(iter(s._contract))[:4]
+
+
+def at(s):
+    return next(iter(s._engine._asking._foreseen.digests))
+
+
+def signed(s, wire):
+    honest(s)
+    s._engine._asking.close()
+    wire.ask(Concludes(bytes(16)))
+    wire.ask(Goodbye())
 
 
 def first_digest(s):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ MODULE_LIMIT = 1 << 23  # bytes of one source
 ORDERS_LIMIT = 1 << 26  # bytes of a segment's orders, as a dealer takes them
 PIECE = 1 << 32  # bytes of corrections asked for at once
 TEXT = 2000  # characters of a text of an error
+AXES, ELEMENTS = 32, 1 << 48  # of an array at most
 
 Dtype = str | list[tuple[str, str]]  # of NumPy; of a table, its columns' names with theirs; nothing for a hidden value
 
@@ -200,6 +202,14 @@ class Failed(Said, frozen=True):
 Planning = Module | Planned | Failed
 Witnessed = Enters | Leaves | Gone | Concludes
 Running = Call | Module | Column | Order | Correction | Over | Witnessed | Begun | Rounds | Result | Ended | Failed
+
+
+def fits(shape: Sequence[int]) -> bool:
+    """Whether it can be the shape of an array of at most 2^48 elements; in a moment, whatever it is."""
+    size = 1
+    for extent in shape[:AXES]:
+        size *= min(max(extent, 1), ELEMENTS + 1)
+    return len(shape) <= AXES and min(shape, default=0) >= 0 and max(size, *shape, 0) <= ELEMENTS
 
 
 def encoded(value: Any) -> bytes:

@@ -8,14 +8,14 @@ from collections import Counter
 import msgspec
 
 from mpc.asking import Foreseen
-from mpc.command.dialogue import encoded
+from mpc.command.dialogue import encoded, fits
 from mpc.data.schema import Schema
 from mpc.errors import IntegrityError, MpcError
 from mpc.plan import PATHS, Path, Plan, Step
 from mpc.reading import Reading
 from mpc.rules import Rule
 from mpc.schedule import DIGEST_BYTES, Cost, RevealKey
-from mpc.session import LABEL
+from mpc.session import LABEL, VERDICTS, of_library
 from mpc.sharing.node import Shape
 from mpc.transport.guard import Reveal, Way
 from mpc.transport.relay import malformed
@@ -39,9 +39,8 @@ class _Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     draws: dict[str, int]
     contract: list[tuple[RevealKey, int]]
     orders: tuple[bytes, ...]
-    steps: list[tuple[bytes, list[tuple[int, int]]]]  # digest of orders; number in the contract and bytes of each reveal
+    steps: list[tuple[bytes, bytes, list[tuple[int, int]]]]  # digests of orders and of all; of each reveal, number and bytes
     digest: bytes
-    outputs: list[int]
     reading: _Reading
 
 
@@ -60,9 +59,8 @@ def _told(path: Path) -> _Way:
         dict(cost.draws),
         list(path.reveals.items()),
         path.orders,
-        [(step.orders, [(numbers[key], size) for key, size in step.reveals]) for step in path.steps],
+        [(step.orders, step.digest, [(numbers[key], size) for key, size in step.reveals]) for step in path.steps],
         path.digest,
-        [numbers[key] for key in path.outputs],
         _Reading(
             sorted(reading.loaded), sorted(reading.used), sorted(reading.rearranged), [numbers[key] for key in reading.copies]
         ),
@@ -90,14 +88,14 @@ def _heard(way: _Way, schema: Schema) -> Path:
         raise malformed("a plan that names something twice, or counts below zero")
     if any(not _shows(kind) for kind in way.draws) or any(len(one) != DIGEST_BYTES for one in (*way.orders, *ends)):
         raise malformed("a plan with an order that is none")
-    if any(not 0 <= number < len(keys) for number in (*way.outputs, *way.reading.copies)):
+    if any(not 0 <= number < len(keys) for number in way.reading.copies):
         raise malformed("a plan that speaks of a reveal which it does not list")
     openings, confirmations, reveals, dealt = way.counts
     cost = Cost(parties, openings, confirmations, reveals, dealt, Counter(way.sent), Counter(way.draws))
-    steps = tuple([_step(orders, found, keys) for orders, found in way.steps])
+    steps = tuple([_step(orders, digest, found, keys) for orders, digest, found in way.steps])
     contract = Counter(dict(way.contract))
     _check(steps, contract, way.orders)
-    outputs, reading = frozenset(keys[number] for number in way.outputs), _reading(way.reading, keys, schema)
+    outputs, reading = frozenset(key for key in keys if not of_library(key.label)), _reading(way.reading, keys, schema)
     return Path(way.answers, cost, contract, way.orders, steps, way.digest, outputs, reading)
 
 
@@ -107,8 +105,10 @@ def _shows(text: str) -> bool:
 
 
 def _check_key(key: RevealKey, count: int, parties: tuple[str, ...]) -> None:
-    if not (_shows(key.line) and _shows(key.label)) or count < 1 or min(key.shape, default=0) < 0:
+    if not (_shows(key.line) and _shows(key.label)) or count < 1 or not fits(key.shape):
         raise malformed("a plan with a reveal that has no name or no shape")
+    if key.label in VERDICTS and (key.shape != (1,) or key.receivers != parties):
+        raise malformed("a plan with a verdict that is more than a bit for all")
     if not key.receivers or tuple(party for party in parties if party in key.receivers) != key.receivers:
         raise malformed("a plan that reveals something to somebody else than the parties")
     if key.kind and not _shows(key.kind):
@@ -121,12 +121,12 @@ def _check_key(key: RevealKey, count: int, parties: tuple[str, ...]) -> None:
         raise malformed("a plan with a release rule that is none")
 
 
-def _step(orders: bytes, found: list[tuple[int, int]], keys: list[RevealKey]) -> Step:
-    if len(orders) != DIGEST_BYTES or any(not 0 <= number < len(keys) for number, _ in found):
+def _step(orders: bytes, digest: bytes, found: list[tuple[int, int]], keys: list[RevealKey]) -> Step:
+    if {len(orders), len(digest)} != {DIGEST_BYTES} or any(not 0 <= number < len(keys) for number, _ in found):
         raise malformed("a plan with a reveal that it does not list")
     if any(not 0 <= size <= WORD * math.prod(keys[number].shape) for number, size in found):
         raise malformed("a plan with a reveal that is larger than its shape")
-    return Step(orders, tuple([(keys[number], size) for number, size in found]))
+    return Step(orders, digest, tuple([(keys[number], size) for number, size in found]))
 
 
 def _check(steps: tuple[Step, ...], contract: Counter[RevealKey], states: tuple[bytes, ...]) -> None:
@@ -153,6 +153,7 @@ def ways(plan: Plan) -> list[Way]:
     return [
         Way(
             tuple([step.orders for step in path.steps]),
+            tuple([step.digest for step in path.steps]),
             tuple([tuple([Reveal((*key[:4],), size) for key, size in step.reveals]) for step in path.steps if step.reveals]),
             path.cost.confirmations,
             path.cost.sent,

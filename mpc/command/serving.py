@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,8 +45,10 @@ from mpc.command.witnessing import Testimony, hear_words
 from mpc.data.tables import DataSource
 from mpc.errors import MpcError, printable
 from mpc.frame import Kind
+from mpc.lockstep import readable
+from mpc.sources.remote import ENDED
 from mpc.store.opening import StoreSource
-from mpc.transport import Transport
+from mpc.transport import Received, Transport
 from mpc.transport.guard import Guard
 from mpc.transport.relay import Done, Exchange, Goodbye, Receive, Send, answer_frames, malformed, refused
 
@@ -68,19 +70,25 @@ class Serving:
     watch: Watch
     store: StoreSource | None
     results: Results | None
-    left: Counter[str] = field(init=False)  # how often each label may still have a result
+    left: Counter[tuple[str, tuple[str, ...]]] = field(init=False)  # how often each label and its receivers may have a result
     room: Counter[str] = field(init=False)  # and of how many bytes
+    begun: int = 0  # segments
+    rounds: int = 0
+    closed: bool = False  # goodbyes have been said
     met: MpcError | None = None  # what went wrong here, and was told the script process
     said: MpcError | None = None  # what the script process says that it ended with
 
     def __post_init__(self) -> None:
         self.left, self.room = Counter(), Counter()
         for path in self.rehearsed.plan.paths:
-            labels: Counter[str] = Counter()
+            labels: Counter[tuple[str, tuple[str, ...]]] = Counter()
             for key, count in path.reveals.items():
-                labels[key.label] += count
+                labels[key.label, key.receivers] += count
             self.left |= labels
-            self.room |= Counter({label: RESULT * count for label, count in labels.items()})
+            room = Counter[str]()
+            for (label, _), count in labels.items():
+                room[label] += RESULT * count
+            self.room |= room
             sizes = Counter[str]()
             for step in path.steps:
                 for key, size in step.reveals:
@@ -114,25 +122,37 @@ class Serving:
                 self.guard.exchange(call)
                 parts = [(peers, channel.body(size)) for peers, size in call.outgoing]
                 going = {peer: [part] for peers, part in parts for peer in peers}
-                self._try(lambda: answer_frames(channel, transport.exchange(Kind(kind), going, lengths, digest)))
+                self._try(lambda: self._answer(transport.exchange(Kind(kind), going, lengths, digest), digest))
             case Send(to=to, kind=kind, size=size, digest=digest):
                 self.guard.send(call)
                 payload = channel.body(size)
                 self.guard.content(call, payload)
+                if kind == Kind.TRAIL and not readable(payload, self.rehearsed.place):
+                    raise malformed("a trail that leads through something else than the script")
                 self._try(lambda: transport.send(to, Kind(kind), [payload], digest), Done())
             case Receive(peer=peer, kind=kind, length=length, limit=limit):
                 self.guard.receive(call)
-                self._try(lambda: answer_frames(channel, {peer: transport.receive(peer, Kind(kind), length=length, limit=limit)}))
+                self._try(lambda: self._answer({peer: transport.receive(peer, Kind(kind), length=length, limit=limit)}, ENDED))
             case Column(table=table):
                 self._try(lambda: self._column(printable(table)))
-            case Goodbye() if self.testimony.concluded:
-                self._try(transport.close, Done())
+            case Goodbye() if self.testimony.concluded and not self.closed:
+                self._try(self._close, Done())
             case Enters() | Leaves() | Gone() | Concludes():
                 self._witnessed(call)
             case Order() | Correction() | Over():
                 self._stored(call)
             case _:
                 raise malformed("an end that nobody has signed")
+
+    def _answer(self, frames: Mapping[str, Received], digest: bytes) -> None:
+        """Hand frames over; the guard is told where one shows that the programs differ."""
+        if any(frame.kind is Kind.TRAIL or (frame.digest != digest and _tells(frame)) for frame in frames.values()):
+            self.guard.part()
+        answer_frames(self.process.channel, frames)
+
+    def _close(self) -> None:
+        self.transport.close()
+        self.closed = True
 
     def _witnessed(self, call: Enters | Leaves | Gone | Concludes) -> None:
         """What the ledger is told; where it cannot write, nothing leaves."""
@@ -174,9 +194,13 @@ class Serving:
                 raise malformed("a size that nothing has")
 
     def _column(self, table: str) -> None:
-        """A table of this party's own, in a file without a name, with zeros for columns that the plan does not compute with."""
+        """A table of this party's own that the plan loads, with zeros for columns that it does not compute with."""
+        name, plan = self.rehearsed.name, self.rehearsed.plan
+        if not any((name, table) == (owner, other) for owner, other, _ in plan.loaded):
+            raise malformed("a table that the plan does not load was asked for")
+        self.testimony.served.add(table)
         whole = self.data.array(table)
-        used = self.rehearsed.plan.columns(self.rehearsed.name, table, whole.shape)
+        used = plan.columns(name, table, whole.shape)
         values = np.zeros(whole.shape) if len(used) < (whole.shape[1] if whole.ndim > 1 else 1) else whole
         if values is not whole and used:
             values[:, sorted(used)] = whole[:, sorted(used)]
@@ -188,11 +212,16 @@ class Serving:
             self.process.channel.tell(Table(list(values.shape)), descriptor=descriptor)
 
     def _begun(self, number: int, reveals: Sequence[tuple[str, Sequence[str]]]) -> None:
-        if any(label not in self.left for label, _ in reveals):
-            raise malformed("a segment that announces a reveal which is not in the plan")
-        self.diary.segment(number, self.segments, [(label, tuple(receivers)) for label, receivers in reveals])
+        announced = [(label, tuple(receivers)) for label, receivers in reveals]
+        self.begun += 1
+        if number != self.begun or number > self.segments or not {*announced} <= {*self.left}:
+            raise malformed("a segment that is not in the plan, or announces a reveal which is not")
+        self.diary.segment(number, self.segments, announced)
 
     def _rounds(self, done: int) -> None:
+        if not self.rounds <= done <= self.most:
+            raise malformed("more rounds than the plan has")
+        self.rounds = done
         self.diary.rounds(done)
         if self.watch.progress is not None:
             self.watch.progress(done)
@@ -202,13 +231,16 @@ class Serving:
         """How many there are at most."""
         return max(len(path.orders) for path in self.rehearsed.plan.paths)
 
+    @property
+    def most(self) -> int:
+        """How many rounds there are at most."""
+        return max(path.cost.rounds for path in self.rehearsed.plan.paths)
+
     def _result(self, result: Result) -> None:
-        size = size_of(result.dtype, result.shape)
-        receivers = tuple(party for party in self.rehearsed.plan.parties if party in result.receivers)
-        known = self.left[result.label] > 0 and list(receivers) == result.receivers
-        if not known or size != result.size or size > self.room[result.label]:
+        size, receivers = size_of(result.dtype, result.shape), tuple(result.receivers)
+        if self.left[result.label, receivers] < 1 or size != result.size or size > self.room[result.label]:
             raise malformed("a result that the plan does not have")
-        self.left[result.label] -= 1
+        self.left[result.label, receivers] -= 1
         self.room[result.label] -= size
         value = value_of(result.label, receivers, result.dtype, result.shape, self.process.channel.body(size))
         if self.results is not None:
@@ -226,9 +258,16 @@ class Serving:
         return self.met
 
     def _ended(self, ended: Ended) -> Ended:
-        if not 0 <= ended.profile <= PROFILE_LIMIT or min(ended.rounds, ended.peak) < 0:
-            raise malformed("a profile that is too large")
+        if not self.closed:
+            raise malformed("an end that nobody has signed")
+        if not 0 <= ended.profile <= PROFILE_LIMIT or not 0 <= ended.rounds <= self.most or ended.peak < 0:
+            raise malformed("a profile that is too large, or more rounds than the plan has")
         return ended
+
+
+def _tells(frame: Received) -> bool:
+    """Whether the digest of a frame speaks of the program: those of corrections with a payload do not."""
+    return frame.kind is not Kind.CORRECTIONS or not memoryview(frame.payload).nbytes
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpc.command.dialogue import Dtype
+from mpc.command.dialogue import Dtype, fits
 from mpc.session import Hidden
 from mpc.transport.relay import malformed
 
@@ -37,10 +37,10 @@ def size_of(dtype: Dtype, shape: Sequence[int]) -> int:
     """Bytes of a value of this type; IntegrityError for any type that no value has."""
     names = [kind for _, kind in dtype] if isinstance(dtype, list) else [dtype] if dtype else []
     labels = [name for name, _ in dtype] if isinstance(dtype, list) else []
-    if not all(PLAIN.fullmatch(name) for name in names) or len(names) > COLUMNS or min(shape, default=0) < 0 or len(shape) > 32:
+    if not all(PLAIN.fullmatch(name) for name in names) or len(names) > COLUMNS or not fits(shape):
         raise malformed("a result of a type that none has")
-    if len({*labels}) != len(labels) or "" in labels:
-        raise malformed("a table two of whose columns have the same name, or one has none")
+    if len({*labels}) != len(labels) or not all(label and label.isprintable() for label in labels):
+        raise malformed("a table two of whose columns have the same name, or one has none that can be shown")
     return sum([np.dtype(name).itemsize for name in names]) * math.prod(shape)
 
 
@@ -49,4 +49,7 @@ def value_of(label: str, receivers: tuple[str, ...], dtype: Dtype, shape: Sequen
     if not dtype:
         return Hidden(label, receivers, tuple(shape))
     array: npt.NDArray[Any] = np.frombuffer(data, dtype=np.dtype(dtype)).reshape(tuple(shape))
+    columns = [array[name] for name in array.dtype.names or ()] or [array]
+    if any(one.dtype.kind == "U" and not all(map(str.isprintable, one.ravel().tolist())) for one in columns):
+        raise malformed("a result with characters that cannot be shown")
     return array[()]

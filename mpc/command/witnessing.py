@@ -16,6 +16,7 @@ from mpc.command.dialogue import Concludes, Enters, First, Gone, Leaves
 from mpc.plan import Plan
 from mpc.ring import Ring
 from mpc.schedule import DIGEST_BYTES
+from mpc.session import opened
 from mpc.transport import Transport
 from mpc.transport.guard import Guard
 from mpc.transport.relay import RelayTransport, malformed
@@ -65,12 +66,16 @@ class Testimony:
             self._due[Leaving(*key[:4])] += count
         self._rows = {(owner, table): shape[0] if shape else 1 for owner, table, shape in plan.loaded}
         self._leaving: dict[int, Leaving] = {}  # written down, and not yet said to have left
+        self._entered = set[str]()  # of this party's own tables
+        self.served = set[str]()  # those whose numbers the script process has
         self.concluded = False
 
     def enters(self, call: Enters) -> None:
         """A table, which the plan must have."""
         if self.concluded or self._rows.get((call.owner, call.table)) != call.rows:
             raise malformed("a table enters that the plan does not have")
+        if call.owner == self._name:
+            self._entered.add(call.table)
         self._witness.read(call.owner, call.table, call.rows)
 
     def leaves(self, call: Leaves) -> int:
@@ -82,14 +87,14 @@ class Testimony:
         self._due -= asked
         first = self._witness.leaving(values)
         self._leaving.update(enumerate(values, first))
-        self._guard.announce(values)
+        self._guard.announce([value for value in values if not opened(value.label)])
         return first
 
     def sizes(self, call: Gone) -> list[int]:
         """How many bytes of words follow for each value that is here."""
         numbers = range(call.number, call.number + len(call.values))
-        if not all(number in self._leaving for number in numbers):
-            raise malformed("a value has left that was not announced")
+        if self._guard.waiting or not all(number in self._leaving for number in numbers):
+            raise malformed("a value has left that was not announced, or has not passed")
         sizes = []
         for number, (bits, boolean, note, _, here) in zip(numbers, call.values, strict=True):
             value = self._leaving[number]
@@ -114,7 +119,10 @@ class Testimony:
         """All parties sign; nothing can leave afterwards."""
         if self.concluded or self._leaving or len(call.transcript) != DIGEST_BYTES:
             raise malformed("an end before everything has left")
+        if not self.served <= self._entered:
+            raise malformed("a table was taken that did not enter")
         self.concluded = True
+        self._guard.conclude()
         self._witness.conclude(transport, call.transcript)
 
 

@@ -40,13 +40,28 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What leaves a party on one way through the program: digests of its orders to the dealer, each batch of reveals, how many
-    confirmations, and how many bytes of openings and reveals each party sends to all others together."""
+    """What leaves a party on one way through the program: digests of its orders to the dealer, lockstep digests of its segments,
+    each batch of reveals, how many confirmations, and how many bytes of openings and reveals each party sends to all others."""
 
     orders: tuple[bytes, ...]
+    digests: tuple[bytes, ...]
     reveals: tuple[tuple[Reveal, ...], ...]
     confirmations: int
     sent: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Track:
+    """A way that may be the one that is taken, and the segment of it that the last frame was of."""
+
+    way: Way
+    segment: int = 0
+
+    def follow(self, digest: bytes) -> bool:
+        """Whether a frame of this digest can come next on it."""
+        found = [place for place in range(self.segment, len(self.way.digests)) if self.way.digests[place] == digest][:1]
+        self.segment = found[0] if found else self.segment
+        return bool(found)
 
 
 class Guard:
@@ -56,20 +71,37 @@ class Guard:
     def __init__(self, name: str, parties: Sequence[str], dealer: str, ways: Sequence[Way]) -> None:
         self._name, self._dealer = name, dealer
         self._peers = [party for party in parties if party != name]
-        self._ways = list(ways)
+        self._tracks = [_Track(way) for way in ways]
         self._orders = self._reveals = self._confirmations = 0
         self._moved: Counter[str] = Counter()
-        self._ended = self._astray = False
+        self._ended = self._astray = self._apart = self._concluded = False
         self._announced: list[Announced] = []
+        self._trailed = set[str]()
 
     def announce(self, values: Sequence[Announced]) -> None:
         """These reveals come next; a ledger has them."""
-        self._announced = list(values)
+        self._announced = list(values) if self._peers else []  # alone, nothing travels
+
+    @property
+    def waiting(self) -> bool:
+        """Whether reveals were announced that have not passed."""
+        return bool(self._announced)
+
+    def part(self) -> None:
+        """A peer or the dealer has shown that the parties' programs differ: a trail may say where."""
+        self._apart = True
+
+    def conclude(self) -> None:
+        """Everybody signs what has happened: nothing happens any more."""
+        self._concluded = True
 
     def send(self, call: Send) -> None:
         """A frame to one participant: orders to the dealer, whose digest is judged here, or a trail to a peer."""
-        if call.kind == Kind.TRAIL and call.to in self._peers and 0 <= call.size <= TRAILS:
+        if self._concluded:
+            raise malformed("a frame after the end")
+        if call.kind == Kind.TRAIL and self._apart and call.to in {*self._peers} - self._trailed and 0 <= call.size <= TRAILS:
             self._astray = True  # from now on the script process can only explain itself
+            self._trailed.add(call.to)
         elif call.kind == Kind.DESCRIPTORS and call.to == self._dealer and 0 <= call.size <= ORDERS and not self._astray:
             self._ordered(call)
         else:
@@ -82,7 +114,7 @@ class Guard:
             self._ended = True
             return
         number = self._orders
-        self._keep("something of the dealer", lambda way: way.orders[number : number + 1] == (call.digest,))
+        self._keep("something of the dealer", lambda track: track.way.orders[number : number + 1] == (call.digest,))
         self._orders += 1
 
     def content(self, call: Send, payload: memoryview) -> None:
@@ -100,20 +132,23 @@ class Guard:
         """A round among the parties."""
         out = Counter({peer: size for peers, size in call.outgoing for peer in peers})
         named = [peer for peers, _ in call.outgoing for peer in peers]
-        sizes = [*out.values(), *call.lengths.values()]
+        sizes = [*[size for _, size in call.outgoing], *call.lengths.values()]
+        if self._concluded or not all(peers for peers, _ in call.outgoing):
+            raise malformed("a round after the end, or for nobody")
         if not {*named, *call.lengths} <= {*self._peers} or len(named) != len({*named}) or min(sizes, default=0) < 0:
             raise malformed("a round with somebody else than every other party once")
         if call.kind == Kind.TRAIL:
-            if any(sizes) or (not self._astray and named):
+            if any(sizes) or (not self._astray and named) or call.digest != NO_DIGEST:
                 raise malformed("a trail where none is due")
             return
         if self._astray or {*named} != {*self._peers} or {*call.lengths} != {*self._peers}:
             raise malformed("a round without every other party")
-        if call.kind == Kind.OPEN:
+        self._keep("a round at a point of the program", lambda track: track.follow(call.digest))
+        if call.kind == Kind.OPEN and any(sizes):
             self._count(out, call.lengths)
         elif call.kind == Kind.CONFIRM and {*sizes} == {ECHO}:
             self._confirmations += 1
-            self._keep("one more confirmation", lambda way: self._confirmations <= way.confirmations)
+            self._keep("one more confirmation", lambda track: self._confirmations <= track.way.confirmations)
         elif call.kind == Kind.REVEAL:
             self._revealed(out, call.lengths)
         else:
@@ -122,7 +157,8 @@ class Guard:
     def _revealed(self, out: Mapping[str, int], lengths: Mapping[str, int]) -> None:
         number = self._reveals
 
-        def fits(way: Way) -> bool:
+        def fits(track: _Track) -> bool:
+            way = track.way
             if number >= len(way.reveals) or [reveal.announced for reveal in way.reveals[number]] != self._announced:
                 return False
             due = {who: sum(r.bytes for r in way.reveals[number] if who in r.receivers) for who in (*self._peers, self._name)}
@@ -138,13 +174,16 @@ class Guard:
         for me counts as often as there are parties besides it."""
         self._moved[self._name] += sum(out.values())
         self._moved.update(lengths)
-        self._keep("more bytes among the parties", lambda way: all(self._moved[who] <= way.sent.get(who, 0) for who in self._moved))
+        self._keep(
+            "more bytes among the parties",
+            lambda track: all(self._moved[who] <= track.way.sent.get(who, 0) for who in self._moved),
+        )
 
-    def _keep(self, what: str, fits: Callable[[Way], bool]) -> None:
-        left = [way for way in self._ways if fits(way)]
+    def _keep(self, what: str, fits: Callable[[_Track], bool]) -> None:
+        left = [track for track in self._tracks if fits(track)]
         if not left:
             raise _outside(self._name, what)
-        self._ways = left
+        self._tracks = left
 
 
 def _outside(name: str, what: str) -> MpcError:

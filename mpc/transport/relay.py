@@ -150,7 +150,10 @@ class Channel:
 
     def body(self, size: int) -> memoryview:
         """The next `size` bytes, which the caller has found to be so many."""
-        whole, at = room(size), 0
+        try:
+            whole, at = room(size), 0
+        except (ValueError, OverflowError, MemoryError):
+            raise malformed("it is of a size that nothing has") from None
         while at < size:
             count = self._moved(lambda: self._sock.recv_into(whole[at:]), POLLIN)  # noqa: B023  # called at once
             if not count:
