@@ -18,7 +18,7 @@ from mpc.local import Columns, Options, Outcome, run_debug, run_threads
 from mpc.plan import Plan, plan
 from mpc.ring import Array
 from mpc.session import Session
-from mpc.setting import MEMORY
+from mpc.setting import FINEST, MEMORY, PRECISION
 
 Arrays = Mapping[str, Mapping[str, npt.ArrayLike]]
 Bound = float | Sequence[float]
@@ -36,17 +36,19 @@ def run_local(
     memory: int = MEMORY,
     kernel: str = "auto",
     threads: int = 1,
+    precision: int = PRECISION,
 ) -> Outcome:
     """Run `main(s)` at every party, each a thread of this process, with a dealer thread.
 
     Give either `data`, arrays by party and name with a public `bound` on the magnitude of all of them (or one for each name, each
     a number or a list with one for each column; columns of different sizes need their own for their digits), or the path of a
     `schema` whose parties' `NAME.data.toml` files lie beside it. `debug` runs one party alone, where a share is its value.
+    With `data`, `precision` is how many bits numbers keep below their bounds, 16 to 26; a schema says so itself.
     `eager` runs every operation at once; otherwise what is recorded between two reveals is run in parts of `memory` bytes at most.
     The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
     rounds and bytes. Reveals outside the plan are refused.
     """
-    agreed, columns = _agreed(data, bound, schema)
+    agreed, columns = _agreed(data, bound, schema, precision)
     parties, memory = agreed.parties, 0 if eager else memory
     if debug:
         return run_debug(main, parties, columns, Options(kernel=kernel, threads=threads, memory=memory, context=agreed))
@@ -63,20 +65,26 @@ def plan_local(
     data: Arrays | None = None,
     bound: Bound | Mapping[str, Bound] | None = None,
     schema: Path | str | None = None,
+    precision: int = PRECISION,
 ) -> Plan:
     """What `run_local` with these arguments keeps to: what is revealed to whom (`contract`); rounds and bytes (`cost`), exactly.
 
     Nothing is computed: values are compared with their bounds, and otherwise shapes, types and bounds are all that counts.
     """
-    agreed, _ = _agreed(data, bound, schema)
+    agreed, _ = _agreed(data, bound, schema, precision)
     return plan(main, agreed.parties[0], agreed.parties, context=agreed)
 
 
-def _agreed(data: Arrays | None, bound: Bound | Mapping[str, Bound] | None, schema: Path | str | None) -> tuple[Schema, Columns]:
+def _agreed(
+    data: Arrays | None, bound: Bound | Mapping[str, Bound] | None, schema: Path | str | None, precision: int
+) -> tuple[Schema, Columns]:
     """What all parties know, and where each has its own data from."""
     if (data is None) == (schema is None):
         raise UsageError("Give either data or schema.", do="run_local(main, data={'clinic': {'x': array}}, bound=100)")
-    return _from_arrays(data, bound) if data is not None else _from_files(Path(schema or ""))
+    if type(precision) is not int or not PRECISION <= precision <= FINEST or (schema is not None and precision != PRECISION):
+        do = f"write [setting] and precision = {FINEST} in the schema" if schema is not None else f"write precision={FINEST}"
+        raise UsageError(f"precision is a whole number of bits from {PRECISION} to {FINEST}, beside data.", do=do)
+    return _from_arrays(data, bound, precision) if data is not None else _from_files(Path(schema or ""))
 
 
 def _from_files(path: Path) -> tuple[Schema, Columns]:
@@ -92,14 +100,14 @@ def _beside(path: Path, party: str) -> Path | None:
     return file if file.exists() else None
 
 
-def _from_arrays(data: Arrays, bound: Bound | Mapping[str, Bound] | None) -> tuple[Schema, Columns]:
+def _from_arrays(data: Arrays, bound: Bound | Mapping[str, Bound] | None, precision: int) -> tuple[Schema, Columns]:
     tables, columns = [], {}
     for owner, named in data.items():
         arrays = {name: np.asarray(values) for name, values in named.items()}
         for name, array in arrays.items():
             tables.append(_table(owner, name, array, _bounds(bound, name, array)))
         columns[owner] = partial(_column, {name: array.astype(np.float64) for name, array in arrays.items()})
-    return Schema(tuple(tables), tuple(data)), columns
+    return Schema(tuple(tables), tuple(data), precision=precision), columns
 
 
 def _bounds(bound: Bound | Mapping[str, Bound] | None, name: str, array: Array) -> tuple[float, ...]:

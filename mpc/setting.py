@@ -1,4 +1,4 @@
-"""What parties agree on besides the program: the kind of sharing and adversary, and how much is recorded before it is run."""
+"""What parties agree on besides the program: kind of sharing and adversary, precision, how much is recorded before it is run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ SHARING = "semi_honest_z64"
 MEMORY = 1 << 30  # bytes of recorded results, at most, before they are run though nothing is revealed; 0 runs everything at once
 
 
-def stated(memory: int) -> str:
+PRECISION, FINEST = 16, 26  # bits that every number keeps below its bound: if nothing is said, and the most that 64-bit words carry
+
+
+def stated(memory: int, precision: int = PRECISION) -> str:
     """The setting as a party states it in the handshake."""
-    return f"{SHARING}, deferred within {memory:,} bytes" if memory else f"{SHARING}, eager"
+    run = f"deferred within {memory:,} bytes" if memory else "eager"
+    return f"{SHARING}, {run}" if precision == PRECISION else f"{SHARING}, {run}, {precision} bits"

@@ -14,6 +14,8 @@ from protocols.numbers import (
     load_rows,
     log,
     log_sum_exp,
+    lookup,
+    one_hot,
     parameters,
     peek,
     persons,
@@ -27,8 +29,10 @@ from protocols.numbers import (
     sin,
     softmax,
     softplus,
+    solve,
     sqrt,
     tanh,
+    updated,
 )
 
 __all__ = [
@@ -45,6 +49,8 @@ __all__ = [
     "load_rows",
     "log",
     "log_sum_exp",
+    "lookup",
+    "one_hot",
     "parameters",
     "peek",
     "persons",
@@ -58,6 +64,8 @@ __all__ = [
     "sin",
     "softmax",
     "softplus",
+    "solve",
     "sqrt",
     "tanh",
+    "updated",
 ]

@@ -89,6 +89,12 @@ def octave() -> tuple[Array, Array]:
     return _powers(HALF), _powers(2 * HALF)
 
 
+@functools.cache
+def finer_octave() -> Array:
+    """round(2^30 * 2^(k / 2^36)) for k below 2^12."""
+    return _powers(3 * HALF)
+
+
 def _powers(part: int) -> Array:
     """Those of 2^(2^-part), from products with 128 fraction bits: 2^12 of them are off by less than 2^-114 together."""
     with gmpy2.context(precision=PRECISION):
@@ -100,15 +106,17 @@ def _powers(part: int) -> Array:
     return table
 
 
-def exp2_factors(words: Array, scale: int, span: int = 1) -> Array:
-    """round(2^scale * 2^(w / 2^24)) for w = words modulo `span` octaves, a power of two; scale + span <= 31.
+def exp2_factors(words: Array, scale: int, span: int = 1, bits: int = 2 * HALF) -> Array:
+    """round(2^scale * 2^(w / 2^bits)) for w = words modulo `span` octaves, a power of two; scale + span <= 31, bits 24 or 36.
 
-    It is off by half a unit, and by 2^-29 of the value for the two tables.
+    It is off by half a unit, and by 2^-29 of the value for the two or three tables.
     """
     coarse, fine = octave()
-    mask = np.uint64((1 << HALF) - 1)
-    product = coarse[words >> np.uint64(HALF) & mask] * fine[words & mask]
-    cut = np.uint64(2 * UNIT - scale) - (words >> np.uint64(2 * HALF) & np.uint64(span - 1))
+    mask, finer = np.uint64((1 << HALF) - 1), np.uint64(bits - 2 * HALF)
+    product = coarse[words >> finer + np.uint64(HALF) & mask] * fine[words >> finer & mask]
+    if finer:
+        product = ((product + np.uint64(1 << UNIT - 1)) >> np.uint64(UNIT)) * finer_octave()[words & mask]
+    cut = np.uint64(2 * UNIT - scale) - (words >> np.uint64(bits) & np.uint64(span - 1))
     value: Array = (product + (np.uint64(1) << cut - np.uint64(1))) >> cut
     return value
 

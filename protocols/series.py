@@ -27,6 +27,7 @@ from protocols.exact import harmonics, turns
 from protocols.waves import (
     ANGLE,
     ERF,
+    FINE,
     GELU,
     LOGISTIC,
     SILU,
@@ -46,15 +47,15 @@ from protocols.waves import (
 WIDEST = 62  # bits of a period, in units of the argument, that fit a share with room for its wrapping
 
 
-def angle(s: Session, x: Share, turn: int, rate: int = 1) -> tuple[Public, Share, int, int]:
-    """(c, [r], width, k): rate * x as a fraction of 2^turn is c - k r as a fraction of 2^width; wrapping is what an angle does.
+def angle(s: Session, x: Share, turn: int, rate: int = 1, digits: int = ANGLE) -> tuple[Public, Share, int, int]:
+    """(c, [r], width, k): rate * x as a fraction of 2^turn is c - k r as a fraction of 2^width, `digits` bits unless x is open.
 
-    Multiples modulo 2^turn are exact whatever x is, as turn <= 64.
+    Wrapping is what an angle does, and multiples modulo 2^turn are exact whatever x is, as turn <= 64.
     """
     if s.masked(x):
         M, r = s.mask(x)
         return (M if rate == 1 else M.scale(rate)).low(turn), r, turn, rate
-    shift = max(0, turn - ANGLE)
+    shift = max(0, turn - digits)
     c, r = s.window(x if rate == 1 else x.scale(rate), shift, turn - shift)
     return c, r, turn - shift, 1
 
@@ -79,11 +80,16 @@ def oracle(wave: Wave, f: int, gain: Fraction = Fraction(1), spare: int = 0) -> 
     return lambda x: np.array([scale * wave.value(float(v) / 2**f) for v in x.reshape(-1)]).reshape(x.shape)
 
 
-def bounded(wave: Wave, f: int, bound: float, opened: bool = False, spare: int = 0, **gain: Fraction) -> Callable[[Any], Any]:
+def bounded(
+    wave: Wave, f: int, bound: float, opened: bool = False, spare: int = 0, named: bool = False, **gain: Fraction
+) -> Callable[[Any], Any]:
     """The contract of a wave on |x| <= bound."""
     period, ends = period_for(bound, wave, f), int(bound * 2**f)
-    width, terms = min(ANGLE, f + log2(period.numerator)), harmonics_for(period, wave)
-    error, more = series_error(period, *gain.values(), wave=wave), {"spare": spare} if spare else {}
+    width, terms = min(wave.angle, f + log2(period.numerator)), harmonics_for(period, wave)
+    error, more = (
+        series_error(period, *gain.values(), wave=wave),
+        {"spare": spare} if spare else {"function": wave.name} if named else {},
+    )
     return realizes(
         oracle(wave, f, **gain, spare=spare), domain=(Operand(-ends, ends),), error=error * 2.0**spare,
         rounds=0 if opened else 1, params={"f": f, "bound": bound, **gain, **more}, opened=opened,
@@ -97,11 +103,24 @@ def wave_of(s: Session, x: Share, f: int, bound: float, wave: Wave, gain: Fracti
     if f + log2(period) > WIDEST or (wave.even and not f < unit <= WIDEST - log2(period)) or not 0 <= spare <= wave.spare:
         raise ValueError(f"a period of {float(period):.4g}, with {f} fraction bits or {unit} of the result, does not fit")
     coefficients = harmonics(wave.name, period, harmonics_for(period, wave), wave.factor, str(gain))
-    at = angle(s, x, f + log2(period.numerator), period.denominator)
+    at = angle(s, x, f + log2(period.numerator), period.denominator, wave.angle)
     (series,) = fourier(s, at, wave.table, (wave.even, coefficients), spare=spare)
     if wave.even:
         return series + (x << unit - f - 1) + round(period * (1 << unit - 3))
-    return series + round(gain * (1 << unit - 1)) if wave is LOGISTIC else series
+    return series + round(gain * (1 << unit - 1)) if wave.name == "logistic" else series
+
+
+@bounded(FINE["logistic"], 16, 8.0, named=True)
+@bounded(FINE["logistic"], 26, 40.0, named=True)
+@bounded(FINE["tanh"], 16, 8.0, named=True)
+@bounded(FINE["tanh"], 16, 8.0, named=True, opened=True)
+@bounded(FINE["erf"], 16, 4.0, named=True)
+@bounded(FINE["softplus"], 16, 16.0, named=True)
+@bounded(FINE["silu"], 16, 16.0, named=True)
+@bounded(FINE["gelu"], 16, 8.0, named=True)
+def fine(s: Session, x: Share, f: int, bound: float, function: str) -> Share:
+    """[f(x)] by name for |x| <= bound: twice the harmonics of the others and 6 B online, error 2^-22, or 2^-20 if it grows."""
+    return wave_of(s, x, f, bound, FINE[function])
 
 
 @bounded(LOGISTIC, 16, 32.0)
@@ -194,11 +213,11 @@ def cos(s: Session, x: Share, f: int) -> Share:
     return _rotation(s, x, f, True)[0]
 
 
-def everywhere(function: str, f: int, low: int, opened: bool = False) -> Callable[[Any], Any]:
+def everywhere(function: str, f: int, low: int, opened: bool = False, fine: bool = False) -> Callable[[Any], Any]:
     """The contract of a clamped wave."""
-    wave = WAVES[function]
+    wave = (FINE if fine else WAVES)[function]
     period, digits = period_for(threshold(wave), wave, f), digit_layout(low)[0]
-    words = 2 * harmonics_for(period, wave) + (3 if wave is LOGISTIC else 4)
+    words = 2 * harmonics_for(period, wave) + (3 if function == "logistic" else 4)
 
     def online(x: Shape) -> int:
         selections = bits(size(x)) + bits((2 if wave.signed else 1) * size(x))
@@ -209,23 +228,26 @@ def everywhere(function: str, f: int, low: int, opened: bool = False) -> Callabl
 
     return realizes(
         oracle(wave, f), domain=(signed(low - 1),), error=series_error(period, wave=wave), rounds=3 if opened else 4,
-        params={"f": f, "function": function, "low": low}, opened=opened, online=online, dealt=dealt,
+        params={"f": f, "function": function, "low": low, "fine": fine}, opened=opened, online=online, dealt=dealt,
     )  # fmt: skip
 
 
 @everywhere("logistic", 16, 41)
+@everywhere("logistic", 16, 41, fine=True)
+@everywhere("softplus", 26, 36, fine=True)
 @everywhere("tanh", 16, 41)
 @everywhere("tanh", 16, 41, opened=True)
 @everywhere("erf", 16, 41)
 @everywhere("softplus", 16, 41)
 @everywhere("silu", 16, 41)
 @everywhere("gelu", 16, 41)
-def clamped(s: Session, x: Share, f: int, function: str, low: int) -> Share:
+def clamped(s: Session, x: Share, f: int, function: str, low: int, fine: bool = False) -> Share:
     """[f(x)] by name for |x| < 2^(low-1): its limit from `threshold` on; 4 rounds, 22 B online, 0.2 to 0.4 kB dealt.
 
-    One opening of x serves both thresholds, the series and the selection of x. What grows like x must fit: low <= 25 + f.
+    One opening of x serves both thresholds, the series and the selection of x. What grows like x must
+    fit: low <= 25 + f, or 11 + f where `fine`.
     """
-    wave = WAVES[function]
+    wave = (FINE if fine else WAVES)[function]
     end = threshold(wave)
     if end << f > 1 << low - 1 or (wave.even and low + wave.unit - f > 63):
         raise ValueError(f"thresholds of {end} or a result of {low + wave.unit - f} bits do not fit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from protocols.exact import EVEN, harmonics
@@ -20,7 +20,7 @@ SINE = (2 + math.pi / 2) * 2.0**-30  # how far the kernel's sines are off before
 class Wave:
     """A function whose series is known, and how it is rounded.
 
-    `margin`: the function is within 2^-17 of its limit there. `reach`: harmonics above this frequency are below 2^-17 together.
+    `margin`: the function is within 2^-bits of its limit there. `reach`: harmonics above this frequency are below 2^-bits together.
     """
 
     name: str
@@ -29,6 +29,8 @@ class Wave:
     reach: float
     table: int = 18  # fraction bits of what the dealer tabulates
     factor: int = 20  # fraction bits of the public factors it meets
+    bits: int = 17  # what the margin and the reach leave out is below 2^-bits
+    angle: int = ANGLE  # bits of a window that is opened for an angle
     spare: int = 16  # fraction bits that the result may have in addition, and the dealer's words lack, where it is truncated next
 
     @property
@@ -57,6 +59,13 @@ ERF = Wave("erf", math.erf, margin=3.2, reach=6)
 SOFTPLUS = Wave("softplus", lambda x: max(x, 0) + math.log1p(math.exp(-abs(x))), margin=12, reach=3.6)
 SILU = Wave("silu", lambda x: x * _logistic(x), margin=14.5, reach=4.3)
 GELU = Wave("gelu", lambda x: x * math.erfc(-x / math.sqrt(2)) / 2, margin=4.7, reach=4.5)
+FINE = {
+    wave.name: replace(wave, margin=margin, reach=reach, table=table, factor=factor, bits=27, angle=44, spare=0)
+    for wave, margin, reach, table, factor in (
+        (LOGISTIC, 18.8, 6.1, 26, 30), (TANH, 9.8, 12.3, 26, 30), (ERF, 4.1, 8.2, 26, 30),
+        (SOFTPLUS, 18.8, 5.8, 25, 27), (SILU, 21.9, 6.6, 25, 27), (GELU, 6.0, 6.0, 25, 27),
+    )
+}  # fmt: skip
 WAVES = {wave.name: wave for wave in (LOGISTIC, TANH, ERF, SOFTPLUS, SILU, GELU)}
 SIGMOID_UNIT, WAVE_UNIT = LOGISTIC.unit, TANH.unit
 
@@ -101,13 +110,13 @@ def series_error(period: Fraction | int, gain: Fraction = Fraction(1), wave: Wav
     terms, spare = harmonics_for(period, wave), 30
     used = harmonics(wave.name, Fraction(period), terms, wave.factor, str(gain))
     known = harmonics(wave.name, Fraction(period), 4 * terms, wave.factor + spare, str(gain))  # what is beyond these is below 2^-50
-    smoothing = (2 if wave.even else 1) * float(gain) * 2.0 ** (wave.factor - 17)
+    smoothing = (2 if wave.even else 1) * float(gain) * 2.0 ** (wave.factor - wave.bits)
     dropped = sum(map(abs, known[terms:])) / 2**spare
     coefficients = sum(abs((a << spare) - b) for a, b in zip(used, known, strict=False)) / 2**spare
     total, slope = sum(map(abs, used)), sum((2 * k + 1) * abs(a) for k, a in enumerate(used))
     factors = math.sqrt(2) * (terms / 2 + total * SINE)
     table = math.sqrt(2) * (total + terms) * (2.0**-wave.table / 2 + SINE)
-    cut = PARTIES * 2 * math.pi * slope * 2.0**-ANGLE
+    cut = PARTIES * 2 * math.pi * slope * 2.0**-wave.angle
     return float(2.0**wave.table * (smoothing + dropped + coefficients + factors + table + cut)) + 0.5
 
 

@@ -130,12 +130,13 @@ REFUSED: dict[str, Way] = {
     # mishaps.attributes of arrays, series and tensors
     "item": lambda x: x[0].item(), "tolist": lambda x: x.tolist(), "tobytes": lambda x: x.tobytes(), "data": lambda x: x.data,
     "tofile": lambda x: x.tofile("a"), "dumps": lambda x: x.dumps(), "flat": lambda x: x.flat, "view": lambda x: x.view(),
-    "astype": lambda x: x.astype(float), "interface": lambda x: x.__array_interface__, "structure": lambda x: x.__array_struct__,
+    "interface": lambda x: x.__array_interface__, "structure": lambda x: x.__array_struct__,
     "DLPack": lambda x: x.__dlpack__(), "__array__": lambda x: x.__array__(), "values": lambda x: x.values,
     "numpy": lambda x: x.numpy(), "to_numpy": lambda x: x.to_numpy(), "__dict__": lambda x: x.__dict__,
 }  # fmt: skip
 
 EITHER: dict[str, Way] = {
+    "astype": lambda x: x.astype(float),
     "sort": np.sort, "argsort": np.argsort, "isnan": np.isnan, "isfinite": np.isfinite, "allclose": lambda x: np.allclose(x, x),
     "array_equal": lambda x: np.array_equal(x, x), "np.round": np.round, "np.any": np.any, "np.all": np.all, "median": np.median,
     "take": lambda x: np.take(LIST, x), "linspace": lambda x: np.linspace(0, x[0], 3), "divmod": lambda x: divmod(x[0], 2),

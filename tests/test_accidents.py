@@ -63,7 +63,7 @@ SAYS = {  # what a beginner is told in place of each
     "mask": "(x * group).sum()", "unique": "count public values", "nonzero": "keep the shape", "item assignment": "np.where",
     "item deletion": "np.concatenate([x[:k], x[k + 1 :]])", "out": "secret arrays are immutable",
     "subprocess": "an argument of a program",
-    "f-string with digits": "reveal(x, label=", "tobytes": "reveal(x, label=", "np.save": "reveal(x, label=", "astype": "no dtype",
+    "f-string with digits": "reveal(x, label=", "tobytes": "reveal(x, label=", "np.save": "reveal(x, label=",
     "DLPack": "reveal(x, label=", "pandas, DataFrame": "np.stack([x, y])",
 }  # fmt: skip
 

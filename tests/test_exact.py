@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mpc.packed import Bits
-from protocols import exact
+from protocols import exact, inverse
 from protocols.bits import expand
 from protocols.waves import WAVES, harmonics_for, period_for
 
@@ -42,6 +42,7 @@ BITS = Bits.of(grid(4)[:64].reshape(4, 16).astype(np.uint8) & 1)
 ANSWERS = {
     "centred_powers": (lambda: exact.centred_powers(grid(23), 23, 25, 9), "61d60ffe408c15879e6edd612f5ef974"),
     "centred_powers of wide words": (lambda: exact.centred_powers(grid(64), 23, 25, 4), "22231f8f1d4a6152d8ffc7ae9b6ce718"),
+    "centred_powers of the fine grid": (lambda: exact.centred_powers(grid(30), 30, 30, 12), "a8a9701aaea7510a98f3168640744791"),
     "logistic harmonics 64": (lambda: series("logistic", 64, 20, 18), "1fdf4b9681527311f99f5c3dbd46cba1"),
     "logistic harmonics 128": (lambda: series("logistic", 128, 40, 18, "1/3"), "45f5f44269d42aba789b5a5c5fe23001"),
     "tanh harmonics": (lambda: series("tanh", 32, 21, 20), "3700782350d4482b06559864f389bbad"),
@@ -55,6 +56,7 @@ ANSWERS = {
     "exp2_factors": (lambda: exact.exp2_factors(grid(24), 20), "c146e1b1cc0c51627891f08637fb7ab8"),
     "exp2_factors of wide words": (lambda: exact.exp2_factors(grid(64), 30), "c6f0bfa860c40343333582d800c62930"),
     "exp2_factors of eight octaves": (lambda: exact.exp2_factors(grid(27), 18, 8), "f9058b01bd80ab29e9950404d8fe02ce"),
+    "exp2_factors of finer octaves": (lambda: exact.exp2_factors(grid(36), 29, 1, 36), "ac8a9dec3a0b88c1428b8c55887825a2"),
     "octave_logs": (
         lambda: np.array([exact.octave_logs(b, -20, 60, 50) for b in ("log", "log2", "log10")]),
         "a99165aaa918d12d3858b8aae315bba3",
@@ -151,6 +153,22 @@ def test_powers_of_two_are_rounded_to_half_a_unit_and_a_little() -> None:
             assert max(off) <= 0.5 + 2.0 ** (scale + octaves - 29)
         assert abs(exact.log2e(60) - (1 << 60) / gmpy2.log(gmpy2.mpfr(2))) <= 0.5
     assert np.array_equal(exact.exp2_factors(words, 20), exact.exp2_factors(words + np.uint64(5 << 24), 20))
+
+
+def test_finer_powers_of_two_are_rounded_to_half_a_unit_and_a_little() -> None:
+    words = grid(36)
+    with gmpy2.context(precision=100):
+        right = [gmpy2.exp2(gmpy2.mpfr(int(w)) / (1 << 36)) for w in words]
+        for scale in (17, 24, 29):
+            off = [abs(int(v) - x * 2**scale) for v, x in zip(exact.exp2_factors(words, scale, 1, 36), right, strict=True)]
+            assert max(off) <= 0.5 + 2.0 ** (scale - 29)
+
+
+def test_a_root_is_a_power_of_two_and_a_part_of_the_right_size() -> None:
+    for times in (1, 3, 1000, 10**6 + 3):
+        for k, (exponent, mantissa) in zip(range(60), inverse.root_parts(times, range(60)), strict=True):
+            assert 1 << 30 <= mantissa < 2 << 30
+            assert abs(mantissa * 2.0 ** (exponent - 30) / np.sqrt(times / 2.0**k) - 1) < 2.0**-29
 
 
 def test_scales_of_octaves_are_correctly_rounded() -> None:

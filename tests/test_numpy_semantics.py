@@ -172,9 +172,9 @@ REFUSALS: dict[str, tuple[Any, str]] = {  # what is refused, and what the error 
     "power of two": (lambda x, m, i: 2**x, "np.power"),
     "sum of truth values": (lambda x, m, i: (x > 0) + (x > 1), "|"),
     "logic with numbers": (lambda x, m, i: (x > 0) & np.array([2, 3, 0, 1, 1, 1]), "!= 0"),
-    "append": (lambda x, m, i: np.append(x, 1.0), "np.concatenate"),
+    "insert": (lambda x, m, i: np.insert(x, 0, 1.0), "np.concatenate"),
     "floor": (lambda x, m, i: np.floor(x), "supported"),
-    "linear algebra": (lambda x, m, i: np.linalg.norm(x), "np.linalg.norm"),
+    "linear algebra": (lambda x, m, i: np.linalg.svd(m), "np.linalg.svd"),
 }
 
 
@@ -228,7 +228,6 @@ def test_only_misfits_become_misfits(monkeypatch: pytest.MonkeyPatch) -> None:
 ABSENT = {
     "round": (lambda x: x.round(2), "round what is revealed"),
     "dtype": (lambda x: x.dtype, "have no dtype"),
-    "any": (lambda x: (x > 1).any(), "x.sum\\(\\) > 0"),
     "a word of nobody": (lambda x: x.frobnicate, "supported here: absolute"),
     "a quotient": (lambda x: 1 / (1 + np.exp(-x)), "sigmoid"),
     "a quotient without low": (lambda x: divide(x, x), "add low"),
@@ -238,7 +237,7 @@ ABSENT = {
     "nanmean": (lambda x: np.nanmean(x), "np.mean: a secret is never NaN"),
     "NaN as a marker": (lambda x: np.where(x < 2, np.nan, x), "cannot occur, such as -1"),
     "an infinite marker": (lambda x: np.where(x < 2, x, [1.0, np.inf]), "cannot occur, such as -1"),
-    "linear algebra": (lambda x: np.linalg.solve(np.eye(2), x), "do: not yet supported$"),
+    "linear algebra": (lambda x: np.linalg.det(x.reshape(1, 2)), "do: not yet supported$"),
     "no sorting": (lambda x: sorted(x), "no sorted"),
     "a choice in Python": (lambda x: 1 if x[0] > 1 else 2, "np.where"),
     "and": (lambda x: (x > 1) and (x < 2), "write & | ~"),

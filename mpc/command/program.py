@@ -224,7 +224,7 @@ def facts_of(schema: Schema, plan: Plan, program: str, library: str) -> dict[str
     return {
         "library": library,
         "schema": schema_fact(schema),
-        "setting": setting.stated(plan.memory),
+        "setting": setting.stated(plan.memory, schema.precision),
         "program": program,
         "plan": plan.digest()[:DIGITS],
     }

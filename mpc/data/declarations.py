@@ -12,12 +12,13 @@ from mpc.data.entry import column_of
 from mpc.data.place import Place, listed, suggestion
 from mpc.errors import UsageError
 from mpc.rules import KINDS, Required
+from mpc.setting import FINEST, PRECISION
 
 _TO_FILL_IN = re.compile(r"=\s*\?")
 
 
-def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], Required]:
-    """The tables, sorted by owner and name, the sorted parties, and what must hold before results leave.
+def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], Required, int]:
+    """The tables, sorted by owner and name, the sorted parties, what must hold before results leave, and the precision in bits.
 
     UsageError for a mistake, with its place in `file`.
     """
@@ -26,8 +27,9 @@ def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], 
     if why:
         do = "a draft says ? where only people can know: write the value there" if _TO_FILL_IN.search(text) else ""
         raise at.error("the schema is not TOML", why=why, do=do)
-    at.only(document, "rows", "party", "shared", "release")
+    at.only(document, "rows", "party", "shared", "release", "setting")
     release = _release(at, document.get("release", {}))
+    precision = _precision(at, document.get("setting", {}))
     rows = at.rows(document["rows"]) if "rows" in document else None
     parties = at.section(document.get("party"), "party", "no party is declared", "declare each one as [party.NAME]")
     at.usable_names(parties, "party")
@@ -44,7 +46,7 @@ def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], 
         if name not in used:
             raise at.error(f"no table is like [shared.{name}]", do=f'write like = "{name}" in the tables that have its columns')
     _same_rows_where_keyed(at, tables)
-    return tuple(tables), tuple(sorted(parties)), release
+    return tuple(tables), tuple(sorted(parties)), release, precision
 
 
 def _release(at: Place, value: object) -> Required:
@@ -55,6 +57,17 @@ def _release(at: Place, value: object) -> Required:
         return Required.of(**section)
     except UsageError as error:
         raise at.error("bad 'release'", why=error.what) from None
+
+
+def _precision(at: Place, value: object) -> int:
+    """The [setting] section: how many bits numbers keep below their bounds."""
+    section = at.section(value, "setting", "bad 'setting'", f"write [setting], then precision = {FINEST}", may_be_empty=True)
+    at.only(section, "precision")
+    bits = section.get("precision", PRECISION)
+    if type(bits) is not int or not PRECISION <= bits <= FINEST:
+        why = f"it is a whole number of bits from {PRECISION} to {FINEST}"
+        raise at.error("bad 'precision'", why=why, do=f"write precision = {FINEST} for regression with standard errors")
+    return bits
 
 
 def _parse(text: str) -> tuple[dict[str, object], str]:

@@ -14,6 +14,7 @@ from mpc.data.declarations import declared
 from mpc.data.place import listed, suggestion
 from mpc.errors import UsageError
 from mpc.rules import NOTHING, Required
+from mpc.setting import PRECISION
 
 __all__ = ["Column", "Feature", "Schema", "Table"]
 
@@ -22,12 +23,14 @@ __all__ = ["Column", "Feature", "Schema", "Table"]
 class Schema:
     """All tables, sorted by owner and name, and all parties, sorted, including those that hold no data.
 
-    `release` is what must hold before anything that depends on these tables is revealed.
+    `release` is what must hold before anything that depends on these tables is revealed; `precision` is how many bits every number
+    keeps below its bound.
     """
 
     tables: tuple[Table, ...]
     parties: tuple[str, ...]
     release: Required = NOTHING
+    precision: int = PRECISION
 
     @classmethod
     def load(cls, path: Path | str) -> Schema:
@@ -84,7 +87,7 @@ class Schema:
 
     def digest(self) -> bytes:
         """32 bytes, SHA-256 of what the schema means: formatting, comments and the order of keys and tables leave it alone."""
-        meaning = ("mpc schema 2", self.parties, [astuple(table) for table in self.tables], *self.release.texts)
+        meaning = ("mpc schema 3", self.parties, [astuple(table) for table in self.tables], self.precision, *self.release.texts)
         return hashlib.sha256(msgspec.msgpack.encode(meaning)).digest()
 
 

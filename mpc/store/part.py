@@ -26,7 +26,7 @@ FACTS = (*BOUND, "roster")
 STATE = re.compile("[0-9a-f]{0,64}")
 REMEDIES = {
     "library": "run the version of the library that it was dealt for, or",
-    "setting": "plan and run with the same --eager and --memory, or",
+    "setting": "plan and run with the same --eager, --memory and precision, or",
     "plan": "compare script and schema with what was planned (mpc plan), or",
     "orders": "compare script and schema with what was planned (mpc plan), or",
     "roster": "use the roster with which it was dealt, or",

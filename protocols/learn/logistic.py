@@ -63,7 +63,7 @@ class LogisticRegression:
 
     def decision_function(self, x: Number) -> Number:
         """Logits of rows x."""
-        return _with_ones(x).at(self._fitted())[:, 0]
+        return _with_ones(x).matmul(self._fitted())[:, 0]
 
     def predict(self, x: Number) -> Bool:
         """Labels of rows x: whether the logit is at least 0."""

@@ -1,4 +1,7 @@
-"""Activations and trigonometric functions of numbers: what `protocols.series` does on shares, with scales and bounds seen to."""
+"""Activations and trigonometric functions of numbers: what `protocols.series` does on shares, with scales and bounds seen to.
+
+Errors are stated as they are at 16 bits of precision; where a schema sets more, docs/decisions/0014-precision.md has them.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from mpc.session import Session
 from mpc.sharing.share import Share
 from protocols import series, waves
 from protocols.numbers.arrays import Fixed, Number
-from protocols.numbers.elementary import bound_of, level_of, number_of
-from protocols.numbers.encoding import FRACTION, overflow
+from protocols.numbers.elementary import bound_of, is_fine, level_of, number_of
+from protocols.numbers.encoding import FRACTION, overflow, precision
 from protocols.numbers.structure import explained
-from protocols.waves import ERF, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
+from protocols.waves import ERF, FINE, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
 
-LONGEST = 128  # the longest period; beyond it the clamped form deals less, and is more exact
+FINE_BITS = 24  # fraction bits of results that are right to about as many
+LONGEST, FINE_LONGEST = 128, 160  # the longest period; beyond it the clamped form deals less, and is more exact
 
 
 @explained
@@ -38,7 +42,8 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False) -
     while gain * 2**shift <= Fraction(1, 2):
         shift += 1
     scaled = gain * 2**shift
-    if gain > 1 or (waves.period_for(bound_of(x)) > LONGEST and gain != 1):
+    wave = FINE["logistic"] if is_fine(x) else LOGISTIC
+    if gain > 1 or (waves.period_for(bound_of(x), wave) > longest(wave) and gain != 1):
         return sigmoid(x, rounded=rounded).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
     value = _wave(x, LOGISTIC, scaled, rounded)
     return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
@@ -86,12 +91,20 @@ def cos(x: Number) -> Fixed:
     return _rotation(x, series.cos)
 
 
+def longest(wave: Wave) -> int:
+    """The longest period of a series."""
+    return FINE_LONGEST if wave is FINE[wave.name] else LONGEST
+
+
 def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = False) -> Fixed:
     """The one-round form where the bound of x is within the longest period, else the clamped one, which is right everywhere."""
     x = number_of(x)
+    fine = is_fine(x)
+    kept = min(precision(x.s), FINE_BITS)
+    wave = FINE[wave.name] if fine else wave
     level, bound = level_of(x), bound_of(x)
     shortest = waves.period_for(bound, wave)
-    within = shortest <= LONGEST
+    within = shortest <= longest(wave)
     turn = waves.log2(shortest) if within else level.limit.bit_length() - int(np.max(level.frac)) + 2
     level = level.reduced(int(np.max(level.frac)) + turn - series.WIDEST)
     if wave.even:
@@ -110,9 +123,9 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = F
         low = max(low, f + waves.threshold(wave).bit_length() + 1)
         if low > 62 or (wave.even and low + wave.unit - f > 63):
             overflow(x.s, f"a magnitude of {bound:.3g}, too wide for {wave.name}", x.shape)
-        share = series.clamped(x.s, level.share, f, wave.name, low)
-    value = Fixed(x.s, share, unit, limit, unit - FRACTION, unit - FRACTION)
-    return value.rounded(FRACTION) if rounded else value  # type: ignore[return-value]  # Fixed stays Fixed
+        share = series.clamped(x.s, level.share, f, wave.name, low, fine=fine)
+    value = Fixed(x.s, share, unit, limit, unit - kept, unit - kept)
+    return value.rounded(kept) if rounded else value  # type: ignore[return-value]  # Fixed stays Fixed
 
 
 def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:

@@ -13,46 +13,34 @@ NO_GAPS = 'a secret is never NaN; where a cell was missing, missing = "indicator
 PLAIN = "leave it out: secret arrays have no dtype"
 REVEALED = "round what is revealed"
 
+UPDATE = "secret arrays are immutable: x = x.at[key].set(value) makes a new one"
+
 NEAREST = {
     # Functions of one or two numbers.
-    "reciprocal": "use reciprocal(x, low=...), from protocols import reciprocal", "cbrt": "use np.exp(np.log(x) / 3)",
-    "exp2": "use np.exp(x * np.log(2))", "sinh": "use (np.exp(x) - np.exp(-x)) / 2", "cosh": "use (np.exp(x) + np.exp(-x)) / 2",
-    "tan": "use divide(np.sin(x), np.cos(x), low=...), from protocols import divide", "hypot": "use np.sqrt(x * x + y * y)",
-    "logaddexp": "use softplus(y - x) + x, from protocols import softplus", "fmax": "use np.maximum", "fmin": "use np.minimum",
-    "isclose": "use abs(x - y) <= 0.001", "allclose": "use (abs(x - y) > 0.001).sum() == 0",
-    "array_equal": "use (x != y).sum() == 0", "floor_divide": f"use x / y; {CLASSES}",
-    "remainder": "not yet supported: keep remainders as columns of their own",
+    "cbrt": "use np.exp(np.log(x) / 3)", "tan": "use divide(np.sin(x), np.cos(x), low=...), from protocols import divide",
+    "logaddexp2": "use softplus((y - x) * np.log(2)) / np.log(2) + x, from protocols import softplus",
+    "floor_divide": f"use x / y; {CLASSES}", "remainder": "not yet supported: keep remainders as columns of their own",
     "floor": f"{ABSENT}; {CLASSES}", "ceil": f"{ABSENT}; {CLASSES}", "trunc": f"{ABSENT}; {CLASSES}",
-    "digitize": "use (x[..., None] >= edges).sum(-1)", "round": REVEALED, "around": REVEALED, "rint": REVEALED,
+    "round": REVEALED, "around": REVEALED, "rint": REVEALED,
+    **dict.fromkeys(("arctan", "arctan2", "arcsin", "arccos", "arctanh"), f"{ABSENT}; of public numbers NumPy has it"),
     # Logic and gaps.
-    "any": "use x.sum() > 0, of truth values x", "all": "use x.sum() == x.size, of truth values x",
-    "isin": "use (x[..., None] == values).sum(-1) > 0", "select": "use np.where(first, a, np.where(second, b, default))",
     "matmul": "count where both hold, (a & b).sum() or (1 * a) @ b; what NumPy's @ tells is whether any do: (1 * a) @ b > 0",
     "isnan": f"leave it out: {NO_GAPS}", "isfinite": f"leave it out: {NO_GAPS}", "nan_to_num": f"leave it out: {NO_GAPS}",
     **{f"nan{name}": f"use np.{name}: {NO_GAPS}" for name in ("sum", "mean", "max", "min", "var", "std")},
     # Statistics.
-    "average": "use divide((x * weights).sum(), weights.sum(), low=1), from protocols import divide; without weights, x.mean()",
-    "cov": "use x = np.column_stack([a, b]); c = x - x.mean(axis=0); c.T @ c / (len(x) - 1)",
-    "corrcoef": "use x = np.column_stack([a, b]); z = StandardScaler().fit_transform(x); z.T @ z / len(x);"
-    " from protocols.learn import StandardScaler",
-    "ptp": "use x.max() - x.min()", "bincount": "use (x[:, None] == np.arange(count)).sum(axis=0), for a public count",
-    "histogram": "use below = (x[:, None] < edges).sum(axis=0); below[1:] - below[:-1], for public edges",
     "median": BELOW, "percentile": BELOW, "quantile": BELOW, "sort": f"{ABSENT}; x.max() and x.min() are",
     "argsort": f"{ABSENT}; x.argmax() and x.argmin() are",
     "unique": "its length would tell something secret; count public values: (x[:, None] == values).sum(axis=0)",
-    "nonzero": LENGTH, "flatnonzero": LENGTH, "argwhere": LENGTH, "extract": LENGTH, "compress": LENGTH,
-    "count_nonzero": "use (x != 0).sum()", "cumsum": "multiply by a triangle of ones: np.tri(len(x)) @ x",
-    "diff": "use x[1:] - x[:-1]", "prod": "multiply",
+    "nonzero": LENGTH, "flatnonzero": LENGTH, "argwhere": LENGTH, "histogramdd": "use np.histogram2d", "gradient": "use np.diff",
+    "interp": f"{ABSENT}; between public edges np.digitize(x, edges) tells the piece",
     # Linear algebra.
-    "norm": "use np.sqrt((x * x).sum())", "inner": "use x @ y", "vdot": "use x @ y", "tensordot": "use np.einsum",
-    "trace": "use (x * np.eye(len(x))).sum()", "tril": "use x * np.tri(len(x))", "triu": "use x * np.tri(len(x)).T",
-    "inv": ABSENT, "solve": ABSENT, "lstsq": ABSENT, "det": ABSENT, "eigh": ABSENT, "svd": ABSENT, "polyfit": ABSENT,
+    "pinv": "use solve(x.T @ x, x.T, low=..., symmetric=True), from protocols import solve",
+    "lstsq": "use solve(x.T @ x, x.T @ y, low=..., symmetric=True), from protocols import solve",
+    **dict.fromkeys(("det", "slogdet", "cholesky", "qr", "eig", "eigh", "svd", "matrix_rank", "polyfit"), ABSENT),
     # Structure.
-    "append": "use np.concatenate([x, y])", "swapaxes": "use x.transpose(order)", "moveaxis": "use x.transpose(order)",
-    "take": "use x[index]", "flip": "use x[::-1]", "roll": "use np.concatenate([x[-1:], x[:-1]])",
-    "tile": "use np.concatenate([x, x])", "split": "use slices: x[:3], x[3:]", "array_split": "use slices: x[:3], x[3:]",
-    "astype": PLAIN, "dtype": PLAIN, "zeros_like": "use np.zeros(x.shape)", "ones_like": "use np.ones(x.shape)",
-    "full_like": "use np.full(x.shape, value)",
+    "insert": "use np.concatenate([x[:2], values, x[2:]])", "resize": "use np.tile and slices", "block": "use np.concatenate",
+    "put": UPDATE, "place": UPDATE, "putmask": UPDATE, "copyto": UPDATE, "fill_diagonal": UPDATE, "put_along_axis": UPDATE,
+    "empty_like": "use np.zeros_like", "dtype": PLAIN,
 }  # fmt: skip
 
 REVEAL = 'if it may be known, write reveal(x, label="what it is")'
@@ -66,11 +54,11 @@ GROUP = (
     " divide((x * group).sum(), group.sum(), low=1), from protocols import divide;"
     " np.where(condition, a, b) keeps the shape"
 )
-LOOKUP = "compare it with all positions: (index[:, None] == np.arange(len(x))) @ x"
+LOOKUP = "a secret position is a whole number: an integer column, np.argmax(x), np.digitize(x, edges)"
 NEAREST |= dict.fromkeys(  # what is another word for the plain numbers, or puts them somewhere
     (
         "tobytes", "to_bytes", "tofile", "dump", "dumps", "data", "flat", "view", "values", "to_numpy", "numpy", "iat", "ctypes",
-        "hex", "real", "imag", "is_integer", "save", "savez", "savez_compressed", "savetxt", "array2string", "array_repr",
+        "hex", "imag", "is_integer", "save", "savez", "savez_compressed", "savetxt", "array2string", "array_repr",
         "array_str", "__array_interface__", "__array_struct__", "__dlpack__", "__dlpack_device__", "__dict__",
     ),
     REVEAL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
@@ -19,10 +20,14 @@ from protocols.numbers.encoding import (
     FEWEST_MEAN_DIGITS,
     FRACTION,
     MEAN_DIGITS,
+    QUOTIENT_DIGITS,
     RING_BITS,
+    coarser,
     encoded,
     overflow,
+    precision,
     public,
+    reach,
     settled,
     spare,
 )
@@ -44,13 +49,13 @@ class Number(Secret):
         super().__init__(s, share)
         self.frac = settled(frac)
         self.limit = limit
-        self.extra = max(0, min(extra, limit.bit_length() - 1 - FRACTION))  # nominal precision is never given up
+        self.extra = max(0, min(extra, limit.bit_length() - 1 - precision(s)))  # nominal precision is never given up
         self.noise = max(0, noise)
         self._reduced: dict[int, Number] = {}
         if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.frac).max()) > FARTHEST:
             overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
         if limit >> RING_BITS:
-            overflow(s, f"a magnitude of 2^{limit.bit_length()} units", self.shape)
+            overflow(s, reach(limit, self.frac), self.shape)
 
     def _new(self, share: Share, frac: Any, limit: int, extra: int, noise: int | None = None) -> Number:
         kind = Int if self.whole and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed
@@ -85,19 +90,23 @@ class Number(Secret):
             self._reduced[count] = self._new(share, frac, (self.limit >> count) + 1, *left)
         return self._reduced[count]
 
-    @property
-    def slack(self) -> int:
-        """Bits that can be dropped if 16 below the bound are enough: the last resort. Whole numbers stay exact."""
-        return 0 if self.whole else max(0, self.limit.bit_length() - 1 - FRACTION)
+    def slack(self, terms: int = 1) -> int:
+        """Bits that can be dropped if nominal precision is enough: the last resort. Whole numbers stay exact.
+
+        Where `terms` are added up, what rounding takes from each falls either way: the sum of n is off by the root of n, which is
+        log2(n) / 2 bits less of its bound. So as many more can go, but 16 are left.
+        """
+        kept = max(FRACTION, precision(self.s) - (max(1, terms).bit_length() - 1) // 2)
+        return 0 if self.whole else max(0, self.limit.bit_length() - 1 - kept)
 
     def quiet(self) -> Number:
         """The same number without the digits that are the error of an approximation."""
         return self.reduced(self.noise)
 
-    def fitted(self, factor: int, bits: int = RING_BITS) -> Number:
-        """The same number with as few bits dropped as keep it below 2^bits when multiplied by `factor`, if there are so many."""
+    def fitted(self, factor: int, bits: int = RING_BITS, terms: int = 1) -> Number:
+        """With as few bits dropped as keep it below 2^bits times `factor`, if there are so many; `terms` of it are added up."""
         excess = (self.limit * factor).bit_length() - bits
-        return self.reduced(min(max(self.extra, self.slack), excess + 1)) if excess > 0 else self
+        return self.reduced(min(max(self.extra, self.slack(terms)), excess + 1)) if excess > 0 else self
 
     def lifted(self, frac: Any) -> Number:
         """The same number with at least as many fraction bits, exactly."""
@@ -123,7 +132,7 @@ class Number(Secret):
         )
 
     def _lifted_extra(self, by: int, limit: int) -> int:
-        return spare(by, limit) if self.whole else self.extra + by
+        return spare(by, limit, precision(self.s)) if self.whole else self.extra + by
 
     def rounded(self, frac: int) -> Number:
         """The same number with at most `frac` fraction bits; all elements must have the same number of them now."""
@@ -186,7 +195,7 @@ class Number(Secret):
         gone = self._axes("sum", axis, other)
         x = self.even(gone)
         count = math.prod(x.shape[k] for k in gone)
-        x = x.fitted(count)
+        x = x.fitted(count, terms=count)
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
         total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), scaling.droppable(x, terms=count))
         return total.expand_dims(gone) if keepdims else total
@@ -198,13 +207,33 @@ class Number(Secret):
         if not count:
             refuse(self, "the mean of nothing", "check the shape")
         total = self.sum(gone, keepdims=keepdims)
+        if precision(self.s) > FRACTION:
+            return total.divided(count)
         lack = max(0, total.limit.bit_length() + MEAN_DIGITS - RING_BITS)  # shared between the sum and its divisor
         return total.times(1.0 / count, digits=max(MEAN_DIGITS - lack // 2, FEWEST_MEAN_DIGITS))
 
+    def divided(self, count: int) -> Number:
+        """x / count with 30 digits of 1 / count, of which the lower half meets x by itself: so x keeps 45 bits, not 32.
+
+        A round where x has more than 31 bits.
+        """
+        if self.limit.bit_length() + QUOTIENT_DIGITS < RING_BITS:
+            return self.times(1.0 / count, digits=QUOTIENT_DIGITS)
+        half = QUOTIENT_DIGITS // 2
+        x: Number = Fixed(self.s, self.share, 0, self.limit) if self.whole else self  # of a whole number digits can go
+        x = x.fitted(1, RING_BITS - half - 2)
+        scale = QUOTIENT_DIGITS + count.bit_length() - 1
+        high, low = divmod(round(Fraction(1 << scale, count)), 1 << half)
+        if not low or x.limit.bit_length() > RING_BITS - half - 2:
+            return self.times(1.0 / count)
+        share = x.share.scale(high) + arithmetic.truncate(x.s, x.share.scale(low), half)
+        limit, frac = x.limit * (high + 1) + 1, np.add(x.frac, scale - half)
+        return Fixed(x.s, share, frac, limit, limit.bit_length(), x.noise and x.noise + high.bit_length() - 1)
+
     # -- products --------------------------------------------------------------------------------------------------------------
 
-    def times(self, other: Any, digits: int = FRACTION) -> Number:
-        """Elementwise product; public factors are rounded to `digits` significant bits unless they are whole."""
+    def times(self, other: Any, digits: int | None = None) -> Number:
+        """Elementwise product; public factors, unless whole, are rounded to `digits` significant bits, or nominal precision."""
         if isinstance(other, Number):
             x, y = scaling.fitting(self, other, 1)
             kind = x if y.whole else y
@@ -217,13 +246,15 @@ class Number(Secret):
             power = math.frexp(abs(float(factor)))[1] - 1
             moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra, self.noise)
             return moved if factor > 0 else moved.negated()
-        words, frac, limit = encoded(factor, digits)
+        nominal = precision(self.s)
+        words, frac, limit = encoded(factor, digits or nominal)
         x = self if np.ndim(words) == 0 else self.quiet()  # factors of different sizes leave noise of different heights
         x = x.fitted(limit)
-        if x.limit * limit >> RING_BITS and digits > FRACTION:
+        if x.limit * limit >> RING_BITS and (digits or nominal) > nominal:
             return self.times(other)
+        words, frac, limit = coarser(factor, words, frac, limit, (x.limit * limit).bit_length() - RING_BITS, nominal)
         scale = scaling.smallest(words).bit_length() - 1
-        extra = spare(frac, x.limit * limit) if self.whole else x.extra + scale
+        extra = spare(frac, x.limit * limit, nominal) if self.whole else x.extra + scale
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
         spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
         noise = x.noise and x.noise + scale
@@ -240,7 +271,11 @@ class Number(Secret):
         divisor = public(self, other)
         if not np.all(divisor):
             refuse(self, "division by zero", "check the divisor")
-        return self.times(1.0 / divisor)
+        with np.errstate(over="ignore"):
+            factor = 1.0 / divisor
+        if not np.isfinite(factor).all():
+            refuse(self, f"division by {float(np.min(np.abs(divisor))):.3g}, whose reciprocal is no number", "check the divisor")
+        return self.times(factor)
 
     def over_into(self, other: Any) -> Number:
         """other / self."""
@@ -255,11 +290,11 @@ class Number(Secret):
             power = power.squared().times(self) if bit == "1" else power.squared()
         return power
 
-    def at(self, other: Any) -> Number:
+    def matmul(self, other: Any) -> Number:
         """Matrix product; vectors as in NumPy."""
         return scaling.matmul(self, self._other(other)) if isinstance(other, Secret) else scaling.combined(self, other)
 
-    def at_from(self, other: Any) -> Number:
+    def matmul_from(self, other: Any) -> Number:
         """other @ self."""
         return scaling.combined(self, other, left=True)
 
@@ -269,9 +304,10 @@ class Number(Secret):
             return other
         if isinstance(other, Bool):
             return other.number()
-        words, frac, limit = encoded(public(self, other))
+        kept = precision(self.s)
+        words, frac, limit = encoded(public(self, other), kept)
         share = self.s.embed(self.s.constant(np.asarray(words).astype(np.uint64)))
-        return Int(self.s, share, 0, limit) if frac == 0 else Fixed(self.s, share, frac, limit, limit.bit_length() - 1 - FRACTION)
+        return Int(self.s, share, 0, limit) if frac == 0 else Fixed(self.s, share, frac, limit, limit.bit_length() - 1 - kept)
 
     # -- comparisons -----------------------------------------------------------------------------------------------------------
 
@@ -291,7 +327,7 @@ class Number(Secret):
         frac = self.frac if isinstance(self.frac, int) else np.broadcast_to(self.frac, np.broadcast_shapes(self.shape, plain.shape))
         scaled = np.rint(plain * np.exp2(frac))
         if not (np.abs(scaled) < 2.0 ** (RING_BITS - 1)).all():
-            overflow(self.s, "a public number beyond the ring", plain.shape)
+            overflow(self.s, f"a public number of {float(np.max(np.abs(plain))):.3g}, beyond the ring", plain.shape)
         words = scaled.astype(np.int64)
         limit = max(1, int(np.abs(words).max(initial=0)))
         return Fixed(self.s, self.s.embed(self.s.constant(words.astype(np.uint64))), frac, limit)

@@ -14,11 +14,11 @@ from mpc.errors import IntegrityError, RangeError, UsageError
 from mpc.lines import script_line
 from mpc.ring import BIT, Array
 from mpc.session import ASSUMED, RELEASED, Hidden, Session
-from mpc.sharing.share import concat
+from mpc.sharing.share import Share, concat
 from mpc.unknown import Unknown
 from protocols import bits, release
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
-from protocols.numbers.encoding import FRACTION, INPUT
+from protocols.numbers.encoding import GUARD, RING_BITS, precision
 from protocols.numbers.layout import Layout
 from protocols.numbers.precision import note, warn_if_coarse
 from protocols.numbers.rules import Check, Leaving, gate
@@ -31,9 +31,9 @@ def load(s: Session, owner: str, name: str) -> Number | Bool:
     """The owner's table as a secret array: only the owner opens its file; the others know the schema.
 
     Its columns are `s.context.table(owner, name).features`: a category is one column a value, 1 where it holds; a date is the
-    days since its first; a column with an indicator is followed by it. Real columns become fixed-point numbers with 20 bits
-    below their declared bound, rounded up to a power of two; a table of whole numbers, days and categories becomes Int, one of
-    truth values alone Bool. Raises UsageError for an unknown owner or table.
+    days since its first; a column with an indicator is followed by it. Real columns become fixed-point numbers with 20 bits, 4
+    more than the schema's precision, below their declared bound, rounded up to a power of two; a table of whole numbers, days and
+    categories becomes Int, one of truth values alone Bool. Raises UsageError for an unknown owner or table.
     """
     return loaded(s, schema_of(s).table(owner, name))
 
@@ -54,14 +54,15 @@ def loaded(s: Session, table: Table, order: npt.NDArray[np.int64] | None = None)
     owner, name = table.owner, table.name
     if table.type == "real":
         reals = np.array([feature.type == "real" for feature in table.features])
-        frac = np.array([INPUT - ceil_log2(bound) for bound in table.bounds], dtype=np.int64)
+        digits = precision(s) + GUARD
+        frac = np.array([digits - ceil_log2(bound) for bound in table.bounds], dtype=np.int64)
         frac = np.where(reals, frac, np.maximum(frac, 0))  # whole numbers stay exact beside reals
         if np.abs(frac).max() > 256:
             raise UsageError(
                 f"A bound of table {name!r} is not of a usable size.", where=owner, do="choose another unit for the column"
             )
-        limit = max(1 << INPUT, *(int(bound) for bound, real in zip(table.bounds, reals, strict=True) if not real), 1)
-        extra = int(np.min(frac[~reals], initial=INPUT - FRACTION))
+        limit = max(1 << digits, *(int(bound) for bound, real in zip(table.bounds, reals, strict=True) if not real), 1)
+        extra = int(np.min(frac[~reals], initial=GUARD))
         if table.vector:
             frac = frac[0]
         share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), frac))
@@ -104,11 +105,26 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
     """
     if not 2.0**-40 <= bound <= 2.0**40:
         raise UsageError("The bound of a public number is between 2^-40 and 2^40.", where=script_line(), do="scale the number")
-    frac = FRACTION + max(0, -ceil_log2(bound))
-    plain = np.zeros(value.shape) if isinstance(value, Hidden | Unknown) else np.asarray(value, dtype=np.float64)
-    if from_ == s.name and not (np.abs(plain) <= bound).all():
-        raise RangeError("A public value is outside its stated bound.", where=script_line(), do="state a wider bound")
-    words = encode(s, np.clip(plain, -bound, bound), frac)
+    size = ceil_log2(bound)
+    frac = min(precision(s) + max(0, -size), RING_BITS - 2 - size)
+    mine = from_ == s.name or s.alone
+    if mine and isinstance(value, Hidden):
+        do = f"name one of {', '.join(value.receivers)}, or reveal it to {from_} as well"
+        raise UsageError(f"{from_} cannot publish what it has not received: {value!r}.", where=f"{s.name}, {script_line()}", do=do)
+    known = mine and not isinstance(value, Unknown)
+    shape = value.shape if isinstance(value, Hidden | Unknown) else np.shape(value)
+    if known and np.asarray(value).dtype.kind not in "biuf":
+        raise UsageError(
+            f"A {type(value).__name__} is not what public publishes.", where=script_line(), do="give numbers, or an array"
+        )
+    plain = np.asarray(value, dtype=np.float64) if known else np.zeros(shape)
+    if not (np.abs(plain) <= bound).all():
+        what, why = (
+            "A public value is outside its stated bound.",
+            f"{from_} publishes what is not at most {bound:g}, or not a number",
+        )
+        raise RangeError(what, where=f"{s.name}, {script_line()}", why=why, do="state a wider bound, or look at how it came about")
+    words = encode(s, plain, frac)
     return Fixed(s, s.embed(s.public(words, from_)), frac, math.ceil(bound * 2**frac))
 
 
@@ -118,12 +134,12 @@ def assume_bound(x: Number, bound: float) -> Number:
     if not isinstance(x, Number) or not 0 < bound < math.inf:
         raise UsageError("assume_bound takes secret numbers and one positive number.", where=script_line())
     x = x.quiet().even(tuple(range(x.ndim)))
-    limit = max(1, math.floor(bound * 2 ** float(np.max(x.frac))))
+    limit = math.floor(bound * 2 ** float(np.max(x.frac)))  # 0 where the bound is below the resolution: only zeros are within it
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
     x.s.assumptions.append((shifted[0] + shifted[1], f"assume_bound states |x| <= {bound:g} at {script_line()}"))
-    return x.assume(limit)
+    return x.assume(max(1, limit))
 
 
 def check_assumptions(s: Session) -> None:
@@ -139,14 +155,22 @@ def check_assumptions(s: Session) -> None:
         s.assumptions[:0] = checked  # whoever catches the error still has them to pass
         raise
     if not held:
+        broken = [why for flag, why in checked if not s.alone or not _plainly(flag).all()]
         raise s.failed(
             RangeError(
                 "A value is outside what a function needs, or what the script assumed, so no result would be right.",
-                where="; ".join(sorted({why for _, why in checked})),
-                why="one of these does not hold for the data; which one is not revealed",
+                where="; ".join(sorted(set(broken))),
+                why="this run plays everybody and says which; others do not"
+                if s.alone
+                else "one of these does not hold for the data; mpc run --debug says which, here it is not revealed",
                 do="check the data; state a smaller low, a larger high or a wider bound; in training, lower the rate",
             )
         )
+
+
+def _plainly(flag: Share) -> Any:
+    """What a share holds in a run that plays everybody."""
+    return np.asarray(flag.ring.plain(flag.ring.reduce(flag.node.value)))
 
 
 def check_rules(leaving: Leaving, rules: Sequence[Check]) -> tuple[str, ...]:
@@ -191,7 +215,7 @@ def reveal(
     x = tuple(v.quiet() if isinstance(v, Number) else v for v in x)
     texts = check_rules(Leaving(x, label), rules)
     words = s.reveal(*[v.share for v in x], to=to, label=label, notes=[note(v) for v in x], rules=texts)
-    values = [_meaning(v, w) for v, w in zip(x, words if len(x) > 1 else (words,), strict=True)]
+    values = [_meaning(v, w, label) for v, w in zip(x, words if len(x) > 1 else (words,), strict=True)]
     for secret, value in zip(x, values, strict=True):
         warn_if_coarse(secret, value, label)
     for value in values if layout is None else [layout.table(values)]:
@@ -221,11 +245,10 @@ def peek(x: Secret) -> Any:
     if not x.s.alone:
         raise UsageError("Only a debugging run shows what a secret holds.", where=script_line(), do="mpc run --debug, or reveal it")
     x.s.flush()
-    ring = x.share.ring
-    return _meaning(x, ring.plain(ring.reduce(x.share.node.value)).copy())
+    return _meaning(x, _plainly(x.share).copy(), "peek")
 
 
-def _meaning(x: Secret, words: Any) -> Any:
+def _meaning(x: Secret, words: Any, label: str) -> Any:
     if isinstance(words, Hidden):
         return words
     if isinstance(x, Bool):
@@ -236,7 +259,7 @@ def _meaning(x: Secret, words: Any) -> Any:
     if outside:
         raise x.s.failed(
             IntegrityError(
-                "A revealed value is outside the range that its bounds prove.",
+                f"What was revealed as {label!r} is outside the range that its bounds prove.",
                 where=f"{x.s.name}, {script_line()}",
                 why="a party's data or arithmetic is faulty, or an earlier value left the ring",
                 do="check the inputs against their declared bounds at every party; do not use this result",

@@ -1,4 +1,7 @@
-"""exp, log, roots and quotients of numbers, with scales and bounds seen to; what only the data can prove is checked on shares."""
+"""exp, log, roots and quotients of numbers, with scales and bounds seen to; what only the data can prove is checked on shares.
+
+Errors are stated as they are at 16 bits of precision; where a schema sets more, docs/decisions/0014-precision.md has them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ import numpy as np
 from mpc.errors import RangeError, UsageError
 from mpc.lines import script_line
 from protocols import bits, exponential, inverse
-from protocols.inverse import INVERSE_UNIT, SCALED
+from protocols.inverse import COARSE, FINE, INVERSE_UNIT, PLACE, Grid
 from protocols.numbers.arrays import Bool, Fixed, Number
-from protocols.numbers.encoding import FRACTION, RING_BITS
+from protocols.numbers.encoding import FRACTION, RING_BITS, precision
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
 
 SMALLEST = -20.0  # exponentials of less are 0: exp(-20) is below 2^-28
 ERROR = 13  # bits below the point at which a quotient may be off
-EXPONENT = 28  # fraction bits of an exponent
-DIVISOR, DIGITS = 44, 19  # bits of a divisor, so that as many are left for the quotient; and of the smallest it can be
+EXPONENT, FINE_EXPONENT = 28, 26  # fraction bits of an exponent, and of one that has 12 more bits as a part of an octave
+DIVISOR = 44  # bits of a divisor, so that as many are left for the quotient
+DIGITS, FINE_DIGITS = 19, 29  # bits of the smallest that it can be
 LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
 
@@ -45,15 +49,18 @@ def exp(x: Number, high: float | None = None) -> Fixed:
         reached = bits.at_least(x.s, level.share, [limit + 1], max(level.limit, abs(limit + 1)).bit_length() + 1)[0]
         x.s.assumptions.append((reached + 1, f"exp needs x <= {top:g} at {script_line()}"))
     low = max(-bound, SMALLEST)
-    octave = exponential.octave_range(low, top)[0]
-    unit = min(RING_BITS - 1 - octave, RING_BITS - 1 - FRACTION)
+    octave, fine = exponential.octave_range(low, top)[0], is_fine(x)
+    unit = min(RING_BITS - 1 - octave, RING_BITS - 3 if fine else RING_BITS - 1 - FRACTION)
     if -bound < SMALLEST:
         width = max(level.limit.bit_length(), math.ceil(-low * 2.0**f).bit_length()) + 1
-        share = exponential.exp_or_zero(x.s, level.share, f, low, top, unit, width)
+        share = exponential.exp_or_zero(x.s, level.share, f, low, top, unit, width, fine=fine)
     else:
-        share = exponential.exp(x.s, level.share, f, low, top, unit)
-    largest = math.ceil(math.exp(top) * 2.0**unit + exponential.exp_error(f, low, top, unit, math.exp(top)))
-    spare = _beyond(unit, largest)
+        share = exponential.exp(x.s, level.share, f, low, top, unit, fine=fine)
+    largest = math.ceil(math.exp(top) * 2.0**unit + exponential.exp_error(f, low, top, unit, math.exp(top), fine=fine))
+    spare = _beyond(unit, largest, x)
+    if fine:  # of small results more bits are noise: what is right has an absolute error
+        rows = exponential.layout(low, top, unit, fine=True)
+        spare = max(spare, rows.factor + rows.span - 1)
     return Fixed(x.s, share, unit, largest, spare, spare)
 
 
@@ -70,10 +77,13 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     smallest = 1 if low is None else _units(level, low)
     _at_least(level, smallest, base)
     top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))
-    share = exponential.log(x.s, level.share, f, top, smallest.bit_length() - 1, base)
+    fine = is_fine(x)
+    unit = exponential.LOG_UNIT if fine else INVERSE_UNIT
+    share = exponential.log(x.s, level.share, f, top, smallest.bit_length() - 1, base, fine)
     scale = getattr(math, base)
-    limit = math.ceil((max(abs(scale(smallest * 2.0**-f)), abs(scale(bound_of(level)))) + 1) * 2**INVERSE_UNIT)
-    return Fixed(x.s, share, INVERSE_UNIT, limit, INVERSE_UNIT - FRACTION, INVERSE_UNIT - FRACTION)
+    limit = math.ceil((max(abs(scale(smallest * 2.0**-f)), abs(scale(bound_of(level)))) + 1) * 2**unit)
+    spare = unit - precision(x.s)
+    return Fixed(x.s, share, unit, limit, spare, spare)
 
 
 @explained
@@ -82,14 +92,14 @@ def sqrt(x: Number) -> Fixed:
 
     Relative error 2^-18 for numbers down to 2^-36 of their bound; the roots of smaller ones are off by 2^-37 of the bound's root.
     """
-    x = _even(_narrow(number_of(x)))  # each column keeps its own scale: one for all would not fit where their bounds are far apart
+    x = _even(_narrow(number_of(x), placed(x)))  # each column keeps its scale: one for all would not fit where bounds are far apart
     _at_least(x, 0, "sqrt")
-    top = max(2, x.limit.bit_length())
-    unit = RING_BITS - 2 - SCALED - (top + 1) // 2
-    share = inverse.sqrt(x.s, x.share, top, unit)
-    frac = unit + SCALED + np.floor_divide(x.frac, 2)
-    limit = _with_error(math.isqrt(x.limit << 2 * (unit + SCALED)) + 1)
-    spare = _spare(limit, x.limit)
+    grid, top = grid_of(x), max(2, x.limit.bit_length())
+    unit = RING_BITS - 2 - grid.scaled - (top + 1) // 2
+    share = inverse.sqrt(x.s, x.share, top, unit, grid)
+    frac = unit + grid.scaled + np.floor_divide(x.frac, 2)
+    limit = _with_error(math.isqrt(x.limit << 2 * (unit + grid.scaled)) + 1, grid)
+    spare = _spare(limit, x.limit, x)
     return Fixed(x.s, share, frac, limit, spare, spare)
 
 
@@ -103,7 +113,8 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
         return number_of(a).over(b)
     b = level_of(number_of(b))
     wide = (b.limit // _units(b, low)).bit_length()
-    b = _narrow(b, max(DIVISOR, DIGITS + wide))
+    grid = grid_of(b)
+    b = _narrow(b, max(DIVISOR, (FINE_DIGITS if is_fine(b) else DIGITS) + wide))
     a = level_of(number_of(a) if isinstance(a, Secret) else b._other(a))
     smallest = _units(b, low)
     top = max(2, b.limit.bit_length())
@@ -114,16 +125,16 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
     lost = fine > left and -left - least > -ERROR
     largest = (a.limit // smallest + 1).bit_length()
     frac = RING_BITS - 2 - largest + left - given
-    if lost or largest + top > RING_BITS - 1 or SCALED - frac > -ERROR:
+    if lost or largest + top > RING_BITS - 1 or grid.scaled - frac > -ERROR:
         what = f"A quotient of up to {bound_of(a):.3g} and at least {2.0**least:.3g} has too few digits."
         why = f"the divisor may be anything up to {bound_of(b):.3g}"
         raise RangeError(what, where=script_line(), why=why, do="state a larger low, or smaller bounds with assume_bound")
     beyond = bits.at_least(b.s, b.share, [1 - smallest, smallest], top + 1)
     b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"divide needs |divisor| >= {float(np.min(low)):g} at {script_line()}"))
     unit = RING_BITS - 2 - largest
-    share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1)
-    limit = _with_error(((a.limit << unit) // smallest) + 1)
-    spare = _beyond(frac, limit)
+    share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1, grid=grid)
+    limit = _with_error(((a.limit << unit) // smallest) + 1, grid)
+    spare = max(_beyond(frac, limit, a), grid.scaled if grid is FINE else 0)  # so many units a quotient may be off
     return Fixed(a.s, share, frac, limit, spare, spare)
 
 
@@ -133,7 +144,8 @@ def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -
 
     That they are is checked before the next reveal, unless the caller has `proved` it.
     """
-    x = _even(_narrow(number_of(x)))
+    x = _even(_narrow(number_of(x), placed(x)))
+    grid = grid_of(x)
     top = max(2, x.limit.bit_length())
     smallest = _units(x, low)
     if not proved:
@@ -143,11 +155,11 @@ def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -
         why = f"it is up to {bound_of(x):.3g}"
         raise RangeError("x has too wide a range for 1 / sqrt(x).", where=script_line(), why=why, do=do)
     unit = RING_BITS - 2
-    while (limit := _with_error(math.isqrt((times << 2 * (unit + SCALED)) // smallest))) >> RING_BITS - 1:
+    while (limit := _with_error(math.isqrt((times << 2 * (unit + grid.scaled)) // smallest), grid)) >> RING_BITS - 1:
         unit -= 1
-    share = inverse.rsqrt(x.s, x.share, top, unit, times, smallest.bit_length() - 1)
-    spare = _spare(limit, math.isqrt(x.limit // smallest))
-    return Fixed(x.s, share, np.subtract(unit + SCALED, np.floor_divide(x.frac, 2)), limit, spare, spare)
+    share = inverse.rsqrt(x.s, x.share, top, unit, times, smallest.bit_length() - 1, grid)
+    spare = _spare(limit, math.isqrt(x.limit // smallest), x)
+    return Fixed(x.s, share, np.subtract(unit + grid.scaled, np.floor_divide(x.frac, 2)), limit, spare, spare)
 
 
 @explained
@@ -156,17 +168,19 @@ def reciprocal(x: Number, low: Any = None) -> Fixed:
 
     Raises RangeError where the bound of x is more than 2^29 times `low`.
     """
-    x = _narrow(number_of(x))
-    smallest = _units(x, low)
+    x = _narrow(number_of(x), placed(x))
+    grid, smallest = grid_of(x), _units(x, low)
     _at_least(x, smallest, "reciprocal")
     top = max(2, x.limit.bit_length())
-    unit = RING_BITS - 2 - SCALED + smallest.bit_length() - 1
-    limit = _with_error((1 << unit + SCALED) // smallest)
-    if unit < top + 8:
-        raise RangeError("x has too wide a range for 1/x.", where=script_line(), do="state a larger low or a smaller bound")
-    share = inverse.reciprocal(x.s, x.share, top, unit, smallest.bit_length() - 1)
-    spare = _spare(limit, x.limit // smallest)
-    return Fixed(x.s, share, np.subtract(unit + SCALED, x.frac), limit, spare, spare)
+    unit = RING_BITS - 2 - grid.scaled + smallest.bit_length() - 1
+    limit = _with_error((1 << unit + grid.scaled) // smallest, grid)
+    if unit + grid.scaled < top + 32:
+        do = "state a larger low or a smaller bound"
+        why = f"it is up to {bound_of(x):.3g}"
+        raise RangeError("x has too wide a range for 1/x.", where=script_line(), why=why, do=do)
+    share = inverse.reciprocal(x.s, x.share, top, unit, smallest.bit_length() - 1, grid)
+    spare = _spare(limit, x.limit // smallest, x)
+    return Fixed(x.s, share, np.subtract(unit + grid.scaled, x.frac), limit, spare, spare)
 
 
 def number_of(x: Any) -> Number:
@@ -188,7 +202,8 @@ def level_of(x: Number) -> Number:
 def exponent_of(x: Number) -> Number:
     """x as `exp` takes it: with so few fraction bits that x log2(e) fits a share."""
     level = level_of(x)
-    while (extra := int(np.max(level.frac, initial=0)) - EXPONENT) > 0:
+    most = FINE_EXPONENT if is_fine(x) else EXPONENT
+    while (extra := int(np.max(level.frac, initial=0)) - most) > 0:
         level = level.reduced(min(extra, RING_BITS - 1))
     return level
 
@@ -201,14 +216,33 @@ def _narrow(x: Number, bits: int = RING_BITS - 2) -> Number:
     return x.fitted(1, bits)
 
 
-def _beyond(frac: int, limit: int) -> int:
-    """Bits of a result that are beyond 2^-16, or beyond 2^-16 of its bound where that is below 1."""
-    return min(frac, limit.bit_length() - 1) - FRACTION
+def is_fine(x: Number) -> bool:
+    """Whether functions are to have more than nominal precision."""
+    return precision(x.s) > FRACTION
 
 
-def _spare(limit: int, ratio: int) -> int:
-    """Bits that a result below `limit` can lose and keep 16 below the smallest it can be, `ratio` times less; 32 at most."""
-    return limit.bit_length() - 1 - min(FRACTION + ratio.bit_length(), 2 * FRACTION)
+def grid_of(x: Number) -> Grid:
+    """How finely functions on [1, 2) are computed."""
+    return FINE if is_fine(x) else COARSE
+
+
+def placed(x: Any) -> int:
+    """Bits of an argument that is normalised: a fine grid is for those below 2^60, with an even number of fraction bits."""
+    return PLACE - 1 if is_fine(x) else RING_BITS - 2
+
+
+def _beyond(frac: int, limit: int, x: Number) -> int:
+    """Bits of a result that are beyond nominal precision, 2^-16 or less, or beyond that part of its bound where it is below 1."""
+    return min(frac, limit.bit_length() - 1) - precision(x.s)
+
+
+def _spare(limit: int, ratio: int, x: Number) -> int:
+    """Bits that a result below `limit` can lose and keep 16 below the smallest it can be, `ratio` times less; 32 at most.
+
+    Where the setting asks for more than 16, so many.
+    """
+    kept = precision(x.s)
+    return limit.bit_length() - 1 - min(kept + ratio.bit_length(), kept + FRACTION)
 
 
 def _even(x: Number) -> Number:
@@ -228,9 +262,9 @@ def _at_least(x: Number, smallest: int, function: str) -> None:
     x.s.assumptions.append((reached, f"{function} needs x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g} at {script_line()}"))
 
 
-def _with_error(limit: int) -> int:
+def _with_error(limit: int, grid: Grid) -> int:
     """A limit with room for the functions' own error."""
-    return limit + (limit >> 14) + (1 << SCALED)
+    return limit + (limit >> 14) + (1 << grid.scaled)
 
 
 def _units(x: Number, low: Any) -> int:

@@ -12,7 +12,7 @@ from mpc.sharing.node import ShapeError, broadcast
 from mpc.sharing.share import concat
 from protocols.numbers.advice import MARKER
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
-from protocols.numbers.encoding import FRACTION, public, settled
+from protocols.numbers.encoding import precision, public, settled
 from protocols.numbers.secret import Secret, extent, refuse, truth
 
 
@@ -29,12 +29,21 @@ def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
     anchor = Number(first.s, first.share, 0, 1)
     numbers = [anchor._other(a) for a in arrays]
     kind = Int if all(type(n) is Int for n in numbers) else Fixed
-    numbers = [n.lifted(FRACTION) if kind is Fixed and type(n) is Int else n for n in numbers]
+    numbers = [n.lifted(precision(first.s)) if kind is Fixed and type(n) is Int else n for n in numbers]
+    numbers = level(numbers)
     if len({n.noise for n in numbers}) > 1:  # one count serves the whole array
         numbers = [n.quiet() for n in numbers]
     share = concat([n.share for n in numbers], axis)
     frac = settled(np.concatenate([n.wide() for n in numbers], axis=axis))
     return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers), numbers[0].noise)
+
+
+def level(numbers: Sequence[Number]) -> list[Number]:
+    """Numbers at the scale of the finest of them where the common limit does not grow by that, as it is for zeros."""
+    finest = max([n.frac for n in numbers if isinstance(n.frac, int)], default=0)
+    limit = max(n.limit for n in numbers)
+    fits = [isinstance(n.frac, int) and not n.noise and n.limit << finest - n.frac <= limit for n in numbers]
+    return [n.lifted(finest) if fit else n for n, fit in zip(numbers, fits, strict=True)]
 
 
 def array(x: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from mpc.errors import PrecisionWarning
 from mpc.lines import script_line
 from protocols.numbers.arrays import Bool, Fixed, Int
+from protocols.numbers.encoding import GUARD, precision
 from protocols.numbers.secret import Secret
 
 FEW = 2.0**-10  # steps larger than this, for numbers of fewer than so many of them, are worth a warning
@@ -27,6 +28,8 @@ def warn_if_coarse(x: Secret, value: Any, label: str) -> None:
     """Warn who received a number of fewer than three digits."""
     if not isinstance(x, Fixed) or not isinstance(value, np.ndarray | np.float64) or not np.size(value):
         return
+    if x.limit == 1 << precision(x.s) + GUARD and not np.any(value):
+        return  # the values of a column themselves, such as the least one: a zero is one there, and not what rounding left
     steps = np.exp2(-np.asarray(x.frac, dtype=np.float64))
     if np.max(steps) > FEW and np.max(np.abs(value) / steps) < 1 / FEW:
         why = "the bounds declared or proved on the way are far above the numbers themselves"

@@ -13,10 +13,12 @@ from protocols import order, rows
 from protocols.inverse import INVERSE_UNIT
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, exponent_of, number_of
-from protocols.numbers.encoding import FRACTION
+from protocols.numbers.encoding import FRACTION, overflow
 from protocols.numbers.secret import refuse
 from protocols.numbers.structure import explained
 from protocols.rows import PROBABILITY_UNIT
+
+WIDEST = 59  # bits of a row's numbers, whose differences are compared
 
 
 @explained
@@ -40,7 +42,7 @@ def softmax(x: Number, axis: int = -1) -> Number:
 def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     """log sum exp(x) along an axis, error below 2^-13, for any x: 6 rounds for small proved bounds, else 14 and more."""
     x = number_of(x)
-    level = exponent_of(x)
+    level = _fine(exponent_of(x))
     (at,) = level._axes("log_sum_exp", axis, {})
     if not level.shape[at]:
         refuse(x, "log_sum_exp of nothing", "check the shape")
@@ -50,6 +52,14 @@ def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     frac = INVERSE_UNIT if rows.bounded(count, bound) else f
     limit = math.ceil((bound + math.log(max(2, count)) + 1) * 2.0**frac)
     return Fixed(x.s, share, frac, limit, frac - FRACTION, frac - FRACTION)
+
+
+def _fine(level: Number) -> Number:
+    """The numbers with 16 fraction bits at least: a result of as many as `level` has would be whole where it is."""
+    by = max(0, FRACTION - int(np.max(level.frac)))
+    if level.limit.bit_length() + by > WIDEST:
+        overflow(level.s, f"a magnitude of {bound_of(level):.3g}, too wide for log_sum_exp", level.shape)
+    return level.lifted(int(np.max(level.frac)) + by)
 
 
 def _rows(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from protocols import arithmetic
-from protocols.numbers.encoding import FRACTION, RING_BITS, coarser, encoded, overflow, public, spare
+from protocols.numbers.encoding import RING_BITS, coarser, encoded, overflow, precision, public, reach, spare
 
 if TYPE_CHECKING:
     from protocols.numbers.arrays import Number
@@ -38,7 +38,7 @@ def droppable(x: Number, y: Number | None = None, terms: int = 1) -> int:
     """Droppable bits of a sum, of products if there is y: one factor's nominal precision, unless a factor is a whole number."""
     if x.whole or (y is not None and y.whole):
         return x.extra + (0 if y is None else y.extra)
-    return x.extra + (0 if y is None else y.extra + FRACTION) + max(1, terms).bit_length() - 1
+    return x.extra + (0 if y is None else y.extra + precision(x.s)) + max(1, terms).bit_length() - 1
 
 
 def smallest(words: Any) -> int:
@@ -56,9 +56,9 @@ def fitting(x: Number, y: Number, terms: int) -> tuple[Number, Number]:
     x, y = x.quiet(), y.quiet()
     while x.limit * y.limit * terms >> RING_BITS:
         excess = (x.limit * y.limit * terms).bit_length() - RING_BITS
-        a, b = (x.extra, y.extra) if x.extra + y.extra else (x.slack, y.slack)
+        a, b = (x.extra, y.extra) if x.extra + y.extra else (x.slack(terms), y.slack(terms))
         if not a + b:
-            overflow(x.s, f"a product of 2^{(x.limit * y.limit * terms).bit_length()} units", x.shape)
+            overflow(x.s, reach(x.limit * y.limit * terms, np.min(x.frac) + np.min(y.frac)), x.shape)
         first = min(a, max(0, (excess + a - b + 1) // 2, excess - b))
         x, y = x.reduced(first), y.reduced(min(first if same else max(0, excess - first), b))
         y = x if same else y
@@ -88,16 +88,17 @@ def combined(x: Number, factor: Any, left: bool = False) -> Number:
     plain, x = plain.reshape(row) if plain.ndim == 1 else plain, x.reshape(column) if x.ndim == 1 else x
     x = x.even((x.ndim - 2 if left else x.ndim - 1,))
     terms = max(1, plain.shape[-1 if left else -2])
-    words, frac, limit = encoded(plain)
-    x = x.quiet().fitted(limit * terms)
-    words, frac, limit = coarser(plain, words, frac, limit, (x.limit * limit * terms).bit_length() - RING_BITS)
+    kept = precision(x.s)
+    words, frac, limit = encoded(plain, kept)
+    x = x.quiet().fitted(limit * terms, terms=terms)
+    words, frac, limit = coarser(plain, words, frac, limit, (x.limit * limit * terms).bit_length() - RING_BITS, kept)
     constant = x.s.constant(words)
     share = constant @ x.share if left else x.share @ constant
     wide = (
         x.frac if isinstance(x.frac, int) else np.broadcast_to(x.wide()[..., :1, :] if left else x.wide()[..., :, :1], share.shape)
     )
     bits, most = smallest(words).bit_length() - 1, x.limit * limit * terms
-    left_over = spare(frac, most) if x.whole else droppable(x, terms=terms) + bits
+    left_over = spare(frac, most, kept) if x.whole else droppable(x, terms=terms) + bits
     return _without_axes(x._new(share, np.add(wide, frac), most, left_over), *vectors)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.unknown import Unknown
 from protocols.numbers.advice import CHOICE, NEAREST, REVEAL, REVEALED
 from protocols.numbers.advice import DIVIDE as DIVIDE  # for the modules above, too
+from protocols.numbers.methods import Methods
 from protocols.numbers.structure import Structured, fitting, named
 from protocols.numbers.structure import refuse as refuse  # what the modules above refuse with
 
 UFUNCS = {
-    "add": "plus", "subtract": "minus", "multiply": "times", "true_divide": "over", "divide": "over", "matmul": "at",
+    "add": "plus", "subtract": "minus", "multiply": "times", "true_divide": "over", "divide": "over", "matmul": "matmul",
     "negative": "negated", "positive": "itself", "absolute": "absolute", "square": "squared", "power": "raised",
     "less": "less", "less_equal": "less_equal", "greater": "greater", "greater_equal": "greater_equal",
     "equal": "equal", "not_equal": "not_equal",
@@ -26,6 +27,7 @@ UFUNCS = {
     "logical_and": "both", "logical_or": "either", "logical_xor": "differ", "logical_not": "inverted",
 }  # fmt: skip
 LOGIC = frozenset({"both", "either", "differ"})
+GENERAL = frozenset({"vecdot", "matvec", "vecmat"})  # whose operands do not broadcast as a whole
 FUNCTIONS = ("sum", "mean", "transpose", "reshape", "ravel", "squeeze", "broadcast_to", "expand_dims")
 
 
@@ -33,7 +35,7 @@ class NoSuchAttribute(UsageError, AttributeError):
     """What NumPy's arrays have and secret ones do not."""
 
 
-class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
+class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
     """A secret array: a share and what it means. Immutable."""
 
     __slots__ = ()
@@ -74,16 +76,19 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
         if name not in names.UFUNCS:
             refuse(self, what, NEAREST.get(name, supported(self)))
         with fitting(self, what):
-            broadcast(extent(numbers[0]), extent(numbers[-1]))
+            if name not in GENERAL:
+                broadcast(extent(numbers[0]), extent(numbers[-1]))
             return names.UFUNCS[name](*numbers)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         from protocols.numbers import names
 
         name, what = function.__name__, f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-        public_only(self, what, args)
+        public_only(self, what, (*args, *kwargs.values()))
         first = args[0] if args and isinstance(args[0], Secret) else self
         ours = function is getattr(np, name, None)
+        if function is getattr(np.linalg, name, None):
+            name, ours = f"linalg.{name}", True
         direct = ours and len(args) > 0 and first is args[0]
         if direct and name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
             return getattr(first, name)
@@ -93,7 +98,7 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
             call, rest = names.FUNCTIONS[name], args
         else:
             early = "give the secret array as the first argument" if ours and name in FUNCTIONS else supported(first)
-            refuse(first, what, NEAREST.get(name, early))
+            refuse(first, what, NEAREST.get(name, NEAREST.get(function.__name__, early)))
         try:
             inspect.signature(call).bind(*rest, **kwargs)
         except TypeError as error:
@@ -101,54 +106,18 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
         with fitting(first, what):
             return call(*rest, **kwargs)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The functions of the Python array API standard that take secret arrays; the others refuse by name."""
+        from protocols.numbers import namespace
+
+        return namespace.agreed(self, api_version)
+
     def _fresh(self, other: Any) -> Any:
         """`x += 1` is `x = x + 1`: Python falls back to that, and x becomes a new array."""
         return NotImplemented
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _fresh
     __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _fresh
-
-    # -- methods that NumPy's arrays have too -----------------------------------------------------------------------------------
-
-    def max(self, axis: Any = None, **options: Any) -> Any:
-        """np.max."""
-        return np.max(self, axis, **options)
-
-    def min(self, axis: Any = None, **options: Any) -> Any:
-        """np.min."""
-        return np.min(self, axis, **options)
-
-    def argmax(self, axis: Any = None, **options: Any) -> Any:
-        """np.argmax."""
-        return np.argmax(self, axis, **options)
-
-    def argmin(self, axis: Any = None, **options: Any) -> Any:
-        """np.argmin."""
-        return np.argmin(self, axis, **options)
-
-    def clip(self, least: Any = None, most: Any = None) -> Any:
-        """np.clip."""
-        return np.clip(self, least, most)
-
-    def var(self, axis: Any = None, **options: Any) -> Any:
-        """np.var."""
-        return np.var(self, axis, **options)
-
-    def std(self, axis: Any = None, **options: Any) -> Any:
-        """np.std."""
-        return np.std(self, axis, **options)
-
-    def dot(self, b: Any) -> Any:
-        """np.dot."""
-        return np.dot(self, b)
-
-    def flatten(self) -> Self:
-        """All elements in one dimension."""
-        return self.ravel()
-
-    def copy(self) -> Self:
-        """The array itself: it is immutable."""
-        return self
 
     # -- refusals --------------------------------------------------------------------------------------------------------------
 
@@ -227,14 +196,14 @@ class Secret(Structured, np.lib.mixins.NDArrayOperatorsMixin):
         refuse(self, "tolist()", REVEAL)
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
-        refuse(self, "assignment into it", "build a new array with np.where or np.concatenate")
+        refuse(self, "assignment into it", "make a new array: x = x.at[key].set(value), or np.where(condition, value, x)")
 
     def __delitem__(self, key: object) -> NoReturn:
         refuse(self, "deletion in it", "np.concatenate([x[:k], x[k + 1 :]]) is x without element k")
 
 
 REFLECTED = {
-    "minus": "minus_from", "over": "over_into", "at": "at_from", "raised": "raised_from",
+    "minus": "minus_from", "over": "over_into", "matmul": "matmul_from", "raised": "raised_from",
     "less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal",
 }  # fmt: skip
 
@@ -250,7 +219,7 @@ def supported(x: Secret) -> str:
 def check_shapes(name: str, left: Any, right: Any) -> None:
     """Raise ShapeError where the operands of an operator do not fit, before anything is computed from them."""
     a, b = extent(left), extent(right)
-    if name != "at":
+    if name != "matmul":
         broadcast(a, b)
         return
     if not a or not b:

@@ -1,4 +1,4 @@
-"""Variance and standard deviation of numbers."""
+"""Variance, standard deviation, covariance and correlation of numbers, and columns brought to one spread."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from protocols.numbers.arrays import Bool, Number
-from protocols.numbers.elementary import sqrt
+from protocols.numbers import scaling
+from protocols.numbers.arrays import Bool, Fixed, Int, Number
+from protocols.numbers.elementary import number_of, rsqrt, sqrt
+from protocols.numbers.encoding import FRACTION, GUARD, INPUT, WHOLE, precision
+from protocols.numbers.joining import array, joined
 from protocols.numbers.ordering import larger
-from protocols.numbers.secret import refuse
+from protocols.numbers.secret import Secret, refuse
 
 VARIANCE_DIGITS = 19  # of 1/n: nothing is taken from a variance that such a relative error could matter to
 ROUNDING = 20  # bits below a bound that the truncation of deviations stays within
+FLOOR = 6  # added to each squared deviation: that of a spread of 2^-17 of the bound, 2^6 squared units of a loaded column
 
 
 def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
@@ -31,9 +35,93 @@ def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
     raised = 2 * int(np.max(x.frac)) - int(np.max(total.frac)) if isinstance(x.frac, int) and isinstance(total.frac, int) else None
     if raised is not None:
         total = total.assume((most >> raised if raised >= 0 else most << -raised) + count + 1)
-    return total.times(1.0 / (count - ddof), digits=VARIANCE_DIGITS)
+    return _over(total, count - ddof)
+
+
+def _over(total: Number, count: int) -> Number:
+    """A sum divided by how many numbers are in it."""
+    return total.divided(count) if precision(total.s) > FRACTION else total.times(1.0 / count, digits=VARIANCE_DIGITS)
 
 
 def std(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
     """np.std: the root of the variance; what rounding takes below zero counts as zero. 13 rounds."""
     return sqrt(larger(var(a, axis, ddof=ddof, keepdims=keepdims), 0.0))
+
+
+# -- columns beside one another --------------------------------------------------------------------------------------------------
+
+
+def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Number:
+    """np.cov: products of deviations from the means, 1 round and a truncation."""
+    x = _variables(m, y, rowvar)
+    count, less = x.shape[1], ddof if ddof is not None else 0 if bias else 1
+    if count <= less:
+        refuse(x, f"the covariance of {count} observations with ddof={less}", "check shape, rowvar and ddof")
+    centred = x.minus(x.mean(1, keepdims=True)).even((1,))
+    centred, _ = scaling.fitting(centred, centred, count)
+    result = _over(scaling.matmul(centred, centred.T), count - less)
+    return result.reshape(()) if result.shape == (1, 1) else result
+
+
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Number:
+    """np.corrcoef, error below 2^-13, 0 for what does not vary: columns are brought to one spread and then multiplied."""
+    columns = _variables(x, y, rowvar).T
+    if columns.shape[0] < 2:
+        refuse(columns, "the correlation of fewer than two observations", "check shape and rowvar")
+    _, centred, inverse_scale = deviations(columns)
+    z = standardised(centred, inverse_scale)
+    z, _ = scaling.fitting(z, z, columns.shape[0])
+    result = _over(scaling.matmul(z.T, z), columns.shape[0])
+    if isinstance(result.frac, int):
+        result = result.assume(math.ceil(2.0**result.frac * 1.01))
+    return result.reshape(()) if result.shape == (1, 1) else result
+
+
+def _variables(m: Any, y: Any, rowvar: bool) -> Number:
+    """One row for each variable, as many columns as there are observations."""
+    parts = [m] if y is None else [m, y]
+    rows = []
+    for one in parts:
+        x = array(one)
+        if x.ndim > 2:
+            refuse(
+                m if isinstance(m, Secret) else y,
+                f"covariances of {x.ndim} axes",
+                "give variables by rows, or columns with rowvar=False",
+            )
+        x = x.reshape((1, -1)) if x.ndim < 2 else x if rowvar or x.shape[0] == 1 else x.T
+        rows.append(x)
+    return number_of(joined(rows) if len(rows) > 1 else rows[0])
+
+
+def fractional(x: Number | Bool) -> Number:
+    """Whole numbers and bits with fraction bits, so that means and deviations keep theirs."""
+    number = x.number() if isinstance(x, Bool) else x
+    if not isinstance(number, Int):
+        return number
+    digits = precision(number.s)
+    spare = max(WHOLE, digits + GUARD) - number.limit.bit_length()
+    fixed = Fixed(number.s, number.share, 0, number.limit)
+    return fixed.lifted(min(digits, spare)) if spare >= 0 else fixed.reduced(-spare)
+
+
+def deviations(x: Number | Bool) -> tuple[Number, Number, Number]:
+    """(means, x - means, 1 / standard deviations) of the columns of x, shape (rows, columns)."""
+    x = fractional(x)
+    rows = x.shape[0]
+    mean = x.mean(axis=0)
+    centred = x.minus(mean).at_scale_of(x)
+    squares = centred.squared().sum(axis=0)
+    dropped = int(np.max(2 * centred.wide().max(axis=0) - squares.wide()))
+    spared = FLOOR + 2 * (x.limit.bit_length() - 1 - INPUT)
+    floor = max(1, (rows << max(0, spared)) >> dropped)
+    spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
+    low = floor * np.exp2(-np.asarray(spread.frac, dtype=float))
+    return mean, centred, rsqrt(spread, low=low, times=rows, proved=True).reduced()
+
+
+def standardised(centred: Number, inverse_scale: Number) -> Number:
+    """Deviations in units of the standard deviation: proved to be below sqrt(rows)."""
+    digits = precision(centred.s)
+    scaled = centred.times(inverse_scale).rounded(digits)
+    return scaled.assume(math.ceil(math.sqrt(centred.shape[0]) * (1 << digits) * 1.01))

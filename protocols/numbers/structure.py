@@ -62,6 +62,10 @@ class Structured:
         raise TypeError(f"{type(self).__name__} has no views")
 
     def __getitem__(self, key: Any) -> Self:
+        if isinstance(key, Structured) and getattr(key, "whole", False):
+            from protocols.numbers import positions
+
+            return positions.take(self, key, 0)  # type: ignore[no-any-return]  # of secrets
         try:
             keys = [one_index(self, k) for k in (key if isinstance(key, tuple) else (key,))]
             lists = [at for at, k in enumerate(keys) if isinstance(k, np.ndarray)]
@@ -204,7 +208,8 @@ def whole(k: Any) -> int:
 def one_index(x: Structured, k: Any) -> Any:
     """One element of an index, checked: lists become arrays, arrays without axes numbers."""
     if isinstance(k, Structured):
-        refuse(x, "indexing by a secret", GROUP if hasattr(k, "both") else LOOKUP)
+        beside = "secret positions stand alone, for the first axis: np.take(x, k, axis=1) takes them along another one"
+        refuse(x, "indexing by a secret", GROUP if hasattr(k, "both") else beside if getattr(k, "whole", False) else LOOKUP)
     if isinstance(k, Unknown):
         refuse(x, "indexing by a revealed value", "the dealer would see it: branch on a comparison of it, or weight the elements")
     if isinstance(k, list | np.ndarray):

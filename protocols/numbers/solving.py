@@ -1,0 +1,159 @@
+"""Small linear systems of secret numbers. Whether a solution is one is checked on shares, against the system itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpc.errors import RangeError, UsageError
+from mpc.lines import script_line
+from mpc.sharing.node import ShapeError
+from mpc.sharing.share import Share
+from protocols import arithmetic, bits, linear
+from protocols.numbers import scaling
+from protocols.numbers.arrays import Fixed, Number
+from protocols.numbers.elementary import bound_of, level_of, number_of
+from protocols.numbers.encoding import FRACTION, RING_BITS
+from protocols.numbers.joining import array
+from protocols.numbers.secret import Secret
+from protocols.numbers.structure import explained
+
+WIDEST = 10  # np.linalg.solve takes singular values down to 2^-10 of the largest that the bound allows, or as few as fit
+SHARP = 22  # bits of the smallest eigenvalue: rounding the system to them changes a solution by less than 2^-18 of its length
+FINEST = 26  # fraction bits of a solution at most
+SLACK = 4  # units by which each product of a residual may be off, for each unknown
+WORD = 63  # bits of a word below its sign
+
+
+@dataclass(frozen=True)
+class _System:
+    """m x = r with symmetric m: its eigenvalues are at least `low`, and a solution is at most `length` long."""
+
+    m: Number
+    r: Number
+    low: float
+    high: float
+    length: float
+
+    def scheduled(self) -> tuple[tuple[int, int, int], int] | None:
+        """((smallest, largest, bound) in units, fraction bits beyond those that m and r imply), the most that there are."""
+        f, g, d = int(np.max(self.m.frac)), int(np.max(self.r.frac)), self.m.shape[-1]
+        smallest, largest = math.floor(self.low * 2.0**f), math.ceil(self.high * 2.0**f) + d
+        bound = math.ceil(self.length * 2.0 ** (g - f)) + 1
+        for frac in range(FINEST, FRACTION - 1, -1):
+            unit = frac - g + f
+            if unit < 0 or smallest < 1 or (self.r.limit << unit) >> RING_BITS:
+                continue
+            try:
+                linear.schedule(d, smallest, largest, bound, unit)
+            except ValueError:
+                continue
+            return (smallest, largest, bound), unit
+        return None
+
+
+@explained
+def solve(a: Number, b: Any, low: float, bound: float | None = None, *, symmetric: bool = False) -> Fixed:
+    """x with a @ x = b for a few unknowns, b a vector or a matrix: 2 rounds a doubling and 3 a refinement, 20 to 70 in all.
+
+    `low` is the smallest singular value that the matrix a can have, `bound` on the magnitude of the solution (else |b| / low). With
+    `symmetric`, a is symmetric and positive definite and `low` its smallest eigenvalue: ten times worse conditions are solved.
+    That the solution is within its bound and solves the system is checked before the next reveal. RangeError where the condition
+    is too bad for 16 fraction bits.
+    """
+    if not 0 < low < math.inf or (bound is not None and not 0 < bound < math.inf):
+        raise UsageError("low and bound are positive numbers.", where=script_line(), do="state the smallest singular value")
+    found = _solved(a, b, low, bound, symmetric)
+    if found is None:
+        do = "state a larger low, a smaller bound, or symmetric=True where it is; scale the columns alike"
+        what = f"A system with singular values down to {low:g} leaves too few digits."
+        raise RangeError(what, where=script_line(), why=f"they may be up to {_largest(number_of(a)):.3g}", do=do)
+    return found
+
+
+def numpys_solve(a: Any, b: Any) -> Fixed:
+    """np.linalg.solve of secret systems: the worst conditions that their bounds leave room for; `solve` is told more."""
+    matrix = array(a)
+    if not isinstance(matrix, Secret):
+        known: Fixed = np.matmul(np.linalg.inv(matrix), b)
+        return known
+    numbers = number_of(matrix)
+    for condition in range(WIDEST, 0, -1):
+        found = _solved(numbers, b, _largest(numbers) * 2.0**-condition, None, False)
+        if found is not None:
+            return found
+    do = "use solve(a, b, low=..., bound=...), from protocols import solve"
+    raise RangeError("The bounds of this system leave too few digits.", where=script_line(), do=do)
+
+
+def numpys_inv(a: Any) -> Fixed:
+    """np.linalg.inv: the solution for the columns of the unit matrix."""
+    return numpys_solve(a, np.broadcast_to(np.eye(a.shape[-1], dtype=np.int64), a.shape))
+
+
+def _largest(a: Number) -> float:
+    return bound_of(a) * max(1, a.shape[-1])
+
+
+def _solved(a: Any, b: Any, low: float, bound: float | None, symmetric: bool) -> Fixed | None:
+    """The solution, checked; None where there is no schedule, before anything is recorded that costs."""
+    matrix = level_of(number_of(a))
+    right = level_of(b if isinstance(b, Number) else matrix._other(b))
+    vector = right.ndim == 1
+    right = right.reshape((-1, 1)) if vector else right
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or right.shape[-2] != matrix.shape[-1]:
+        raise ShapeError(f"a system of shapes {matrix.shape} and {right.shape} is not square, or does not fit")
+    d = matrix.shape[-1]
+    largest = _largest(matrix)
+    length = math.sqrt(d) * (bound_of(right) / low if bound is None else bound)
+    if symmetric:
+        system = _rounded(matrix, right, low, largest, length)
+    else:
+        turned = matrix.transpose((*range(matrix.ndim - 2), matrix.ndim - 1, matrix.ndim - 2))
+        if math.log2(largest / low) * 2 + SHARP > RING_BITS - FRACTION:
+            return None
+        system = _rounded(turned.matmul(matrix), turned.matmul(right), low * low, largest * largest, length)
+    schedule = system.scheduled()
+    if schedule is None:
+        return None
+    (smallest, most, reach), unit = schedule
+    share = linear.solve(system.m.s, system.m.share, system.r.share, smallest, most, reach, unit)
+    frac = unit + int(np.max(system.r.frac)) - int(np.max(system.m.frac))
+    limit = math.ceil(length * 2.0**frac) + 2
+    x = Fixed(matrix.s, share, frac, limit, frac - FRACTION)
+    _checked(matrix, right, x)
+    return x.reshape(x.shape[:-1]) if vector else x
+
+
+def _rounded(m: Number, r: Number, low: float, high: float, length: float) -> _System:
+    """The system with as many bits as its smallest eigenvalue needs."""
+    m, r = level_of(m), level_of(r)
+    spare = max(0, int(np.max(m.frac)) + math.floor(math.log2(low)) - SHARP)
+    m = m.reduced(spare) if spare else m
+    over = max(0, int(np.max(r.frac)) - int(np.max(m.frac)) - FRACTION)
+    return _System(m, r.reduced(over) if over else r, low, high, length)
+
+
+def _checked(a: Number, b: Number, x: Number) -> None:
+    """Have it checked that |x| is within its limit, and that a @ x differs from b by no more than rounding.
+
+    Of a system that is not what was stated, x is any word, so it is compared over all its bits; within its limit, a @ x fits.
+    """
+    s, d = a.s, a.shape[-1]
+    _small(x.share, x.limit, x, "the solution of a system leaves its bound")
+    a, x = scaling.fitting(a, x, 2 * d)
+    up = int(np.max(a.frac)) + int(np.max(x.frac)) - int(np.max(b.frac))
+    product, right, tolerance = arithmetic.matmul(s, a.share, x.share), b.share, SLACK * d * (a.limit + x.limit)
+    if up < 0:
+        right = b.reduced(-up).share
+    elif b.limit << up >> RING_BITS:
+        raise RangeError("The right side of a system has more digits than its solution can have.", where=script_line())
+    _small(product - (right << max(0, up)), tolerance, x, "a system is too near a singular one, or not what was stated,")
+
+
+def _small(share: Share, limit: int, x: Number, why: str) -> None:
+    inside = bits.at_least(x.s, share, [-limit, limit + 1], WORD)
+    x.s.assumptions.append((inside[0] + inside[1], f"{why} at {script_line()}"))
