@@ -1,4 +1,4 @@
-"""What benchmarks share: one thread, medians of alternated repetitions, and figures beside their bounds and goals."""
+"""What benchmarks of one process share: one thread, medians of alternated repetitions, figures beside bounds and goals."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mpc.bench.figures import Goal, duration, scaled
+from mpc.bench.figures import Goal
+
+if TYPE_CHECKING:
+    from benchmarks.rows import Row
 
 Work = Callable[[], object]
-WIDTH = 150  # of tables that do not go to a terminal
 
 # Libraries read the first ones as they are loaded. The others have the allocator keep what is freed, for all threads: results lie
 # in memory that is mapped already, so that what the system takes to hand out pages does not count.
@@ -56,12 +58,16 @@ class Stopwatch:
 
     def medians(self, *works: Work) -> list[float]:
         """Seconds that one call of each takes."""
+        return [statistics.median(times) for times in self.times(*works)]
+
+    def times(self, *works: Work) -> list[list[float]]:
+        """Seconds of one call of each, by sample."""
         courses = [_Course(self, work) for work in works]
         while not all(course.enough for course in courses):
             for course in courses:
                 if not course.over:
                     course.run()
-        return [statistics.median(course.times) for course in courses]
+        return [course.times for course in courses]
 
 
 @dataclass(slots=True)
@@ -128,6 +134,8 @@ class Figure:
     bound: Bound | None = None
     goal: Goal | None = None
     reference: float | None = None  # seconds of the NumPy kernel
+    times: tuple[float, float] | None = None  # quartiles of the samples
+    samples: int = 1
 
     @property
     def value(self) -> float | None:
@@ -143,39 +151,19 @@ class Figure:
         """Whether the goal is met; None where there is none, or nothing to hold it against."""
         return None if self.goal is None or self.value is None else self.goal.met(self.value)
 
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self) | {"value": self.value, "met": self.met}
+    def row(self, section: str, group: str) -> Row:
+        """As everything that is measured is written."""
+        from benchmarks.rows import Row
 
-    def row(self) -> dict[str, str]:
-        """For a table, by column."""
-        compared = self.bound is not None or self.goal is not None
-        return {
-            "what": self.what,
-            "shape": self.shape,
-            "path": self.path,
-            "time": duration(self.seconds),
-            "rate": f"{scaled(self.amount / self.seconds)}{self.unit}/s",
-            "x NumPy": "" if self.reference is None else f"{self.reference / self.seconds:.3g}",
-            "bound": f"{self.bound.name} {duration(self.bound.seconds)}" if self.bound else "unknown" if compared else "",
-            "figure": "" if not compared else "unknown" if self.value is None else f"{self.value:.3g} {self.measure}",
-            "goal": "" if self.goal is None else f"{self.goal.sign} {self.goal.limit:g}",
-            "met": "" if self.goal is None else {True: "yes", False: "no", None: "unknown"}[self.met],
-        }
+        low, high = (self.times[0], self.times[1]) if self.times else (self.seconds, self.seconds)
+        return Row(
+            section=section, group=group, name=self.what, size=self.shape, amount=self.amount, unit=self.unit, kernel=self.path,
+            seconds=self.seconds, low=low, high=high, samples=self.samples, measure="" if not self.compared else self.measure,
+            against=self.bound.name if self.bound else "", beside=self.bound.seconds if self.bound else None, value=self.value,
+            reference=self.reference, goal="" if self.goal is None else f"{self.goal.sign} {self.goal.limit:g}", met=self.met,
+        )  # fmt: skip
 
-
-def show(title: str, figures: Iterable[Figure]) -> None:
-    """Print figures as a table of the columns that have something to say."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    rows = [figure.row() for figure in figures]
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
-    for name in names:
-        table.add_column(name, justify="right" if name in ("time", "rate", "x NumPy", "figure") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*[row[name] for name in names])
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(table)
+    @property
+    def compared(self) -> bool:
+        """Whether there is anything that it is to be held against."""
+        return self.bound is not None or self.goal is not None

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import mpc
+from mpc.bench.commands import bench_app
 from mpc.command.keys import PassphraseCommand, PassphraseFile, key_app, keygen, roster_app
 from mpc.command.stewards import approve, approver_app, policy_app, review, revoke, study_app
 from mpc.errors import MpcError, UsageError
@@ -31,7 +32,6 @@ app.add_typer(roster_app, name="roster")
 app.add_typer(key_app, name="key")
 schema_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft a schema from a file, and test files against it.")
 app.add_typer(schema_app, name="schema")
-bench_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure what this machine can do.")
 app.add_typer(bench_app, name="bench")
 
 audit_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show, check and export what this site did.")
@@ -150,7 +150,7 @@ EPILOG = """Examples:
   mpc status                             the latest runs here, and why the last failure was one
   mpc audit outputs                      all that has left this site, and to whom
   mpc audit verify                       whether ledger and certificates hold
-  mpc bench transport                    how fast links are here, beside bare TLS sockets
+  mpc bench models                       how long whole jobs take here, and what of it binds
 """
 
 
@@ -414,19 +414,6 @@ def doctor(
     raise typer.Exit(report.code)
 
 
-@bench_app.command("profile")
-def bench_profile(
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it; ~/.local/state/mpc/profile.json by default.")
-    ] = None,
-    kernel: KernelOption = KernelName.auto,
-) -> None:
-    """Measure this machine for half a minute, so that mpc plan can tell how long a run will take."""
-    from mpc.bench.profile import profile
-
-    profile(out, kernel.value)
-
-
 @app.command()
 def status(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="The folder that --state named, if any.")] = None,
@@ -507,17 +494,6 @@ def audit_export(
     source, mine = Source(passphrase_file, passphrase_command), key or roster.parent / f"{name}.key"
     held = audit.opened(audit.place(ledger, state, name), known, name, mine, source)
     audit.export(held, out)
-
-
-@bench_app.command("transport")
-def bench_transport(
-    quick: Annotated[bool, typer.Option("--quick", help="Small frames and few samples: to see that it runs.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
-    """Time the links of a session beside bare TLS sockets, between two processes on this machine."""
-    from mpc.bench import transport
-
-    transport.run(quick, json)
 
 
 def _imposed(study: Path | None) -> Imposed:

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from harness import encoder, run
+from test_estimate import FREE
 
-from benchmarks import measure, protocols
+from benchmarks import measure, rows, running, tables
 from benchmarks.kernel import SECTIONS, comparison, native, peaks
 from benchmarks.measure import EACH, RATE, TIME, Bound, Figure, Stopwatch
-from benchmarks.protocols import accounts
-from benchmarks.protocols.participants import PARTIES, Party, Sample, measured
-from benchmarks.protocols.workloads import Workload, workloads
+from benchmarks.rows import Row
+from benchmarks.sessions import accounts, figures, participants
+from benchmarks.sessions.participants import PARTIES, Party, Sample
+from benchmarks.workloads import Named, registry
 from mpc.bench.figures import Goal, at_least, at_most, duration, processor, scaled
 from mpc.errors import MpcError
+from mpc.estimate import Network
 from mpc.execution import Execution
+from mpc.plan import plan
 from mpc.prg import Prg
-from mpc.ring import Z64
-from mpc.session import Session
 from mpc.sources import remote
 from protocols.bits import comparison_cost
 
@@ -127,17 +130,24 @@ VALUES = [(RATE, 0.25, at_least(0.25), True), (RATE, 0.25, at_least(0.3), False)
 
 @pytest.mark.parametrize(("how", "value", "goal", "met"), VALUES)
 def test_a_figure_is_held_against_its_bound_and_its_goal(how: str, value: float, goal: Goal, met: bool) -> None:
-    found = figure(measure=how, bound=Bound("copy", 0.25), goal=goal)
-    assert (found.value, found.met) == (value, met)
-    assert found.row()["met"] == ("yes" if met else "no")
-    assert found.row()["bound"] == "copy 250 ms"
-    assert json.loads(json.dumps(found.document()))["bound"] == {"name": "copy", "seconds": 0.25}
+    found = figure(measure=how, bound=Bound("copy", 0.25), goal=goal, times=(0.5, 1.5), samples=9).row("kernel", "Passes")
+    assert (found.section, found.group, found.name, found.kernel) == ("kernel", "Passes", "it", "avx2")
+    assert (found.value, found.met, found.measure, found.against, found.beside) == (value, met, how, "copy", 0.25)
+    assert (found.low, found.seconds, found.high, found.samples) == (0.5, 1.0, 1.5, 9)
+    shown = tables.cells(found)
+    assert (shown["met"], shown["against"], shown["rate"], shown["spread"]) == (
+        "yes" if met else "no",
+        "copy 250 ms",
+        "4 GB/s",
+        "100%",
+    )
 
 
 def test_without_a_bound_nobody_knows() -> None:
     found = figure(goal=at_least(0.5))
     assert (found.value, found.met) == (None, None)
-    assert [found.row()[name] for name in ("bound", "figure", "met")] == ["unknown"] * 3
+    shown = tables.cells(found.row("kernel", ""))
+    assert [shown[name] for name in ("against", "figure", "met")] == ["", "unknown", "unknown"]
 
 
 NUMBERS = [(2.0, "2 s"), (0.0015, "1.5 ms"), (2.345e-6, "2.35 us"), (3e-8, "30 ns")]
@@ -150,14 +160,6 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_rates_have_prefixes() -> None:
     assert [scaled(x) for x in (4.56e10, 7e6, 2500.0, 3.0)] == ["45.6 G", "7 M", "2.5 k", "3 "]
-
-
-def test_a_table_leaves_out_columns_that_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    measure.show("A title", [figure(), figure(what="that")])
-    text = capsys.readouterr().out
-    assert text.startswith("A title")
-    assert text.split("─")[0].split()[2:] == ["what", "shape", "path", "time", "rate"]
-    assert "that" in text
 
 
 def test_the_processor_is_named(tmp_path: Path) -> None:
@@ -273,36 +275,43 @@ def test_accounts_are_taken_off_again() -> None:
     assert (Prg.words, Execution._order, remote._deal) == before
 
 
-def test_a_protocol_takes_as_long_as_its_slower_party_and_warming_up_does_not_count() -> None:
+def test_a_protocol_takes_as_long_as_its_slowest_party_and_warming_up_does_not_count() -> None:
     def party(*seconds: float) -> Party:
         samples = [Sample(k % 2 == 1, k, one, {"dealer": one / 4, "kernel": one / 2}, 3, 40, 50) for k, one in enumerate(seconds)]
         return Party(samples, error=seconds[0] / 100)
 
-    workload = Workload("it", "2", lambda s, x: x, (np.zeros(2),), np.array, 0)
     parties = [party(90, 80, 1, 9, 2, 3, 3, 1), party(9, 8, 2, 1, 7, 1, 1, 5)]
-    found = protocols.figure(workload, "native", parties, [{"TLS": k + 0.5} for k in range(8)])
-    assert (found.seconds, found.online, found.waiting) == (3, 5, 0.75)
-    assert (found.dealer, found.serving) == (5.5, {"TLS": 5.5})
-    assert (found.rounds, found.sent, found.dealt, found.error) == (3, 40, 50, 0.9)
-    assert found.spent == {"dealer": 1.25, "kernel": 2.5}
-    assert found.row()["online goes into"] == "kernel 67%, waiting 33%"
-    assert "bound" not in json.loads(json.dumps(found.document()))
+    found = figures.summed_up(parties, [{"TLS": k + 0.5} for k in range(8)])
+    assert (found["seconds"], found["low"], found["high"], found["samples"]) == (3, 2, 7, 3)
+    assert (found["online"], found["waiting"]) == (5, 0.75)
+    assert (found["dealer"], found["serving"]) == (5.5, {"TLS": 5.5})
+    assert (found["rounds"], found["sent"], found["dealt"]) == (3, 40, 50)
+    assert found["spent"] == {"dealer": 0.75, "kernel": 1.5}
 
 
-def test_every_workload_computes_what_it_says() -> None:
-    known = workloads(quick=True)
-    columns = {f"{name} {k}": words for name, one in known.items() for k, words in enumerate(one.words)}
+def test_a_model_takes_as_long_as_its_sessions_without_accounts() -> None:
+    """Those with accounts say what they went into, those held back how long the parties take alone."""
+    kinds = [(False, 5.0, {}), (False, 4.0, {}), (False, 9.0, {"TLS": 6.0, "dealer": 2.0}), (True, 3.0, {"TLS": 3.0})]
+    sessions = [Sample(ahead, 0, seconds, spent, 7, 40, 50) for ahead, seconds, spent in kinds]
+    found = figures.summed_up([Party(sessions), Party(sessions)], [{"kernel": 1.0, "TLS": 1.5}])
+    assert (found["seconds"], found["samples"], found["online"], found["dealer"]) == (4.5, 2, 3.0, 2.5)
+    assert (found["spent"], found["waiting"]) == ({"TLS": 6.0, "dealer": 2.0}, 2.0)
 
-    def main(s: Session) -> dict[str, Any]:
-        inputs = {name: s.input(s.parties[0], name, words.shape, encoder(Z64)).scale(1) for name, words in columns.items()}
-        given = {name: [inputs[f"{name} {k}"] for k in range(len(one.arguments))] for name, one in known.items()}
-        return {name: s.reveal(one.call(s, *given[name]), label="result") for name, one in known.items()}
 
-    for found in run(main, 2, columns).results.values():
-        for name, words in found.items():
-            known[name].check(np.asarray(words))
-    with pytest.raises(ArithmeticError, match="is off by 1"):
-        known["x < 0 10^4"].check(1 - np.asarray(found["x < 0 10^4"]))
+def test_a_plan_says_what_to_expect_of_a_model() -> None:
+    """Every round takes as long as the links delay; and there is memory to be had."""
+    model = registry()["chain"].make(10, 0)
+    near, far = (figures.estimated(model, figures.Setting(network=Network("it", delay, 1e9)), FREE) for delay in (0.0, 0.5))
+    rounds = plan(model.main, model.names(2)[0], model.names(2), context=model.schema(2)).cost.rounds
+    assert far["estimated"] - near["estimated"] >= 0.5 * rounds
+    assert far["peak_estimated"] == near["peak_estimated"] > 1 << 20
+
+
+def test_the_most_memory_is_this_process_s_own(tmp_path: Path) -> None:
+    file = tmp_path / "status"
+    file.write_text("Name:\tx\nVmPeak:\t  900 kB\nVmHWM:\t  300 kB\n", encoding="ascii")
+    assert participants.peak(file) == 300 * 1024
+    assert participants.peak(tmp_path / "none") > 1 << 20
 
 
 def test_the_system_says_what_other_programs_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,26 +319,36 @@ def test_the_system_says_what_other_programs_take(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "sysconf", lambda _: 100)
     file = tmp_path / "stat"
     file.write_text("cpu  1000 200 300 70000 9000 10 20 30 40 50\ncpu0 1 1 1 1 1 1 1 1 1 1\n", encoding="ascii")
-    assert protocols._others(file) == pytest.approx(15.6 - 10)
-    assert protocols._others(tmp_path / "none") is None
+    assert figures.others(file) == pytest.approx(15.6 - 10)
+    assert figures.others(tmp_path / "none") is None
 
 
 def test_a_process_that_fails_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    def nothing(*_: object) -> Any:
+        return replace(registry()["chain"].make(1, 0), name="no such thing")
+
+    absent = Named("no such thing", "models", "", 1, 1, nothing)
     with pytest.raises(MpcError, match=f"^{PARTIES[0]}: Stopped by KeyError"):
-        measured("no such thing", True, 1)
+        figures.row(absent, 1, 0, figures.Setting(repeats=1))
     assert f"[{PARTIES[0]}] KeyError: 'no such thing'" in capfd.readouterr().err
 
 
-def test_a_protocol_that_fails_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(name: str, quick: bool, repeats: int) -> Any:
-        if name.startswith("truncate 10^4"):
+def test_what_fails_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(named: Named, *_: object) -> Row:
+        if named.name == "truncate":
             raise MpcError("planted")
-        return [Party([Sample(k % 2 == 1, k, 1.0, {}, 1, 1, 1) for k in range(4)])] * 2, [{"TLS": 1.0}] * 4
+        if named.name == "truncate a window":
+            raise ArithmeticError("it is off by 3")
+        return Row(section="protocols", name=named.name, size="", amount=1, seconds=1, low=1, high=1, samples=1)
 
-    monkeypatch.setattr(protocols, "measured", broken)
-    document = protocols.run(True, ["truncate"])
-    assert document["missing"] == ["truncate 10^4: not measured, planted"]
-    assert [one["what"] for one in document["protocols"]] == ["truncate between two", "truncate a window"]
+    monkeypatch.setattr(running, "row", broken)
+    known = [one for name, one in registry().items() if name.startswith("truncate")]
+    document = running.measured(running.tasks(known, "", running.settings("2", "loopback", "auto", 1), True), True)
+    assert document.notes == [
+        "truncate at 10,000, 2 parties, loopback: not measured, planted",
+        "truncate a window at 10,000, 2 parties, loopback: not measured, it is off by 3",
+    ]
+    assert [one.name for one in document.rows] == ["truncate between two"]
 
 
 # -- the command --------------------------------------------------------------------------------------------------------------
@@ -355,23 +374,21 @@ FUNCTIONS = WIRE | {
 def test_the_command_shows_every_figure_beside_its_bound(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     done = started("-m", "benchmarks", "kernel", "--quick", "--json", str(file))
-    document = json.loads(file.read_text(encoding="utf-8"))
-    assert list(document["sections"]) == list(SECTIONS), document["missing"]
-    assert len(document["missing"]) == (0 if COMPILER else 2)
-    assert document["machine"]["paths"] == list(native() or ("reference",))
-    for title, figures in document["sections"].items():
-        assert title in done.stdout
-        assert figures
-        for one in figures:
-            assert one["seconds"] > 0
-            if title != "The machine" and COMPILER:
-                assert one["bound"]["seconds"] > 0, one
-                assert one["value"] > 0
-                assert isinstance(one["met"], bool) == (one["goal"] is not None)
-    shown = {one["what"] for figures in document["sections"].values() for one in figures}
-    assert shown >= FUNCTIONS
-    large = [one for one in document["sections"]["Products"] if one["shape"] == "256x256x256"]
-    assert len(large) == len(document["machine"]["paths"]) * (3 if COMPILER else 2)
+    document = rows.read(file)
+    assert list(dict.fromkeys(one.group for one in document.rows)) == list(SECTIONS), document.notes
+    assert len(document.notes) == (0 if COMPILER else 2)
+    assert document.machine["paths"] == list(native() or ("reference",))
+    for one in document.rows:
+        assert one.group in done.stdout
+        assert 0 < one.low <= one.seconds <= one.high
+        if one.group != "The machine" and COMPILER:
+            assert one.beside, one
+            assert one.value
+            assert isinstance(one.met, bool) == bool(one.goal)
+    assert {one.name for one in document.rows} >= FUNCTIONS
+    large = [one for one in document.rows if one.group == "Products" and one.size == "256x256x256"]
+    assert len(large) == len(document.machine["paths"]) * (3 if COMPILER else 2)
+    assert re.search(r"^\[1/7, \d+ s\] The machine$", done.stderr, re.MULTILINE), "progress is shown"
 
 
 BARE = """
@@ -385,14 +402,14 @@ app()
 def test_without_kernel_and_compiler_it_says_what_it_cannot_show(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     done = started("-c", BARE, "kernel", "--quick", "--json", str(file), PATH="")
-    document = json.loads(file.read_text(encoding="utf-8"))
-    assert document["machine"]["paths"] == ["reference"]
-    assert ["native kernel is not built" in note for note in document["missing"]] == [True, False]
-    assert all(note in done.stdout for note in document["missing"])
+    document = rows.read(file)
+    assert document.machine["paths"] == ["reference"]
+    assert ["native kernel is not built" in note for note in document.notes] == [True, False]
+    assert all(note in done.stdout for note in document.notes)
     assert "unknown" in done.stdout
-    assert list(document["sections"]) == list(SECTIONS)
-    assert all(one["met"] is None for one in document["sections"]["Passes in cache"])
-    assert all(one["bound"] for one in document["sections"]["Passes out of cache"])
+    assert list(dict.fromkeys(one.group for one in document.rows)) == list(SECTIONS)
+    assert all(one.met is None for one in document.rows if one.group == "Passes in cache")
+    assert all(one.beside for one in document.rows if one.group == "Passes out of cache")
 
 
 def test_a_section_that_fails_does_not_take_the_others_with_it() -> None:
@@ -400,24 +417,45 @@ def test_a_section_that_fails_does_not_take_the_others_with_it() -> None:
         "import json, sys; from benchmarks import kernel\n"
         "def broken(bench): raise ArithmeticError('planted')\n"
         "kernel.SECTIONS = {'First': broken, 'Second': kernel.masks.figures}\n"
-        "document = kernel.run(quick=True); print(json.dumps([document['missing'], list(document['sections'])]), file=sys.stderr)"
+        "document = kernel.run(quick=True)\n"
+        "print(json.dumps([document.notes, [one.group for one in document.rows]]), file=sys.stderr)"
     )
-    notes, sections = json.loads(started("-c", program).stderr.splitlines()[-1])
-    assert sections == ["Second"]
+    notes, groups = json.loads(started("-c", program).stderr.splitlines()[-1])
+    assert set(groups) == {"Second"}
     assert notes[-1] == "First: not measured, ArithmeticError: planted"
 
 
 def test_the_command_measures_protocols_between_processes(tmp_path: Path) -> None:
+    """Two parties and three, with and without a proxy between them: rounds and bytes are exact, and a table names them."""
+    json_file, csv_file = tmp_path / "figures.json", tmp_path / "figures.csv"
+    chosen = ("--only", "x < 0", "--sizes", "1000", "--parties", "2,3", "--network", "50ms")
+    done = started("-m", "benchmarks", "protocols", "--quick", *chosen, "--json", str(json_file), "--csv", str(csv_file))
+    document = rows.read(json_file)
+    assert document.notes == []
+    assert [(one.name, one.parties, one.network) for one in document.rows] == [("x < 0", 2, "50 ms"), ("x < 0", 3, "50 ms")]
+    sent, dealt = comparison_cost(31, 1000)
+    for one in document.rows:
+        assert (one.rounds, one.sent, one.dealt, one.error) == (3, (one.parties - 1) * sent, dealt, 0)
+        assert one.name in done.stdout
+        assert one.seconds >= 3 * 0.05, "a round takes as long as its link delays"
+        assert min(one.seconds, one.online or 0, one.dealer or 0, one.peak or 0) > 0
+        for parts in (one.spent, one.serving):
+            assert set(parts) >= {"kernel", "keystream", "NumPy", "TLS", "Python"}
+    assert csv_file.read_text(encoding="utf-8").count("\n") == 1 + len(document.rows)
+
+
+def test_the_command_measures_models_between_processes(tmp_path: Path) -> None:
+    """Three parties, one of which holds nothing; as `mpc run` does, with accounts, and with all corrections there before."""
     file = tmp_path / "figures.json"
-    done = started("-m", "benchmarks", "protocols", "--quick", "--only", "x < 0 10,multiply 10", "--json", str(file))
-    document = json.loads(file.read_text(encoding="utf-8"))
-    assert document["missing"] == []
-    product, comparison = document["protocols"]
-    assert (product["rounds"], product["sent"], product["dealt"], product["error"]) == (1, 160_000, 80_000, 0)
-    assert (comparison["rounds"], comparison["sent"], comparison["dealt"]) == (3, *comparison_cost(31, 10_000))
-    for one in (product, comparison):
-        assert one["what"] in done.stdout
-        assert min(one["seconds"], one["online"], one["dealer"]) > 0
-        assert set(one["spent"]) >= {"kernel", "keystream", "NumPy", "TLS", "Python"}
-        assert set(one["serving"]) >= {"kernel", "keystream", "NumPy", "TLS", "Python"}
-        assert "dealer" not in one["spent"] or one["spent"]["dealer"] == 0
+    chosen = ("--only", "one pass", "--sizes", "64", "--features", "4", "--parties", "3")
+    done = started("-m", "benchmarks", "models", "--quick", *chosen, "--json", str(file))
+    (one,) = rows.read(file).rows
+    assert (one.name, one.size, one.amount, one.features, one.parties) == ("one pass", "64x4", 64, 4, 3), done.stdout
+    model = registry()["one pass"].make(64, 4)
+    names = model.names(3)
+    cost = plan(model.main, names[0], names, context=model.schema(3)).cost
+    assert (one.rounds, one.sent, one.dealt) == (cost.rounds, max(cost.sent.values()), cost.dealt)
+    assert one.error is not None
+    assert one.error < 1e-4
+    assert min(one.seconds, one.online or 0, one.dealer or 0) > 0
+    assert sum(one.spent.values()) > 0

@@ -148,7 +148,8 @@ def test_names_that_are_not_supported_end_in_the_advice() -> None:
             "quantile": (0.5,), "percentile": (50,), "insert": (0, 1), "resize": (3,), "put": (0, 1), "place": (x, 1),
             "polyfit": (x, 1),
             "putmask": (x, 1), "copyto": (x,), "fill_diagonal": (1,), "put_along_axis": (np.array([0]), 1, 0), "interp": (x, x),
-            "histogramdd": (3,), "block": (), "floor_divide": (2,), "divmod": (2,), "remainder": (2,), "arctan2": (x,), "logaddexp2": (x,),
+            "histogramdd": (3,), "block": (), "floor_divide": (2,), "remainder": (2,), "arctan2": (x,), "logaddexp2": (x,),
+            "divmod": (2,),
         }  # fmt: skip
         for name, way in NEAREST.items():
             if name not in ELSEWHERE and callable(getattr(np, name, None)):

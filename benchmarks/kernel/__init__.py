@@ -1,4 +1,4 @@
-"""The kernel's benchmark: `python -m benchmarks kernel`."""
+"""The kernel's benchmark: `mpc bench kernel`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import measure
 from benchmarks.kernel import comparison, masks, passes, peaks, products
 from benchmarks.kernel.bench import REFERENCE, Bench
 from benchmarks.measure import Figure, Stopwatch
-from mpc.bench.figures import machine
+from benchmarks.rows import Document, Row, facts
 from mpc.kernel import Kernel
 
 QUICK = Stopwatch(samples=3, seconds=0.0, limit=0.1, sample=0.0005)
@@ -27,24 +26,19 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
 }
 
 
-def run(quick: bool = False) -> dict[str, Any]:
-    """Measure and print everything; the same as a document."""
+def run(quick: bool = False, say: Callable[[str], None] = lambda line: None) -> Document:
+    """Measure everything; `say` is told what is going on."""
     kernels, found = native(), peaks.compiled()
     notes = missing(kernels, found)
     bench = Bench(kernels or {"reference": REFERENCE}, found, quick, QUICK if quick else Stopwatch())
-    facts = machine() | {"kernel": bench.kernel.name, "paths": list(bench.kernels)}
-    print("\n".join([", ".join(f"{name}: {value}" for name, value in facts.items()), *notes, ""]), flush=True)
-    sections = {}
+    known, rows = facts(kernel=bench.kernel.name, paths=list(bench.kernels)), list[Row]()
     for title, figures in SECTIONS.items():
+        say(title)
         try:
-            measured = list(figures(bench))
+            rows += [figure.row("kernel", title) for figure in figures(bench)]
         except Exception as error:  # the other sections are worth having
             notes.append(f"{title}: not measured, {type(error).__name__}: {error}")
-            print(notes[-1], flush=True)
-            continue
-        measure.show(title, measured)
-        sections[title] = [figure.document() for figure in measured]
-    return {"machine": facts, "quick": quick, "missing": notes, "sections": sections}
+    return Document(machine=known, quick=quick, notes=notes, rows=rows)
 
 
 def native() -> dict[str, Kernel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 from benchmarks.kernel import peaks
 from benchmarks.kernel.peaks import Peaks, Probe
 from benchmarks.measure import Bound, Figure, Stopwatch, Work
+from benchmarks.rows import spread
 from mpc.bench.figures import Goal
 from mpc.kernel import Kernel
 from mpc.kernel.reference import ReferenceKernel
@@ -65,15 +67,16 @@ class Bench:
         mine, theirs = (partial(getattr(kernel, name), *arguments) for kernel in (self.kernel, REFERENCE))
         probes = [probe.run for probe, _ in needs]
         # The probes come twice, so that neither kernel finds in a cache what the other has brought there.
-        seconds, *first, reference, empty = self.watch.medians(
-            mine, *probes, theirs, self.empty(name, arguments) if call else mine, *probes
-        )[: 3 + len(probes)]
+        taken = self.watch.times(mine, *probes, theirs, self.empty(name, arguments) if call else mine, *probes)
+        (seconds, low, high), count = spread(taken[0]), len(taken[0])
+        *first, reference, empty = map(statistics.median, taken[1 : 3 + len(probes)])
         bounds = [
-            Bound(probe.name + (" + call" if call else ""), needed / probe.amount * taken + (empty if call else 0.0))
-            for (probe, needed), taken in zip(needs, first, strict=True)
+            Bound(probe.name + (" + call" if call else ""), needed / probe.amount * once + (empty if call else 0.0))
+            for (probe, needed), once in zip(needs, first, strict=True)
         ]
         bound = max(bounds, key=lambda one: one.seconds, default=None)
-        return Figure(what or name, shape, self.path, seconds, amount, unit, measure, bound, goal, reference)
+        times = low, high
+        return Figure(what or name, shape, self.path, seconds, amount, unit, measure, bound, goal, reference, times, count)
 
 
 def nbytes(*values: Any) -> int:

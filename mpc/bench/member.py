@@ -43,7 +43,12 @@ class Member:
     roster: Roster
     key: bytes
     deadline: float
+    door: socket.socket
     transport: TlsTransport
+
+    def again(self) -> TlsTransport:
+        """New links, for a session after the one that the first were for; everybody must ask for them at once."""
+        return _connected(self.roster, self.name, self.key, self.door, self.deadline)
 
 
 def serve(order: type[Order], begin: Callable[[Member], Callable[[Order], msgspec.Struct]]) -> None:
@@ -79,9 +84,13 @@ def _joined(parent: Parent) -> Member:
     collect_seldom()
     start = parent.hear(Start)
     key, certificate = generate(start.name, days=1)
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        host, port = door.getsockname()
-        roster = parent.roster(Ready(f"{host}:{port}", certificate.decode()))
-        limit = start.deadline
-        transport = connect(roster, start.name, key, listener=door, wait=limit, deadline=limit, patience=limit)
-    return Member(start.name, roster, key, start.deadline, transport)
+    door = socket.create_server(("127.0.0.1", 0))  # until this process ends
+    host, port = door.getsockname()
+    roster = parent.roster(Ready(f"{host}:{port}", certificate.decode()))
+    transport = _connected(roster, start.name, key, door, start.deadline)
+    return Member(start.name, roster, key, start.deadline, door, transport)
+
+
+def _connected(roster: Roster, name: str, key: bytes, door: socket.socket, limit: float) -> TlsTransport:
+    listener = door.dup()  # which is taken over
+    return connect(roster, name, key, listener=listener, wait=limit, deadline=limit, patience=limit)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import TypeVar
@@ -19,6 +19,7 @@ from mpc.errors import FAMILIES, AvailabilityError, MpcError
 GRACE = 3.0  # seconds that the others get to say what they know of, once somebody has failed
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
+Rerouted = Callable[[list[int]], AbstractContextManager[list[int]]]  # ports of this machine that lead to these
 
 
 class Processes:
@@ -90,10 +91,13 @@ class Processes:
 
 
 @contextmanager
-def started(module: str, names: Sequence[str], deadline: float, dealer: str = "") -> Iterator[Processes]:
+def started(
+    module: str, names: Sequence[str], deadline: float, dealer: str = "", rerouted: Rerouted = nullcontext
+) -> Iterator[Processes]:
     """Processes that run a module which calls `mpc.bench.member.serve`, one for each name, connected as in a session.
 
-    `deadline`, in seconds, is that of every link, and of connecting. Whatever happens, no process is left behind.
+    `deadline`, in seconds, is that of every link, and of connecting; `rerouted` puts something between them. Whatever happens, no
+    process is left behind.
     """
     with ExitStack() as stack:
         begun = list[Process]()
@@ -105,8 +109,10 @@ def started(module: str, names: Sequence[str], deadline: float, dealer: str = ""
         together = Processes(begun)
         stack.callback(together.close)
         ready = together.answers(Ready, deadline)
+        doors = stack.enter_context(rerouted([int(one.address.rpartition(":")[2]) for one in ready.values()]))
         entries = [
-            Entry(name, "dealer" if name == dealer else "party", one.address, one.certificate) for name, one in ready.items()
+            Entry(name, "dealer" if name == dealer else "party", f"127.0.0.1:{door}", one.certificate)
+            for (name, one), door in zip(ready.items(), doors, strict=True)
         ]
         together.ask(Go(entries), Connected, deadline)
         yield together

@@ -1,4 +1,4 @@
-"""The benchmark of delays: links hand on everything, later, no faster than they may; sessions take the rounds of the plan."""
+"""Links of a given delay and rate: they hand on everything, later, no faster than they may; sessions take their plan's rounds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from benchmarks import delays
 from benchmarks.links import linked
-from mpc.command import program
+from benchmarks.sessions.figures import Setting, row
+from benchmarks.workloads import registry
 from mpc.estimate import Network
-from mpc.setting import MEMORY
+from mpc.plan import plan
 
 
 def echo(listener: socket.socket) -> None:
@@ -46,10 +46,13 @@ def test_a_link_hands_on_everything_and_not_before_its_time(delay: float) -> Non
 
 
 def test_a_session_over_delayed_links_takes_the_rounds_of_the_plan() -> None:
-    """And at least the delay for each of them."""
-    script = delays.EXAMPLES / "cancer" / "fit.py"
-    with program.loaded(script) as loaded:
-        planned = program.planned(loaded, loaded.schema.parties[0], memory=MEMORY).cost.rounds
-    rounds, seconds = delays.session(script, Network("slow", 0.002, float("inf")), eager=False)
-    assert rounds == planned
-    assert seconds >= 0.002 * rounds
+    """And at least the delay for each of them; an example's script with its own files."""
+    named = registry()["statistics/describe.py"]
+    example = named.make(named.size, 0)
+    parties = example.names(2)
+    planned = plan(example.main, parties[0], parties, context=example.schema(2)).cost.rounds
+    found = row(named, named.size, 0, Setting(network=Network("slow", 0.02, float("inf")), repeats=1))
+    assert (found.rounds, found.network, found.parties) == (planned, "slow", 2)
+    assert found.seconds >= 0.02 * planned
+    assert found.error is not None
+    assert found.error < 0.01

@@ -16,6 +16,7 @@ from mpc.execution import Execution
 from mpc.frame import Kind
 from mpc.kernel import Kernel
 from mpc.prg import Prg
+from mpc.schedule import receiver
 from mpc.sharing.additive import Additive
 from mpc.sources import dealer, remote
 from mpc.sources.correlations import REGISTRY
@@ -65,10 +66,10 @@ def whole(seconds: float, parts: Parts) -> Parts:
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[Accounts]:
+def kept(kernel_name: str = "auto") -> Iterator[Accounts]:
     """Accounts of this process, while it takes part."""
     accounts = Accounts()
-    kernel = type(kernels.load())
+    kernel = type(kernels.load(kernel_name))
     waits: Purpose = lambda transport, links, kind: DEALER if kind is Kind.CORRECTIONS else PEER  # noqa: E731
     purposes: list[tuple[Any, str, Purpose]] = [
         *[(kernel, name, KERNEL) for name in vars(Kernel) if name[0] != "_" and callable(getattr(kernel, name))],
@@ -109,7 +110,7 @@ class Announcements:
     def __init__(self) -> None:
         self.count = 0
         self.ahead = False
-        self.held = 0.0  # seconds that the last one was
+        self.held = 0.0  # seconds that they were, all together
         self.spent: Parts = {}  # what they went into
         self._owed = 0  # bytes of the segment's corrections that come to this party
 
@@ -119,8 +120,7 @@ class Announcements:
         announce, run = Execution._order, Execution.run
 
         def begun(engine: Execution, segment: Any) -> Any:
-            mine = [draw.bytes for draw in segment.draws if draw.number % len(engine._parties) == engine._index]
-            self._owed = sum(mine)
+            self._owed = sum(draw.bytes for draw in segment.draws if receiver(draw, len(engine._parties)) == engine._index)
             return run(engine, segment)
 
         def announced(engine: Execution, orders: bytes, segment: Any) -> None:
@@ -129,7 +129,8 @@ class Announcements:
             if self.ahead:
                 before, start = dict(accounts.spent), time.perf_counter()
                 self._hold(engine, segment)
-                self.held, self.spent = time.perf_counter() - start, accounts.since(before)
+                self.held += time.perf_counter() - start
+                self.spent = {name: self.spent.get(name, 0.0) + taken for name, taken in accounts.since(before).items()}
 
         with mock.patch.object(Execution, "run", begun), mock.patch.object(Execution, "_order", announced):
             yield
