@@ -18,7 +18,8 @@ from mpc.sharing.node import Shape, restructure
 from mpc.sources.correlations import REGISTRY
 from mpc.sources.descriptor import MASK_KINDS
 from mpc.sources.functionality import Output
-from mpc.sources.orders import Expression, Order, Root, asked, ring_of
+from mpc.sources.orders import Expression, Order, Root, View, asked, ring_of
+from mpc.sources.slicing import sliced_first
 
 CACHE_BYTES = 1 << 28  # masks of a data set are used by every mini-batch; regenerating them costs n keystreams each time
 CACHE_MASKS = 1 << 12  # of them at most: a small one takes more memory to keep than its words, and next to no time to make again
@@ -173,6 +174,8 @@ class Dealer:
 
     def evaluate(self, mask: Expression) -> Value:
         """The plaintext of a mask or of a view of masks."""
+        if isinstance(mask, View):
+            mask = sliced_first(mask)
         if isinstance(mask, Root):
             return self._root(mask)
         args = [self.evaluate(arg) for arg in mask.args]
