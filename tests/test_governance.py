@@ -74,6 +74,10 @@ def check_digests(done: list[tuple[Step, str]]) -> None:
     for name in ("ada", "bob", "cem", "dan"):
         assert digests(name, "mpc approve stages-2.toml", "exactly this study, ([0-9a-f]{64})") == reviewed
     assert digests("bob", "mpc revoke", "revocation of study ([0-9a-f]{64})") == reviewed
+    (told,) = digests("auditor", "python verifier.py", "approver: ([0-9a-f]{32})")
+    for names, ids in ((("ada", "bob"), told[:2]), (("cem", "dan"), told[2:])):
+        printed = [digests(name, "mpc approver new", "(?:[0-9a-f]{4} ){7}[0-9a-f]{4}")[0] for name in names]
+        assert ids == sorted(one.replace(" ", "") for (one,) in printed), "the verifier's ids begin with the fingerprints"
     (entered,) = digests("ada", "mpc approver new", "(?:[0-9a-f]{4} ){7}[0-9a-f]{4}")
     (signed, *_) = digests("ada", "mpc approve ", "approvals/([0-9a-f]{16})[.]json")
     assert entered[0].replace(" ", "")[:16] == signed[0], "files are named by the first 16 digits of the fingerprint"

@@ -6,6 +6,7 @@ import base64
 import os
 import ssl
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from mpc import cli, sealing
 from mpc.command.entries import add, create, read_entry
 from mpc.command.program import library
 from mpc.command.rekey import change
+from mpc.confine.system import machine
 from mpc.doctor import home
 from mpc.doctor.findings import State
 from mpc.errors import IntegrityError, UsageError
@@ -33,6 +35,7 @@ from mpc.sealing import is_sealed, read_header, seal, unseal
 from mpc.store import dealing, orders
 from mpc.transport.greet import context
 
+PR_GET_DUMPABLE = 3
 FIRST, SECOND = "correct horse battery", "staple of another horse"
 VARIABLES = ("MPC_PASSPHRASE_FILE", "MPC_PASSPHRASE_COMMAND", "CREDENTIALS_DIRECTORY")
 Command = Callable[..., tuple[int, str]]
@@ -410,3 +413,17 @@ def test_a_session_with_a_store_leaves_keys_passphrase_and_seeds_nowhere(
     assert list((tmp_path / "sites" / "tmp").iterdir()) == []
     (tmp_path / "sites" / "planted").write_bytes(b"x" + traces(keys["clinic"])[-4] + b"x")
     assert found(), "the search finds what is there"
+
+
+@pytest.mark.skipif(not machine(), reason="this system has no such switch")
+@pytest.mark.parametrize("role", ["dealer", "party"])
+def test_a_node_leaves_no_core_file_before_it_holds_its_key(role: str, tmp_path: Path) -> None:
+    """Neither a dealer that somebody starts by hand; what it then meets does not matter here."""
+    order = "site.Order(Path('roster.toml'), 'clinic', None, 1, 1, None, 'fast', 1)"
+    call = f"site.{role}({order}{'' if role == 'dealer' else ', None, None'})"
+    code = (
+        f"import ctypes; from contextlib import suppress; from pathlib import Path; from mpc.command import site\n"
+        f"with suppress(Exception):\n    {call}\nprint(ctypes.CDLL(None).prctl({PR_GET_DUMPABLE}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -18,13 +18,16 @@ from hypothesis import strategies as st
 
 from mpc.errors import IntegrityError, UsageError
 from mpc.governance import dsse, keys, manifest, policy
-from mpc.governance.documents import written
+from mpc.governance.documents import legible, written
 from mpc.governance.manifest import Reads, Reveal, draft, lengths, loads
 from mpc.governance.rules import rules
 from mpc.rules import Rule
 from mpc.sealing import is_sealed, seal
 
 DATA = STUDY.dumps()
+
+UNSEEN = ("\u3164", "\u2800", "\u115f", "\uffa0", "\u034f", "\ufe0f", "\U000e0101", "\u180b", "\u200b", "\u202e", "\x1b", "\n")
+STRUCK = ("no\u0336t", "not\u0338", "a" + "\u0301" * 4, "a" + "\u20dd\u0323\u0301\u0302")
 
 # -- one spelling ---------------------------------------------------------------------------------------------------------------
 
@@ -271,3 +274,22 @@ def test_the_policy_in_the_docs_is_a_sound_one(tmp_path: Path) -> None:
     text = (Path(__file__).parent.parent / "docs" / "study.md").read_text(encoding="utf-8")
     (tmp_path / "policy.toml").write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
     assert policy.load(tmp_path / "policy.toml").approvals.roles == ("steward", "security")
+
+
+# -- texts that people read -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [*(f"costs{one}" for one in UNSEEN), *STRUCK])
+def test_a_text_that_is_not_what_its_reader_sees_is_refused(text: str) -> None:
+    assert not legible(text)
+    for place in ("purpose", "label"):
+        changed = {"purpose": text} if place == "purpose" else {"reveal": (altered(REVEALS[1], label=text),)}
+        with pytest.raises(ValueError, match="printable characters only"):
+            altered(STUDY, **changed).__post_init__()
+
+
+@pytest.mark.parametrize(
+    "text", ["Größe (m²), naïve", "Gro\u0308\u00dfe", "Chi phí y tế", "ค่าใช้จ่ายที่", "चिकित्सा खर्च", "費用", "עֲלוּת", "ﬁn €"]
+)
+def test_texts_of_many_scripts_are_legible(text: str) -> None:
+    assert legible(text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -637,3 +639,27 @@ def test_nobody_approves_what_the_same_key_has_revoked(tmp_path: Path) -> None:
     approval.approve(site.path, CAY)
     site.write(altered(STUDY, runs=1), ADA, BOB)
     assert site.permit().runs == 1
+
+
+def test_a_pipe_among_the_approvals_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody ever writes to it."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it waits")
+
+    site = Site(tmp_path)
+    os.mkfifo(site.approvals / "aa.revoked.json")
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    try:
+        with pytest.raises(ConsentError, match="not sound"):
+            site.permit()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("reason", ["", "no\x1b[2J", "\u3164", "n\u0336o\u0336"])
+def test_a_reason_that_nobody_can_read_is_refused(reason: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="reason is not usable"):
+        approval.revoke(Site(tmp_path).path, ADA, reason)

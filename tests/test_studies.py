@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import msgspec
@@ -15,8 +17,9 @@ from governed import altered, spelled
 from jobs import Ended, Job, ended, free_ports
 
 from mpc import cli
-from mpc.command import audit
+from mpc.command import audit, studies
 from mpc.command.entries import create, join
+from mpc.errors import ConsentError
 from mpc.governance import approval, keys, manifest
 from mpc.governance.manifest import Manifest
 from mpc.governance.policy import Approvals, Approver, Grant, Output, Partner, Policy, Thresholds
@@ -519,9 +522,13 @@ def sites(job: Job, mpc: Command, tmp_path: Path) -> Iterator[Callable[..., dict
         shutil.copytree(job.folder, folder)
     with ExitStack() as stack:
 
-        def session(who: tuple[str, ...] = tuple(NAMES)) -> dict[str, Ended]:
+        def session(who: tuple[str, ...] = tuple(NAMES), meanwhile: Callable[[], object] | None = None) -> dict[str, Ended]:
             started: dict[str, subprocess.Popen[str]] = {}
             for name in who:
+                if meanwhile is not None and started:
+                    _until_it_waits(started[who[0]])
+                    meanwhile()
+                    meanwhile = None
                 options = ("--study", "study.toml", "--policy", f"{name}.policy.toml")
                 command = ("dealer",) if name == "dealer" else ("party", "fit.py", "--as", name, *options)
                 started[name] = Job(folders[name]).start(*command, "--roster", "roster.toml", "--state", "state", "--wait", "20")
@@ -529,6 +536,11 @@ def sites(job: Job, mpc: Command, tmp_path: Path) -> Iterator[Callable[..., dict
             return {name: ended(process) for name, process in started.items()}
 
         yield session
+
+
+def _until_it_waits(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert any("waiting up to" in line for line in process.stdout)
 
 
 def _key(job: Job, name: str) -> approval.Ed25519PrivateKey:
@@ -570,3 +582,39 @@ def test_sites_run_what_both_have_approved_as_often_as_they_may(
     signature = next(ledgers[0].rglob("study.approvals/*.json"))
     signature.write_bytes(signature.read_bytes().replace(b'"sig": "', b'"sig": "AA'))
     assert Job(tmp_path / "clinic").run("audit", "verify", str(ledgers[0])).code == 6
+
+
+def test_a_study_that_is_revoked_while_a_party_waits_does_not_begin(
+    sites: Callable[..., dict[str, Ended]], job: Job, tmp_path: Path
+) -> None:
+    """The clinic has leave, and waits for the others; it asks again once they are there."""
+    found = sites(meanwhile=lambda: approval.revoke(tmp_path / "clinic" / "study.toml", _key(job, "ada"), "The board withdrew."))
+    assert found["clinic"].code == 5
+    assert "The study was revoked." in found["clinic"].err
+    assert found["insurer"].code == 5
+    assert "for clinic and insurer): " not in found["insurer"].out
+    ledger = tmp_path / "clinic" / "state" / "ledger" / "clinic"
+    events = [json.loads(line)["event"] for line in (ledger / "ledger.jsonl").read_bytes().splitlines()]
+    assert events == ["created", "approved", "approved", "revoked", "refused"]
+    assert Job(tmp_path / "clinic").run("audit", "verify", str(ledger)).code == 0
+
+
+def test_a_study_whose_last_day_passes_while_a_party_waits_does_not_begin(
+    job: Job, mpc: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafted(job, mpc)
+    for name in ("ada", "bob"):
+        approval.approve(job.folder / "study.toml", _key(job, name))
+    roster = Roster.load(job.folder / "roster.toml")
+    ledger = audit.opened(tmp_path / "ledger", roster, "clinic", job.folder / "clinic.key")
+    leave = studies.admitted(job.folder / "study.toml", job.folder / "clinic.policy.toml", ledger, "clinic", roster)
+    leave.again("clinic", roster)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls(2091, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(studies, "datetime", Later)
+    with pytest.raises(ConsentError, match="expired"):
+        leave.again("clinic", roster)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mpc.errors import UsageError
 from mpc.governance import approval, dsse, keys, manifest
-from mpc.governance.documents import written
+from mpc.governance.documents import legible, written
 from mpc.party import check_name
 from mpc.passphrase import Source
 
@@ -15,7 +15,7 @@ def create(name: str, role: str, out: Path, source: Source | None) -> tuple[Path
     """Make a key, NAME.approver.key, sealed unless there is no source of a passphrase, and the entry for policies,
     NAME.approver.toml; both paths, and the key's fingerprint."""
     check_name(name)
-    if not role.isprintable() or not 1 <= len(role) <= 100:
+    if not legible(role) or not 1 <= len(role) <= 100:
         raise UsageError("The role is not usable.", where=name, why="it is 1 to 100 printable characters", do="shorten it")
     key, entry = out / f"{name}.approver.key", out / f"{name}.approver.toml"
     made = keys.create(key, name, None if source is None else source.make)

@@ -21,6 +21,7 @@ from mpc.command.program import agreement, library, read, roster_fact, schema_pa
 from mpc.command.rehearsal import Rehearsed, rehearse
 from mpc.command.results import check_folder, shown
 from mpc.command.traces import check_trace, clock, report
+from mpc.confine.limits import undumpable
 from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 from mpc.errors import ConsentError, UsageError
@@ -95,13 +96,16 @@ class Order:
         """Leave by the study that was named, if one was, whatever its script is; ConsentError where there is none."""
         return None if self.study is None else studies.admitted(self.study, self.policy, self.book(name, roster, key), name, roster)
 
-    def witness(self, name: str, roster: Roster, key: bytes, plan: Plan, grant: studies.Grant | None) -> SessionWitness:
+    def witness(
+        self, name: str, roster: Roster, key: bytes, plan: Plan, leave: studies.Leave | None, grant: studies.Grant | None
+    ) -> SessionWitness:
         """What witnesses the session, into this site's ledger; what is wrong with that is found before anybody is connected."""
         rules = {(*key[:4],): key.rules for key in plan.contract}
-        if grant is None:
+        if leave is None or grant is None:
             return audit.witness(self.book(name, roster, key), roster, rules=rules)
-        by = grant.permitted
-        return audit.witness(grant.ledger, roster, rules=rules, study=by.digest, approvals=by.approvers, runs=by.runs)
+        by, asked = grant.permitted, partial(leave.again, name, roster)  # once more, when all have come
+        study = {"study": by.digest, "approvals": by.approvers, "runs": by.runs, "asked": asked}
+        return audit.witness(grant.ledger, roster, rules=rules, **study)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class Job:
 
 def party(order: Order, job: Job, process: ScriptProcess) -> None:
     """Plan, ask, connect and take part; print what this party receives. The script runs in `process` alone."""
+    undumpable()  # a core file, or another process of this user, would have the key
     name = check_name(order.name or "")
     process.tell = partial(_printed, name)
     process.patience = patience_for(name, order.deadline, order.patience)
@@ -147,7 +152,7 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
         else:
             stated |= {studies.STUDY: grant.permitted.digest}
         stated |= {STORE: held.part.header.store} if held is not None else {}
-        witness = order.witness(name, roster, key, plan, grant)
+        witness = order.witness(name, roster, key, plan, leave, grant)
         diary.start(stated)
         began = time.monotonic()
         transport = order.connect(roster, name, key)
@@ -258,6 +263,7 @@ def _consent(prepared: Rehearsed, digest: str, approved: str | None) -> None:
 
 def dealer(order: Order) -> None:
     """Serve one session."""
+    undumpable()  # a core file, or another process of this user, would have the key
     roster = Roster.load(order.roster)
     name = order.name or roster.dealer
     if name is None or roster.get(name).role != "dealer":

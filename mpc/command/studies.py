@@ -190,6 +190,7 @@ class Leave:
     of it. `imposed` are the rules under which its script is planned and run."""
 
     path: Path
+    rules: Path
     data: bytes
     allowed: policy.Policy
     approvers: tuple[str, ...]
@@ -207,18 +208,29 @@ class Leave:
         print(f"Study {self.path.name}, {permitted.digest[:16]}: {told}.", flush=True)
         return Grant(replace(permitted, approvers=self.approvers), self.ledger)
 
+    def again(self, name: str, roster: Roster) -> None:
+        """Whether there still is leave; ConsentError where the study was revoked, or its last day or run has passed, meanwhile."""
+        _admitted(self.data, approval.folder(self.path), policy.load(self.rules), self.ledger, name, roster)
+
 
 def admitted(study: Path, rules: Path | None, ledger: Ledger, name: str, roster: Roster) -> Leave:
     """Leave by the study in a file, before its script is loaded; ConsentError, naming the condition, where there is none."""
     if rules is None:
         do = "name this site's policy with --policy; without one nothing is allowed"
         raise ConsentError("A study is run under a policy.", where=str(study), do=do)
-    allowed, data, folder = policy.load(rules), approval.read(study), approval.folder(study)
+    allowed, data = policy.load(rules), approval.read(study)
+    found, approvers = _admitted(data, approval.folder(study), allowed, ledger, name, roster)
+    return Leave(study, rules, data, allowed, approvers, found.imposed, ledger)
+
+
+def _admitted(
+    data: bytes, folder: Path, allowed: policy.Policy, ledger: Ledger, name: str, roster: Roster
+) -> tuple[Manifest, tuple[str, ...]]:
+    """What `admit` says today, told by the ledger."""
     with _refusals(ledger, data):
         if allowed.site == name:  # else it says nothing of who may approve here
             _tell(ledger, data, folder, allowed)
-        found, approvers = admit(data, folder, allowed, name, roster, ledger.runs(manifest.digest(data)), datetime.now(UTC).date())
-    return Leave(study, data, allowed, approvers, found.imposed, ledger)
+        return admit(data, folder, allowed, name, roster, ledger.runs(manifest.digest(data)), datetime.now(UTC).date())
 
 
 def _tell(ledger: Ledger, data: bytes, folder: Path, allowed: policy.Policy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mpc.errors import ConsentError, MpcError, UsageError
+from mpc.errors import ConsentError, MpcError, UsageError, printable
 from mpc.governance import dsse, manifest
+from mpc.governance.documents import legible
 from mpc.governance.dsse import Envelope, PublicKey
 
 REVOCATION = "application/vnd.mpc.revocation+json"
@@ -57,7 +59,7 @@ def approve(study: Path, key: Ed25519PrivateKey) -> Path:
 
 def revoke(study: Path, key: Ed25519PrivateKey, reason: str) -> Path:
     """Sign that exactly this study may no longer run; the file that says so. UsageError for a reason that cannot be printed."""
-    if not reason.isprintable() or not 1 <= len(reason) <= 500:
+    if not legible(reason) or not 1 <= len(reason) <= 500:
         raise UsageError("The reason is not usable.", why="it is 1 to 500 printable characters", do="write one line")
     named = manifest.digest(read(study))
     body = Revocation(reason, named, datetime.now(UTC).isoformat(timespec="seconds"))
@@ -87,11 +89,11 @@ def signed(data: bytes, where: Path, keys: Mapping[str, PublicKey]) -> Signed:
                 if said.revokes == manifest.digest(data):
                     revoked |= dict.fromkeys(signers or [f"unknown {path.name[:DIGITS]}"], said.reason)
             elif not signers:
-                others.append(f"{path.name} is signed by no approver of this policy")
+                others.append(f"{printable(path.name)} is signed by no approver of this policy")
             elif envelope.body == data:
                 approved |= set(signers)
             else:
-                others.append(f"{path.name} approves other bytes: {manifest.digest(envelope.body)[:DIGITS]}")
+                others.append(f"{printable(path.name)} approves other bytes: {manifest.digest(envelope.body)[:DIGITS]}")
         except (MpcError, msgspec.MsgspecError) as error:
             raise _unsound(path, error) from None
     return Signed(tuple(sorted(approved)), revoked, tuple(others))
@@ -114,7 +116,7 @@ def envelopes(where: Path) -> Iterator[tuple[Path, Envelope]]:
         raise ConsentError("There are too many files among the approvals.", where=str(where), do="take out what does not belong")
     for path in paths:
         try:
-            yield path, dsse.loads(path.read_bytes(), str(path))
+            yield path, dsse.loads(_content(path), str(path))
         except (OSError, MpcError) as error:
             raise _unsound(path, error) from None
 
@@ -126,6 +128,14 @@ def read(study: Path) -> bytes:
     except OSError as error:
         do = "give the path of the file that mpc study new wrote"
         raise UsageError("The study cannot be read.", where=str(study), why=str(error.strerror), do=do) from None
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds, no more than an envelope may have; OSError for anything else, such as a pipe that nobody writes to."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(0, "it is no file")
+        return file.read(dsse.LIMIT + 1)
 
 
 def _unsound(path: Path, error: Exception) -> ConsentError:

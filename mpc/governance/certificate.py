@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,6 +51,7 @@ class Notary:
     """The side of a session that holds ledger and key. It takes names, numbers and digests, and signs only what it wrote down.
 
     Nothing here needs the session's shares, so that the process that runs the script can be another one, without ledger and key.
+    `asked` raises ConsentError where a study no longer has leave: since it had, the parties may have waited long for each other.
     """
 
     def __init__(
@@ -61,9 +62,11 @@ class Notary:
         study: str = "",
         approvals: Sequence[str] = (),
         runs: int | None = None,
+        asked: Callable[[], object] | None = None,
     ) -> None:
         self._ledger, self._keys, self._rules = ledger, keys, rules
         self._study, self._approvals, self._runs = study, list(approvals), runs  # how often it may run here
+        self._asked, self._newest = asked, dict[str, int]()  # of each other party: the last line it has signed before
         self.name, self._session, self._dealer = ledger.site, "", ""
         self._parties, self._facts = tuple[str, ...](), dict[str, str]()
         self.intents: list[dict[str, Any]] = []
@@ -74,7 +77,7 @@ class Notary:
     def started(self, session: str, parties: Sequence[str], dealer: str, facts: Mapping[str, str]) -> None:
         """The session has its name: it counts as a run of its study, and from now on whatever happens in it is in the ledger.
 
-        ConsentError where the study has run as often as it may.
+        ConsentError where the study has run as often as it may, or has no leave any more.
         """
         if missing := [name for name in parties if name not in self._keys]:
             raise UsageError("The ledger knows no key of a party.", where=", ".join(missing), do="use the roster of this session")
@@ -82,7 +85,10 @@ class Notary:
             self._ledger.keep_key(name, self._keys[name])
         keys = {name: dsse.keyid(self._keys[name]) for name in parties}
         told = {"parties": list(parties), "dealer": dealer, "keys": keys, "facts": dict(facts), "approvals": self._approvals}
+        self._newest = {name: self._ledger.newest(name) for name in parties if name != self.name}
         try:
+            if self._asked is not None:
+                self._asked()
             self._ledger.start(self._study, session, self._runs, told)
         except ConsentError as error:
             self._ledger.refuse(self._study, error)
@@ -168,7 +174,8 @@ class Notary:
         return Signed(digest, signed.signatures[0].sig, checkpoint)
 
     def complete(self, others: Mapping[str, Signed]) -> None:
-        """Keep what the others signed. IntegrityError, naming who, where a signature or a checkpoint does not hold."""
+        """Keep what the others signed. IntegrityError, naming who, where a signature or a checkpoint does not hold, or where the
+        checkpoint is no newer than one that was here before the session: this session would not be in it."""
         if self._signed is None:
             raise IntegrityError("Nothing was signed here.", where=self.name)
         whole = [self._signed]
@@ -176,7 +183,7 @@ class Notary:
             key = self._keys[name]
             envelope = dsse.Envelope(CERTIFICATE, self._signed.payload, [dsse.Signature(dsse.keyid(key), signed.signature)])
             dsse.verified(envelope, CERTIFICATE, {dsse.keyid(key): key})
-            _check_checkpoint(name, signed.checkpoint, key)
+            _check_checkpoint(name, signed.checkpoint, key, self._newest[name])
             self._ledger.keep(f"witness/{self._session}.{name}.json", signed.checkpoint)
             whole.append(envelope)
         self._ledger.keep(self._file, dsse.joined(*whole).dumps())
@@ -191,11 +198,12 @@ class Notary:
         return f"certificates/{self._session}.json"
 
 
-def _check_checkpoint(name: str, signed: bytes, key: dsse.PublicKey) -> None:
+def _check_checkpoint(name: str, signed: bytes, key: dsse.PublicKey, newest: int) -> None:
+    what, do = "A party's checkpoint of its ledger does not hold.", "ask that site what its ledger says"
     try:
-        site, _, _ = checkpoint(signed, {dsse.keyid(key): (name, key)})
-        if site == name:
-            return
+        site, _, seq = checkpoint(signed, {dsse.keyid(key): (name, key)})
     except MALFORMED:
-        pass
-    raise IntegrityError("A party's checkpoint of its ledger does not hold.", where=name, do="ask that site what its ledger says")
+        raise IntegrityError(what, where=name, do=do) from None
+    if site != name or seq <= newest:
+        why = "it is another site's" if site != name else f"it is of line {seq}, and line {newest} was signed before this session"
+        raise IntegrityError(what, where=name, why=why, do=do)

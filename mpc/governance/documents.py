@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, TypeVar
@@ -13,6 +14,10 @@ import msgspec
 from mpc.errors import UsageError, printable
 
 LIMIT = 1 << 22  # bytes of a file
+MARKS = 3  # accents and vowel signs on one letter; none strikes it out
+BLANKS = frozenset(chr(one) for one in (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0))  # seen as nothing
+SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))  # of variants, seen as nothing, too
+STRUCK = 1  # the combining class of strokes through a letter
 
 Code = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -62,11 +67,24 @@ def _converted(value: Any, kind: type[Kind], where: str) -> Kind:
     raise UsageError("A field is not what it must be.", where=place, why=printable(why), do="docs/study.md lists the fields")
 
 
+def legible(text: str) -> bool:
+    """Whether a text steers no terminal, and its reader sees every character of it and nothing over another."""
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.category(letter).startswith("M") else 0
+        unseen = letter in BLANKS or any(ord(letter) in some for some in SELECTORS)
+        if unseen or marks > MARKS or unicodedata.combining(letter) == STRUCK:
+            return False
+    return text.isprintable()
+
+
 def check_printable(*texts: str | Iterable[str]) -> None:
-    """ValueError where a text holds what steers a terminal or hides from its reader."""
+    """ValueError where a text is not `legible`."""
     for text in texts:
-        if not all(one.isprintable() for one in ([text] if isinstance(text, str) else text)):
-            raise ValueError("Texts hold printable characters only, and no line breaks")
+        if not all(legible(one) for one in ([text] if isinstance(text, str) else text)):
+            raise ValueError(
+                "Texts hold printable characters only, none that is not seen or strikes out another, and no line breaks"
+            )
 
 
 def check_once(what: str, names: Iterable[Any]) -> None:

@@ -167,6 +167,14 @@ class Ledger:
         """This site's signature."""
         return dsse.sign(kind, body, self._key)
 
+    def newest(self, name: str) -> int:
+        """The last line of another site's ledger of which a checkpoint is kept here, or -1."""
+        keys, found = verifier.Folder(self.folder).keys_in("keys"), [-1]
+        for path in self.folder.glob(f"witness/*.{name}.json"):
+            with suppress(OSError, *verifier.MALFORMED):  # a damaged one is mpc audit verify's to find
+                found.append(verifier.checkpoint(path.read_bytes(), keys)[2])
+        return max(found)
+
     def _of(self, study: str) -> list[dict[str, Any]]:
         """The lines of a study."""
         lines, _, _, _ = chain(self._path.read_bytes())

@@ -12,6 +12,7 @@ from pathlib import Path
 from mpc.errors import ConsentError, MpcError
 from mpc.governance import approval, manifest
 from mpc.governance import policy as policies
+from mpc.governance.documents import legible
 from mpc.governance.ledger import exhausted
 from mpc.governance.manifest import Manifest, Reads, Reveal, RevealKey
 from mpc.governance.policy import Policy
@@ -86,7 +87,7 @@ def lacking(signed: approval.Signed, policy: Policy) -> Iterator[ConsentError]:
     """What the signatures lack, of what the policy asks for."""
     for name, reason in signed.revoked.items():
         who = policy.who(name).name if name in policy.keys else f"key {name[:16]}"
-        why = f"{who}: {reason if reason.isprintable() else 'no printable reason'}"[:300]
+        why = f"{who}: {reason if legible(reason) else 'no printable reason'}"[:300]
         yield ConsentError("The study was revoked.", where="approvals", why=why, do="have a changed study approved, or run none")
     have = [policy.who(name) for name in signed.approved]
     others = f"; {'; '.join(signed.others[:5])}" if signed.others else ""

@@ -1,7 +1,6 @@
-"""Checks the ledgers, approvals and run certificates of one site or several, offline.
+"""Checks the ledgers, approvals and run certificates of sites, offline. Exit code 0: all holds; 1: not so; 2: called wrongly.
 
-Needs Python and the package `cryptography`, nothing else of the library. Whose keys are whose is believed of the first folder:
-compare what is printed of them with the rosters. Exit code 0: all of it holds; 1: something does not; 2: called wrongly.
+Needs Python and `cryptography`. Believes the first folder about sites' keys, each about its approvers: compare what is printed.
 """
 
 from __future__ import annotations
@@ -21,11 +20,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-STUDY = "application/vnd.mpc.study+toml"
-CERTIFICATE = "application/vnd.mpc.certificate+json"
-CHECKPOINT = "application/vnd.mpc.ledger+json"
-START = "0" * 64  # what the first line of a ledger follows
-LEDGER = "ledger.jsonl"
+STUDY, CERTIFICATE, CHECKPOINT = (f"application/vnd.mpc.{kind}" for kind in ("study+toml", "certificate+json", "ledger+json"))
+LEDGER, START = "ledger.jsonl", "0" * 64  # the file, and what its first line follows
 TEXTS = ("prev", "time", "site", "event", "study", "session")  # of every line
 REVEAL = ("label", "shape", "receivers", "rules")  # of a reveal, in a ledger and in a certificate
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, InvalidSignature, UnsupportedAlgorithm)
@@ -51,6 +47,11 @@ def need(condition: bool, otherwise: str) -> None:
     """ValueError unless the condition holds."""
     if not condition:
         raise ValueError(otherwise)
+
+
+def shown(text: str) -> str:
+    """A text that steers no terminal and looks like no other: whatever is not plain ASCII is spelled out."""
+    return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
 
 
 def spelled(data: bytes) -> dict[str, Any]:
@@ -120,7 +121,8 @@ class Folder:
     lines: list[dict[str, Any]] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
     certificates: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)  # those that everybody has signed
-    heads: list[tuple[str, str, int, str]] = field(default_factory=list)  # site, head, its line (-1: not told), who says so
+    heads: list[tuple[str, str, int, str, str]] = field(default_factory=list)  # site, head, its line or -1, session, source
+    approvers: set[str] = field(default_factory=set)  # the keys that approved what ran here
 
     @contextmanager
     def about(self, what: str) -> Iterator[None]:
@@ -128,9 +130,8 @@ class Folder:
         try:
             yield
         except MALFORMED as error:
-            missing = isinstance(error, FileNotFoundError)
-            why = str(error) if type(error) is ValueError else "it is malformed, or a signature does not hold"
-            self.problems.append(f"{what}: {'it is missing' if missing else why}")
+            known = {FileNotFoundError: "it is missing", ValueError: str(error)}
+            self.problems.append(f"{what}: {known.get(type(error), 'it is malformed, or a signature does not hold')}")
 
     def keys_in(self, folder: str) -> Keys:
         """The public keys in files that begin with their owners' names."""
@@ -141,20 +142,26 @@ class Folder:
                 found[sha256(key.public_bytes(*form))] = path.name.split(".")[0], key
         return found
 
-    def load(self) -> None:
-        """Read keys and ledger."""
+    def load(self, first: Folder) -> None:
+        """Read keys, checkpoint and ledger, which must be of somebody whose key is in the first folder."""
         self.keys = self.keys_in("keys")
+        owners = {name for name, _ in first.keys.values()}
+        others = {name for number, (name, _) in self.keys.items() if number not in first.keys}
+        self.problems += [f"keys: {name} has one that is not in {first.path}" for name in sorted(owners & others)]
+        self.keys |= first.keys
         if not (self.path / "certificates").is_dir() or any((self.path / name).exists() for name in (LEDGER, "checkpoint.json")):
             with self.about(LEDGER):
                 self.lines, self.hashes, problem, torn = chain((self.path / LEDGER).read_bytes())
-                self.site = self.lines[0]["site"] if self.lines else ""
-                if torn:
-                    self.notes.append(f"the last line was torn by a crash after {len(torn)} bytes")
+                self.notes += [f"the last line was torn by a crash after {len(torn)} bytes"] * bool(torn)
+                sites = sorted({line["site"] for line in self.lines})
+                need(len(sites) == 1, problem or "its lines are not of one site")
+                need(sites[0] in owners, f"it is of {sites[0][:40]!r}, who has no key in {first.path}")
+                self.site = sites[0]
+                self.hear("checkpoint.json", self.site, "")
                 need(not problem, problem)
-                need({line["site"] for line in self.lines} == {self.site}, "its lines are not of one site")
 
-    def check_ledger(self, keys: Keys) -> None:
-        """What was left open by a crash, and the head that the site has signed itself."""
+    def check_ledger(self) -> None:
+        """What was left open by a crash."""
         left = dict[tuple[str, int], str]()
         for line in self.lines:
             with self.about(f"{LEDGER}, line {line['seq']}"):
@@ -167,22 +174,24 @@ class Folder:
                         del left[line["session"], number]
         for (session, _), what in left.items():
             self.notes.append(f"session {session[:8]} stopped between intent and outcome: {what} may have been revealed")
-        if (self.path / "checkpoint.json").exists() or any(line["event"] == "certified" for line in self.lines):
-            with self.about("checkpoint.json"):
-                site, head, seq = checkpoint((self.path / "checkpoint.json").read_bytes(), keys)
-                need(site == self.site, "it is another site's")
-                self.heads.append((site, head, seq, "its own checkpoint"))
-                if len(self.lines) - 1 > seq:
-                    self.notes.append(f"{len(self.lines) - 1 - seq} lines come after the last checkpoint that the site has signed")
+        if self.heads and (after := len(self.lines) - 1 - self.heads[0][2]) > 0:
+            self.notes.append(f"{after} lines come after the last checkpoint that the site has signed")
 
-    def check_certificates(self, keys: Keys) -> None:
+    def hear(self, file: str, site: str, session: str) -> None:
+        """A head in a checkpoint, which must be this site's, after a session or none."""
+        with self.about(file):
+            owner, head, seq = checkpoint((self.path / file).read_bytes(), self.keys)
+            need(owner == site, "it is another site's")
+            self.heads.append((site, head, seq, session, f"{site}'s checkpoint" + f" after session {session[:8]}" * bool(session)))
+
+    def check_certificates(self) -> None:
         """Every certificate: who has signed it, and that the ledger tells of the same session in the same way."""
         told = {line["session"]: line for line in self.lines if line["event"] == "certified"}
         for path in sorted(self.path.glob("certificates/[!.]*")):
-            session, raw = path.name.removesuffix(".json"), path.read_bytes()
             with self.about(f"certificates/{path.name}"):
-                body, signers = opened(raw, CERTIFICATE, keys)
-                stated, names = spelled(body), {keys[name][0] for name in signers}
+                session, raw = path.name.removesuffix(".json"), path.read_bytes()
+                body, signers = opened(raw, CERTIFICATE, self.keys)
+                stated, names = spelled(body), {self.keys[name][0] for name in signers}
                 parties = set(stated["parties"])
                 need((stated["format"], stated["session"]) == ("mpc run certificate 1", session), "it is of another session")
                 need(stated["heads"].keys() == parties and names <= parties, "it has heads or signatures of other parties")
@@ -190,8 +199,9 @@ class Folder:
                     self.check_told(body, stated, told.pop(session, {}))
                 if names == parties:
                     self.certificates[session] = raw, stated
-                    self.heads += [(name, head, -1, f"certificate {session[:8]}") for name, head in stated["heads"].items()]
-                    self.check_witnesses(session, sorted(parties) if self.lines else [], keys)
+                    self.heads += [(name, head, -1, "", f"certificate {session[:8]}") for name, head in stated["heads"].items()]
+                    for name in sorted(parties) if self.lines else ():
+                        self.hear(f"witness/{session}.{name}.json", name, session)
                 else:
                     lacking = ", ".join(sorted(parties - names))
                     need(names == {self.site}, f"it is not signed by {lacking}")
@@ -200,21 +210,14 @@ class Folder:
 
     def check_told(self, body: bytes, stated: dict[str, Any], line: dict[str, Any]) -> None:
         """The ledger's lines of a session against its certificate."""
-        need(bool(line), "the ledger does not tell of it")
         mine = {"certificate": sha256(pae(CERTIFICATE, body)), "heads": stated["heads"], "study": stated["study"]}
-        need(all(line[name] == value for name, value in mine.items()), f"line {line['seq']} tells of another certificate")
-        need(stated["heads"].get(self.site) in self.hashes[: line["seq"]], "its head was not in the ledger before")
-        told = [entry for entry in self.lines if entry["event"] == "intent" and entry["session"] == stated["session"]]
-        one, other = ([[entry[name] for name in REVEAL] for entry in entries] for entries in (told, stated["reveals"]))
-        need(one == other, "the ledger tells of other reveals")
-
-    def check_witnesses(self, session: str, parties: list[str], keys: Keys) -> None:
-        """Every party's own checkpoint of the ledger in which the certificate stands."""
-        for name in parties:
-            with self.about(f"witness/{session}.{name}.json"):
-                site, head, seq = checkpoint((self.path / f"witness/{session}.{name}.json").read_bytes(), keys)
-                need(site == name, "it is another site's")
-                self.heads.append((site, head, seq, f"{name}'s checkpoint after session {session[:8]}"))
+        need(all(line.get(name) == value for name, value in mine.items()), "the ledger does not tell of this certificate")
+        entries = [entry for entry in self.lines if entry["session"] == stated["session"]]
+        past = [entry["seq"] for entry in entries if entry["event"] in ("started", "intent") or entry.get("outcome") == "ok"]
+        late = self.hashes[max(past, default=line["seq"]) : line["seq"]]  # an older head would leave free what comes after it
+        need(stated["heads"].get(self.site) in late, "its head is not one between the session's last outcome and its signature")
+        told = [[entry[name] for name in REVEAL] for entry in entries if entry["event"] == "intent"]
+        need(told == [[entry[name] for name in REVEAL] for entry in stated["reveals"]], "the ledger tells of other reveals")
 
     def check_approvals(self) -> None:
         """Every study that was approved or run, and that whoever approved it, by the ledger, signed exactly that."""
@@ -227,13 +230,17 @@ class Folder:
                 for name in line["approvals"] if line["event"] == "started" else [line["keyid"]]:
                     approved = opened((home / "study.approvals" / f"{name[:16]}.json").read_bytes(), STUDY, keys)
                     need(approved == (body, {name}), f"{name[:16]} approved something else")
+                    self.approvers.add(name)
 
     def compare(self, other: Folder) -> None:
         """What another folder, or this one, knows of my ledger and certificates. Here a ledger that was rewritten is found."""
         at = {head: seq for seq, head in enumerate(self.hashes)}
-        for head, seq, source in [told[1:] for told in other.heads if told[0] == self.site]:
+        certified = {line["session"]: line["seq"] for line in self.lines if line["event"] == "certified"}
+        for head, seq, session, source in [told[1:] for told in other.heads if told[0] == self.site]:
             if head not in at or seq not in (-1, at[head]):
                 self.problems.append(f"{LEDGER}: lines are gone or changed that {source} has seen, in {other.path}")
+            elif at[head] < certified.get(session, 0):
+                self.problems.append(f"{LEDGER}: {source} is older than the line that tells of it, in {other.path}")
         for session in [name for name, (_, stated) in other.certificates.items() if self.site in stated["parties"]]:
             if session not in self.certificates or self.certificates[session][0] != other.certificates[session][0]:
                 self.problems.append(f"certificates/{session}.json: it is missing or not the same as in {other.path}")
@@ -243,15 +250,9 @@ def examine(paths: list[Path]) -> list[Folder]:
     """Check folders, each for itself and all of them against each other. Keys are believed of the first folder."""
     folders = [Folder(path) for path in paths]
     for folder in folders:
-        folder.load()
-        owners = {name for name, _ in folders[0].keys.values()}
-        for number, (name, _) in folder.keys.items():
-            folder.problems += [f"keys: {name} has one that is not in {paths[0]}"] * (
-                name in owners and number not in folders[0].keys
-            )
-        for check in (folder.check_ledger, folder.check_certificates):
-            check({**folder.keys, **folders[0].keys})
-        folder.check_approvals()
+        folder.load(folders[0])
+        for check in (folder.check_ledger, folder.check_certificates, folder.check_approvals):
+            check()
     for folder, other in [(folder, other) for folder in folders for other in folders if folder.lines]:
         folder.compare(other)
     return folders
@@ -264,21 +265,21 @@ def check_opening(opening: dict[str, Any], folders: list[Folder]) -> str:
     need(sha256(bytes.fromhex(opening["salt"]) + result) == entry["commitment"], "it is not what was revealed")
     need(sha256(words) == spelled(result)["words"], "its numbers are not those that were revealed")
     signed = [str(int.from_bytes(words[at : at + 8], "little", signed=True)) for at in range(0, len(words), 8)]
-    shown = ", ".join(signed[:20]) + (f" ... {len(signed)} in all" if len(signed) > 20 else "")
-    return (
-        f"{entry['label']!r} as session {opening['session'][:8]} revealed it, {spelled(result)['note'] or 'plain words'}: {shown}"
-    )
+    numbers = ", ".join(signed[:20]) + (f" ... {len(signed)} in all" if len(signed) > 20 else "")
+    note, session = spelled(result)["note"] or "plain words", opening["session"][:8]
+    return shown(f"{entry['label']!r} as session {session} revealed it, {note}: {numbers}")
 
 
 def report(folders: list[Folder], say: Callable[[str], None]) -> bool:
     """Tell what was found; whether all of it holds."""
     for number, (name, _) in sorted(folders[0].keys.items(), key=lambda one: one[1][0]):
-        say(f"key of {name}: {number}")
+        say(shown(f"key of {name}: {number}"))
     for folder in folders:
-        count = f"{len(folder.lines)} lines, {len(folder.certificates)} certificates"
-        say(f"{folder.path}: {folder.site or 'no ledger'}, {count}: {'it does NOT hold' if folder.problems else 'all of it holds'}")
-        for text in [f"  PROBLEM: {one}" for one in folder.problems] + [f"  note: {one}" for one in folder.notes]:
-            say(text if text.isprintable() else ascii(text))
+        what = f"{folder.site or 'no known site'}, {len(folder.lines)} lines, {len(folder.certificates)} certificates"
+        say(shown(f"{folder.path}: {what}: {'it does NOT hold' if folder.problems else 'all of it holds'}"))
+        kinds = {"PROBLEM": folder.problems, "note": folder.notes, "approver": sorted(folder.approvers)}
+        for text in [f"  {kind}: {one}" for kind, found in kinds.items() for one in found]:
+            say(shown(text))
     return not any(folder.problems for folder in folders)
 
 
