@@ -52,6 +52,12 @@ def _beyond(frame: FrameType) -> FrameType:
     return caller or frame
 
 
+def called_by_library() -> bool:
+    """Whether the function that asks was called by a line of this library, and not by one of a script or of another package."""
+    caller = sys._getframe(2)
+    return caller.f_code.co_filename.startswith(LIBRARY[:2])
+
+
 def ours(function: Callable[..., Any] | None) -> bool:
     """Whether a function is written in this library, and not in a script."""
     code = getattr(function, "__code__", None)

@@ -83,7 +83,7 @@ class Counting:
         self._parties, self._branches, self._foresight, self.accounts = parties, branches, foresight, accounts
         self.cost = Cost(parties)
         self.reveals: Counter[RevealKey] = Counter()
-        self.outputs = set[RevealKey]()  # of the reveals, those that a script has asked for
+        self.outputs = set[RevealKey]()  # of the reveals, those that results of tables leave by
         self.reading = Reading()
         self.orders: list[bytes] = []
         self.steps: list[Step] = []
@@ -116,7 +116,11 @@ class Counting:
         exchanged = [node for level in levels for node in level.exchanged]
         for node in [node for node in exchanged if node.op == "publish" or node.params[0] == "declassified"]:
             label = published(node.params[0]) if node.op == "publish" else declassified(node.params[1])
-            self.reveals[RevealKey(node.line, label, node.shape, self._parties)] += 1
+            key = RevealKey(node.line, label, node.shape, self._parties)
+            self.reveals[key] += 1
+            if node.op == "open" and node.origin:  # a result, by whatever name
+                self.outputs.add(key)
+                self.reading.opened(node, key)
 
     def _steering(self, reveal: Reveal) -> Branches:
         """What answers a script's questions: a value that only some parties receive cannot steer what all of them do."""
@@ -201,7 +205,7 @@ class Plan:
         return {key: min(path.reveals[key] for path in self.paths) for key in self.contract}
 
     def declared(self, key: RevealKey) -> bool:
-        """Whether a script's own reveal, and not only what protocols open or check on the way, stands behind this one."""
+        """Whether results leave by it: it is a script's own reveal, or declassifies what depends on tables."""
         return any(key in path.outputs for path in self.paths)
 
     @property

@@ -59,14 +59,24 @@ class Reading:
             else:
                 self._use(views)
         for reveal in reveals:
-            view = self._views.get(reveal.node.index)
-            self._use([view])
-            if view is not None and view.copy:
+            self._use([self._views.get(reveal.node.index)])
+            if self.copied(reveal.node):
                 self.copies.add(reveal.key)
 
     def facts(self) -> tuple[object, ...]:
         """All that was found, in one order."""
         return sorted(self.loaded), sorted(self.used), sorted(self.rearranged), sorted(self.copies)
+
+    def copied(self, node: Node) -> bool:
+        """Whether a value is nothing but cells of tables."""
+        view = self._views.get(node.index)
+        return view is not None and view.copy
+
+    def opened(self, node: Node, key: RevealKey) -> None:
+        """What a script opens without a mask is read, and may be nothing but cells."""
+        self._use([self._views.get(node.index)])
+        if self.copied(node):
+            self.copies.add(key)
 
     def _input(self, owner: str, table: str, shape: Shape) -> View:
         self.loaded.add((owner, table, shape))
@@ -83,7 +93,7 @@ class Reading:
 def _through(node: Node, views: list[View | None]) -> View | None:
     """What a structural operation leaves of its arguments' columns; None for one that computes."""
     first, params = views[0], node.params
-    if node.op == "unmask" or node.op in KEPT:
+    if node.op in ("unmask", "embed") or node.op in KEPT or (node.op == "open" and params[0] == "declassified"):
         return first
     if node.op == "concat":
         return _joined(node, views)

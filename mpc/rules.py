@@ -9,7 +9,7 @@ from typing import Self
 
 from mpc.errors import UsageError
 
-AT_LEAST = ("cells", "group")  # whole numbers; a larger one is stricter
+AT_LEAST = ("cells", "group", "rows")  # whole numbers; a larger one is stricter
 AT_MOST = ("dominance", "parameters")  # fractions; a smaller one is stricter
 KINDS = (*AT_LEAST, *AT_MOST)
 FEWEST, LARGEST = 1 << 32, {"dominance": 1, "parameters": 1000}
@@ -20,7 +20,10 @@ Imposed = Mapping[tuple[str, str], tuple[str, ...]]  # canonical texts by script
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of rule and its threshold, exactly. As a text `cells>=5`, `group>=10`, `dominance<=0.85` or `parameters<=0.33`."""
+    """A kind of rule and its threshold, exactly.
+
+    As a text `cells>=5`, `group>=10`, `rows>=10`, `dominance<=0.85` or `parameters<=0.33`.
+    """
 
     kind: str
     threshold: Fraction

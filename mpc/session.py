@@ -12,7 +12,7 @@ import numpy as np
 from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
-from mpc.lines import ours, script_line
+from mpc.lines import called_by_library, ours, script_line
 from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.rules import NOTHING, Imposed, Required
 from mpc.schedule import Reveal, RevealKey, Segment
@@ -285,8 +285,15 @@ class Session:
         return share
 
     def declassify(self, x: Share, why: str) -> Public:
-        """Open without a mask, for the few protocols whose intermediate values are public by design; stands in the plan."""
-        self._allow(RevealKey(script_line(), declassified(why), x.shape, self.parties))
+        """Open without a mask, what is public by design; stands in the plan.
+
+        What depends on tables is a result like any other, which no rule has been checked for: refused where one is asked for.
+        """
+        label = declassified(why)
+        if x.node.origin:
+            self._unchecked(label)
+            self.told[x.node.origin] += x.node.size
+        self._allow(RevealKey(script_line(), label, x.shape, self.parties))
         return Public(self, self.node("open", (x.node,), ("declassified", why), x.ring, x.shape, secret=False))
 
     def reveal(
@@ -300,15 +307,18 @@ class Session:
         """Run the record and give the words of x to the receivers (all parties by default); Hidden elsewhere.
 
         `notes`, one for each x, say in the plan what kind of number it is: people agree to them as to the label. `rules` are the
-        texts of the release rules that have been checked for all of x; None, nobody has looked, is refused where the session asks
-        for any.
+        texts of the release rules that have been checked for all of x, which only the library's own gate can say; None, nobody has
+        looked, is refused where the session asks for any.
         """
         if not x or not all(isinstance(share, Share) for share in x):
             raise TypeError("reveal takes shares")
         if self.assumptions:
             raise UsageError("Assumed bounds have not been checked.", where=script_line(), do="reveal with protocols.reveal")
-        if rules is None and (self.release.rules or self.imposed(label).rules):
-            raise UsageError("Release rules have not been checked.", where=script_line(), do="reveal with protocols.reveal")
+        if rules is None:
+            self._unchecked(label)
+        elif not called_by_library():
+            what, do = "A script does not say which release rules were checked.", "reveal with protocols.reveal, which checks them"
+            raise UsageError(what, where=script_line(), do=do)
         if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= LABEL or of_library(label):
             raise UsageError(
                 "The label of a reveal is not usable.",
@@ -322,6 +332,11 @@ class Session:
             self.told[share.node.origin] += share.node.size
         values = self._released(tuple(Reveal(v.node, receivers, label, line, note, texts) for v, note in noted))
         return values[0] if len(values) == 1 else tuple(values)
+
+    def _unchecked(self, label: str) -> None:
+        """Refuse what leaves without a look at release rules where schema or study ask for any."""
+        if self.release.rules or self.imposed(label).rules:
+            raise UsageError("Release rules have not been checked.", where=script_line(), do="reveal with protocols.reveal")
 
     def verdict(self, held: Share, label: str) -> Any:
         """Run the record and tell everybody whether something held: one bit, under a label of its own that no script can use."""

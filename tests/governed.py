@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mpc.governance import approval, dsse, keys, manifest
 from mpc.governance.documents import lines
-from mpc.governance.manifest import FORMAT, Manifest, Program, Reads, Reveal, RevealKey
+from mpc.governance.manifest import COUNTS, FORMAT, Manifest, Program, Reads, Reveal, RevealKey
 from mpc.governance.permit import Job, Permitted, members, permit
 from mpc.governance.policy import Approvals, Approver, Grant, Output, Partner, Policy, Thresholds
 from mpc.identity import generate
@@ -35,7 +35,7 @@ READS = (
     Reads("insurer", "claims", 400, ("cost",), ()),
 )
 MEAN = Reveal("mean cost", "fit.py:10", (), ("clinic", "insurer"), 1, 1, "aggregate", ("group>=10",))
-TABLE = Reveal("costs by age", "fit.py:12", (4, 2), ("clinic",), 2, 0, "aggregate", ("cells>=5", "dominance<=0.85"))
+TABLE = Reveal("costs by age", "fit.py:12", (4, 2), ("clinic",), 2, 0, "aggregate", ("cells>=5", "dominance<=0.85"), COUNTS)
 MODEL = Reveal("weights", "fit.py:14", (60,), ("clinic",), 1, 1, "model", ("parameters<=0.33",))
 SCORES = Reveal("risk of each patient", "fit.py:16", (400,), ("clinic",), 1, 1, "predictions", ())
 HELD = Reveal("every assumed bound held", "fit.py:10", (1,), ("clinic", "insurer"), 1, 1, "intermediate", ())

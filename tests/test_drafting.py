@@ -6,7 +6,8 @@ import pytest
 from governed import HELD, MEAN, POLICY, REVEALS, STUDY, altered
 
 from mpc.errors import UsageError
-from mpc.governance.drafting import WHOLE, imposed
+from mpc.governance.drafting import imposed
+from mpc.governance.manifest import COUNTS
 from mpc.governance.policy import Output
 
 OTHER = altered(POLICY, site="insurer", thresholds__group=12, thresholds__parameters=0.2)
@@ -27,9 +28,11 @@ def test_rules_that_reveals_carry_get_the_strictest_threshold() -> None:
 def test_what_a_policy_asks_for_is_added_where_nobody_has_to_name_it() -> None:
     policy = altered(POLICY, output=(Output("aggregate", ("group|cells", "parameters")),), thresholds__cells=8)
     place = BARE.line, BARE.label
-    assert imposed([altered(BARE, numbers=WHOLE)], [policy, OTHER]) == {place: ("cells>=8", "parameters<=0.2")}
-    beside = [BARE, altered(BARE, numbers=WHOLE)]  # a mean that leaves together with the counts behind it
-    assert imposed(beside, [policy]) == {place: ("cells>=8", "parameters<=0.33")}
+    assert imposed([altered(BARE, numbers=COUNTS)], [policy, OTHER]) == {place: ("cells>=8", "parameters<=0.2")}
+    for numbers in ("whole numbers", "up to 10 in steps of 1"):  # beside the counts behind it, or alone
+        for beside in ([], [altered(BARE, numbers=COUNTS)]):
+            with pytest.raises(UsageError, match="lacks a release rule"):
+                imposed([altered(BARE, numbers=numbers), *beside], [policy])
     assert imposed([HELD], [policy]) == {}
 
 

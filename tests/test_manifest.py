@@ -140,7 +140,7 @@ def test_tables_of_one_name_may_lie_under_one_another() -> None:
 
 def test_a_rule_is_stated_once() -> None:
     assert rules(("cells>=5", "group>=10")) == {"cells": Rule.of("cells", 5), "group": Rule.of("group", 10)}
-    for texts in (("cells>=5", "cells>=6"), ("cells>5",), ("cells>=05",), ("rows>=5",)):
+    for texts in (("cells>=5", "cells>=6"), ("cells>5",), ("cells>=05",), ("row>=5",)):
         with pytest.raises(ValueError, match=r"once|no such|not the text"):
             rules(texts)
 

@@ -514,6 +514,16 @@ for place, texts in {1: ("group>=9",), 2: ("cells>=4",), 3: ("parameters<=0.34",
     case(f"policy: approved {texts[0]}", says, agreed(reveal=revealed(place, rules=texts)))
 case("policy: a dominance beside cells", "laxer", agreed(reveal=revealed(2, rules=("cells>=5", "dominance<=1"))))
 LACKS = "lacks a release rule that the policy asks for"
+case(
+    "policy: a statement of whole tables",
+    f"{LACKS}.*\n.*\n.*\n.*group>=10 or cells>=5",
+    agreed(reveal=revealed(1, rules=("rows>=10",))),
+)
+case(
+    "policy: cells of what is no count",
+    f"{LACKS}.*\n.*\n.*\n.*group>=10 or cells>=5",
+    agreed(reveal=revealed(1, rules=("cells>=5",))),
+)
 case("policy: no rule", f"{LACKS}.*\n.*\n.*\n.*group>=10 or cells>=5", agreed(reveal=revealed(1, rules=())))
 case("policy: another rule", LACKS, agreed(reveal=revealed(1, rules=("dominance<=0.5",))))
 case("policy: a model without a rule", LACKS, agreed(reveal=revealed(3, rules=())))
@@ -612,12 +622,13 @@ def test_what_a_reveal_can_be_follows_from_its_size(shape: tuple[int, ...], time
 @pytest.mark.parametrize(
     ("numbers", "texts", "aggregate"),
     [
-        ("whole numbers", ("cells>=5",), True),
-        ("whole numbers", ("cells>=7", "parameters<=0.33"), True),
-        ("whole numbers", ("cells>=4",), False),
-        ("whole numbers", ("group>=10",), False),
+        ("counts of truth values", ("cells>=5",), True),
+        ("counts of truth values", ("cells>=7", "parameters<=0.33"), True),
+        ("whole numbers", ("cells>=5",), False),
+        ("counts of truth values", ("cells>=4",), False),
+        ("counts of truth values", ("group>=10",), False),
         ("up to 10 in steps of 1", ("cells>=5",), False),
-        ("whole numbers", (), False),
+        ("counts of truth values", (), False),
     ],
 )
 def test_a_table_of_counts_under_a_rule_is_an_aggregate_of_more_numbers(

@@ -145,16 +145,43 @@ def test_sums_are_aggregates_and_steps_of_protocols_are_their_own_kind() -> None
     assert kinds(lambda s, x: reveal(x[:, AGE].max(), x[:, AGE].min(), label="x")) == ["aggregate"], "twice"
     assert kinds(lambda s, x: reveal(x[:, AGE] > 50, label="x")) == ["rows"], "one truth value for each row"
     assert kinds(lambda s, x: reveal(assume_bound(x.sum(), 100), label="x")) == ["intermediate", "aggregate"]
-    assert kinds(lambda s, x: s.declassify(x.share.sum(), "a step")) == ["intermediate"]
 
 
 def test_a_script_cannot_call_its_own_reveals_steps() -> None:
-    for label in VERDICTS:
+    for label in (*VERDICTS, "number published by ada", "declassified: a"):
         with pytest.raises(UsageError, match="label of a reveal is not usable"):
             kinds(lambda s, x, label=label: reveal(x.sum(axis=0), label=label))
-    assert kinds(lambda s, x: reveal(x.sum(axis=0), label="number published by ada")) == ["aggregate"]
-    both = kinds(lambda s, x: (s.declassify(x.share.sum(), "a"), reveal(x.sum(), label="declassified: a")))
-    assert both == ["intermediate", "aggregate"], "what is revealed has a range and resolution, what is declassified has none"
+
+
+def words(s: Session, count: int) -> Any:
+    """Public words as a share, which depend on no table."""
+    return s.embed(s.constant(np.arange(count).astype(np.uint64)))
+
+
+OPENED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "a column": (lambda s, x: s.declassify(x.share[:, AGE], "a step"), "rows"),
+    "what is made of a column": (lambda s, x: s.declassify((x[:, AGE] + x[:, PAIN]).share, "a step"), "rows"),
+    "a truth value for each row": (lambda s, x: s.declassify((x[:, AGE] > 50).share, "a step"), "rows"),
+    "a cell": (lambda s, x: s.declassify(x.share[3, PAIN], "a step"), "rows"),
+    "a cell by another name": (lambda s, x: s.declassify(s.embed(s.declassify(x.share[3, PAIN], "a")), "b"), "rows"),
+    "a sum": (lambda s, x: s.declassify(x.share.sum(), "a step"), "aggregate"),
+    "many numbers": (lambda s, x: s.declassify((x[:7, AGE] + x[7:14, AGE]).share, "a step"), "rows"),
+    "public words": (lambda s, x: s.declassify(words(s, 3), "a step"), "intermediate"),
+    "as many public words as rows": (lambda s, x: s.declassify(words(s, 60), "a step"), "rows"),
+    "a published number": (lambda s, x: s.public(np.zeros(1, dtype=np.uint64), "ada"), "intermediate"),
+    "a published number for each row": (lambda s, x: s.public(np.zeros(60, dtype=np.uint64), "ada"), "rows"),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_what_leaves_without_a_reveal_is_what_its_size_and_source_say(name: str) -> None:
+    main, kind = OPENED[name]
+    assert set(kinds(main)) == {kind}
+
+
+def test_what_is_declassified_is_read() -> None:
+    made = planned(lambda s: s.declassify(load(s, "ada", "people").share[:, AGE], "a step"))
+    assert reads_of(made, SCHEMA)[0].columns == ("age",)
 
 
 def test_a_reveal_that_values_lead_to_is_told_from_one_that_happens() -> None:

@@ -19,8 +19,9 @@ from mpc.frame import Kind
 from mpc.governance.rules import laxest
 from mpc.plan import plan
 from mpc.rules import NOTHING, Required
-from mpc.session import ASSUMED, RELEASED
+from mpc.session import ASSUMED, RELEASED, declassified
 from protocols import assume_bound, cells, dominance, group, load, load_rows, parameters, persons, reveal
+from protocols.numbers.arrays import Int
 
 OWNERS = ("ada", "bob", "cyd", "dot", "eve")
 WIDE = 1 << 40  # a bound far above all counts
@@ -37,8 +38,9 @@ def released(main: Any, arrays: dict[str, Any], *, bound: float = 1000, parties:
 
 
 def held(s: Any, name: str = "x") -> Any:
-    """An array of the first party."""
-    return load(s, OWNERS[0], name)
+    """An array of the first party; whole numbers stand for counts that a script has made."""
+    x = load(s, OWNERS[0], name)
+    return x.counting(True) if isinstance(x, Int) else x
 
 
 # -- each rule against NumPy ---------------------------------------------------------------------------------------------------
@@ -480,16 +482,21 @@ def test_the_stricter_of_script_and_schema_is_what_is_checked() -> None:
             else:
                 with pytest.raises(ReleaseError):
                     run(main, 2, {"x": np.array(counts)}, context=context)
-    assert rules_of(table_main(group(12, 11), parameters(1)), group=12, parameters=2) == {"table": ("group>=12", "parameters<=1")}
+    main = table_main(group(12, 11), parameters(1))
+    assert rules_of(main, rows=12, parameters=2) == {"table": ("parameters<=1", "rows>=12")}
+    main = lambda s: reveal(held(s).sum(), label="table", rules=[group(held(s) > 3, 11)])  # noqa: E731
+    assert rules_of(main, group=12, parameters=2) == {"table": ("group>=12", "parameters<=2")}
 
 
 def test_whole_numbers_are_cells_and_all_numbers_are_counted_without_a_word_of_the_script() -> None:
     def main(s: Any) -> None:
         x = held(s)
-        reveal(x.sum(), x.mean(), label="both")
-        reveal(x.mean(), label="mean")
+        reveal(x.sum(), x.mean(), label="both", rules=[group(x, 1)])
+        reveal(x.mean(), label="mean", rules=[group(x, 1)])
 
-    assert rules_of(main, cells=5, parameters=0.5) == {"both": ("cells>=5", "parameters<=0.5"), "mean": ("parameters<=0.5",)}
+    assert rules_of(main, cells=5, parameters=0.5) == {
+        "both": ("cells>=5", "group>=1", "parameters<=0.5"), "mean": ("group>=1", "parameters<=0.5"),
+    }  # fmt: skip
     context = counts_schema(2, 2, Required.of(cells=5))
     with pytest.raises(ReleaseError):
         run(main, 2, {"x": np.array([3, 1])}, context=context)
@@ -499,7 +506,7 @@ def test_whole_numbers_are_cells_and_all_numbers_are_counted_without_a_word_of_t
 def test_counts_that_the_script_checks_are_not_checked_twice() -> None:
     def main(s: Any) -> Any:
         people = held(s)
-        return reveal(people, people.mean(), label="table", rules=[cells(5, of=people)])
+        return reveal(people, people.mean(), label="table", rules=[cells(5, of=people), group(people)])
 
     once, twice = planned(main), planned(main, release=Required.of(cells=5))
     assert once.cost == twice.cost
@@ -525,6 +532,135 @@ def test_shares_cannot_be_revealed_past_the_rules() -> None:
     with pytest.raises(UsageError, match="have not been checked"):
         planned(lambda s: s.reveal(held(s).share, label="x"), release=Required.of(cells=5))
     planned(lambda s: s.reveal(held(s).share, label="x"))
+    for release in (NOTHING, Required.of(cells=5)):
+        for rules in ((), ("cells>=5",), ("group>=10", "dominance<=0.85")):
+            with pytest.raises(UsageError, match="does not say which release rules") as error:
+                planned(lambda s, r=rules: s.reveal(held(s).share, label="x", rules=r), release=release)
+            assert "test_release.py:" in error.value.where
+            assert "protocols.reveal" in error.value.do
+
+
+def test_what_depends_on_tables_is_not_declassified_past_the_rules() -> None:
+    def main(s: Any) -> None:
+        s.declassify(held(s).share[:2], why="a step")
+
+    for asked in ({"cells": 5}, {"group": 10}, {"parameters": 1}):
+        with pytest.raises(UsageError, match="have not been checked") as error:
+            planned(main, release=Required.of(**asked))
+        assert "test_release.py:" in error.value.where
+    with pytest.raises(UsageError, match="have not been checked"):
+        imposed(main, **{declassified("a step"): ("parameters<=1",)})
+    free = lambda s: s.declassify(s.embed(s.constant(np.arange(4).astype(np.uint64))), why="a constant")  # noqa: E731
+    assert [key.label for key in planned(free, release=Required.of(cells=5)).contract] == ["declassified: a constant"]
+
+
+@pytest.mark.parametrize(("count", "fits"), [(3, True), (4, False)])
+def test_declassified_numbers_are_counted(count: int, fits: bool) -> None:
+    def main(s: Any) -> None:
+        s.declassify(held(s).share[:count], why="a step")
+        reveal(held(s).sum(), label="x", rules=[parameters(0.4)])
+
+    if fits:
+        planned(main, rows=10)
+    else:
+        with pytest.raises(ReleaseError, match="5 numbers depend on the 10 rows"):
+            planned(main, rows=10)
+
+
+# -- what a count is -----------------------------------------------------------------------------------------------------------
+
+COUNTS: dict[str, Any] = {
+    "a sum of truth values": lambda x, m: m.sum(),
+    "sums by column": lambda x, m: m.sum(axis=0),
+    "a sum of sums": lambda x, m: m.sum(axis=0).sum(),
+    "some of them": lambda x, m: m.sum(axis=0)[1:],
+    "in another shape": lambda x, m: m.sum(axis=0).reshape(-1, 1).T,
+    "under one another": lambda x, m: np.stack([m.sum(axis=0), (x > 7).sum(axis=0)]),
+    "beside one another": lambda x, m: np.concatenate([m.sum(axis=0), (x > 7).sum(axis=0)]),
+    "two added": lambda x, m: m.sum() + (x > 7).sum(),
+    "Python's sum": lambda x, m: sum(m.sum(axis=0)[k] for k in range(2)),
+    "truth values as numbers": lambda x, m: (1 * m).sum(axis=0),
+    "in both": lambda x, m: (1 * m).T @ (x > 7),
+    "products": lambda x, m: ((1 * m) * (1 * (x > 7))).sum(axis=0),
+    "of a smaller bound": lambda x, m: assume_bound(m.sum(axis=0), 9),
+    "persons": lambda x, m: persons(m, m[:, 0]),
+}
+OTHERS: dict[str, Any] = {
+    "five times": lambda x, m: m.sum() * 5,
+    "a hundred more": lambda x, m: m.sum() + 100,
+    "a hundred more, from the left": lambda x, m: 100 + m.sum(),
+    "one more in an array": lambda x, m: m.sum(axis=0) + np.ones(2, dtype=int),
+    "a half": lambda x, m: m.sum() * 0.5,
+    "the other sign": lambda x, m: -m.sum(),
+    "a difference": lambda x, m: m.sum() - (x > 7).sum(),
+    "twice": lambda x, m: (lambda n: n + n)(m.sum()),
+    "repeated": lambda x, m: np.broadcast_to(m.sum(), (5,)).sum(),
+    "picked again and again": lambda x, m: m.sum(axis=0)[[0, 0, 0, 0, 0]].sum(),
+    "a weighted sum": lambda x, m: np.array([1, 5]) @ m.sum(axis=0),
+    "a square": lambda x, m: m.sum() * m.sum(),
+    "a matrix product of counts": lambda x, m: m.sum(axis=0) @ m.sum(axis=0),
+    "beside public numbers": lambda x, m: np.concatenate([m.sum(axis=0), np.array([9])]),
+    "whole numbers of a table": lambda x, m: x[:3, 0],
+    "a sum of whole numbers": lambda x, m: x.sum(),
+    "five more of each row": lambda x, m: x[:, 0] + 5,
+    "whether there are two": lambda x, m: m.sum() >= 2,
+    "a row of truth values": lambda x, m: m[:, 0],
+    "a mean": lambda x, m: x.mean(),
+    "packed": lambda x, m: sum(m[k, 0] * (1 << k) for k in range(8)),
+}
+
+
+def made(make: Any, *rules: Any) -> Any:
+    """A program that reveals what is made of whole numbers (rows, 2) and truth values."""
+
+    def main(s: Any) -> Any:
+        x = load(s, "ada", "x")
+        return reveal(make(x, x > 5), label="made", rules=[one(x) for one in rules])
+
+    return main
+
+
+def of_two(main: Any, **release: Any) -> Any:
+    """Its plan, under a schema of a table (rows, 2)."""
+    tables = [Table("ada", "x", 12, (Column("a", "int", 10), Column("b", "int", 10)))]
+    return plan(
+        main, "ada", ("ada", "bob"), context=replace(counts_schema(2), tables=tuple(tables), release=Required.of(**release))
+    )
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_sums_of_truth_values_are_counts(name: str) -> None:
+    for main, asked in ((made(COUNTS[name], lambda x: cells(5)), {}), (made(COUNTS[name]), {"cells": 5})):
+        [key] = [key for key in of_two(main, **asked).contract if key.label == "made"]
+        assert (key.rules, key.kind) == (("cells>=5",), "counts of truth values")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_nothing_else_is_a_count(name: str) -> None:
+    with pytest.raises(UsageError, match="cells takes counts") as error:
+        of_two(made(OTHERS[name], lambda x: cells(5)))
+    assert "test_release.py:" in error.value.where
+    with pytest.raises(UsageError, match="does not say what cells>=5 is about") as error:
+        of_two(made(OTHERS[name]), cells=5)
+    assert "rules=[group(mask)]" in error.value.do
+    with pytest.raises(UsageError, match="does not say what cells>=5 is about"):
+        of_two(made(OTHERS[name], lambda x: group()), cells=5)
+    [key] = [key for key in of_two(made(OTHERS[name], lambda x: group(x[:, 0] > 3)), cells=5).contract if key.label == "made"]
+    assert (key.rules, key.kind == "counts of truth values") == (("group>=10",), False)
+
+
+def test_a_statement_of_all_rows_is_no_group() -> None:
+    mean = made(lambda x, m: x.mean(), lambda x: group())
+    assert {key.rules for key in of_two(mean).contract} == {("rows>=10",)}
+    for asked in ({"group": 10}, {"group": 2, "cells": 2}):
+        with pytest.raises(UsageError, match="does not say what"):
+            of_two(mean, **asked)
+    assert {key.rules for key in of_two(mean, group=20, rows=11).contract} == {("rows>=11",)}, "where the schema takes it"
+    counted = made(lambda x, m: x.mean(), lambda x: group(x[:, 0] > 3))
+    assert "group>=20" in {text for key in of_two(counted, group=20, rows=11).contract for text in key.rules}
+    assert "group>=10" in {text for key in of_two(counted, rows=11).contract for text in key.rules}, (
+        "which is more than a statement"
+    )
 
 
 # -- what a study states -------------------------------------------------------------------------------------------------------
@@ -538,17 +674,21 @@ def imposed(main: Any, release: Required = NOTHING, parties: int = 2, rows: int 
     return plan(main, "ada", OWNERS[:parties], context=context, imposed=rules), rules
 
 
-@pytest.mark.parametrize("kind", ["cells", "group", "dominance", "parameters"])
+@pytest.mark.parametrize("kind", ["cells", "group", "rows", "dominance", "parameters"])
 @pytest.mark.parametrize("strictest", ["script", "schema", "study"])
 def test_of_script_schema_and_study_the_strictest_is_checked(kind: str, strictest: str) -> None:
-    lax, strict = {"cells": (4, 7), "group": (4, 7), "dominance": (0.9, 0.5), "parameters": (3, 1)}[kind]
+    lax, strict = {"cells": (4, 7), "group": (4, 7), "rows": (4, 7), "dominance": (0.9, 0.5), "parameters": (3, 1)}[kind]
     own, asked, stated = (strict if one == strictest else lax for one in ("script", "schema", "study"))
-    made = {"cells": cells, "group": lambda n: group(12, n), "parameters": parameters}
 
     def main(s: Any) -> Any:
-        return reveal(held(s), label="table", rules=[dominance(held(s), own) if kind == "dominance" else made[kind](own)])
+        x = held(s)
+        rule = {
+            "cells": lambda n: cells(n), "group": lambda n: group(x, n), "rows": lambda n: group(12, n),
+            "dominance": lambda share: dominance(x, share), "parameters": lambda share: parameters(share),
+        }[kind](own)  # fmt: skip
+        return reveal(x, label="table", rules=[rule])
 
-    sign = ">=" if kind in ("cells", "group") else "<="
+    sign = ">=" if kind in ("cells", "group", "rows") else "<="
     agreed, _ = imposed(main, Required.of(**{kind: asked}), table=(f"{kind}{sign}{stated}",))
     assert [key.rules for key in agreed.contract if key.label == "table"] == [(f"{kind}{sign}{strict}",)]
     plain = planned(main, release=Required.of(**{kind: asked}))
@@ -584,14 +724,18 @@ def test_a_study_changes_only_the_reveal_that_it_names() -> None:
 
 def part_of_it(s: Any) -> Any:
     people = held(s)
-    return reveal(people, people.sum(), people.mean(), label="table", rules=[cells(7, of=people), group(12), group(12, 11)])
+    return reveal(people, people.sum(), people.mean(), label="table", rules=[cells(7, of=people), group(people, 12), group(12, 11)])
+
+
+def counted_rows(s: Any) -> Any:
+    return reveal(held(s), label="table", rules=[group(held(s)), parameters(2)])
 
 
 @pytest.mark.parametrize("release", [{}, {"cells": 5}, {"cells": 5, "parameters": 2, "group": 3}, {"group": 11.0}])
 def test_what_a_study_was_drafted_from_stays_as_it_is(release: dict[str, Any]) -> None:
     """The rules that a plan finds, stated by a study, are the same plan: whole numbers that a script leaves out stay out."""
     asked = Required.of(**release)
-    for main in (part_of_it, table_main(cells(3)), table_main(group(12), parameters(2)), table_main(group())):
+    for main in (part_of_it, table_main(cells(3)), counted_rows):
         plain = planned(main, release=asked)
         (rules,) = {key.rules for key in plain.contract if key.label == "table"}
         agreed, _ = imposed(main, asked, table=laxest(rules))

@@ -14,6 +14,7 @@ from mpc.rules import KINDS, NOTHING, Required, Rule
 TEXTS = {
     "cells>=5": ("cells", 5),
     "group>=10": ("group", 10),
+    "rows>=10": ("rows", 10),
     "dominance<=0.85": ("dominance", 0.85),
     "parameters<=0.33": ("parameters", 0.33),
     "dominance<=1": ("dominance", 1),
@@ -39,7 +40,7 @@ def test_a_threshold_is_the_decimal_that_was_written() -> None:
 BAD = [
     "", "cells", "cells>=", "cells<=5", "cells>=5.0", "cells>=05", "cells>= 5", "cells>=-5", "cells>=5e3", "cells>=0", "cells>=2.5",
     "dominance<=1.1", "dominance<=0.85000", "dominance<=.5", "dominance<=0", "dominance<=nan", "dominance<=1/2",
-    "parameters<=0.33333", "group>=99999999999999999999", "rows>=5", "Cells>=5", "cells>=5\n", "cells>=\u0665", "parameters<=1.2.3",
+    "parameters<=0.33333", "group>=99999999999999999999", "row>=5", "Cells>=5", "cells>=5\n", "cells>=\u0665", "parameters<=1.2.3",
 ]  # fmt: skip
 
 

@@ -215,7 +215,8 @@ def test_the_sheet_tells_a_sum_from_rows_and_who_gets_what(job: Job, mpc: Comman
         "'costs of the ill' is revealed however few rows or persons stand behind it.",
         "clinic.patients has columns that the script does not need",
         "It is the one in the study.", "It allows this study.",
-        "No rule may be laxer than cells>=5, group>=10, dominance<=0.85, parameters<=0.33.", "0 of 2 approvers have signed",
+        "No rule may be laxer than cells>=5, group>=10, rows>=10, dominance<=0.85, parameters<=0.33.",
+        "0 of 2 approvers have signed",
         manifest.digest((job.folder / "study.toml").read_bytes()),
     ):  # fmt: skip
         assert part in text, part
@@ -228,9 +229,21 @@ def test_the_sheet_says_under_which_rules_something_leaves(job: Job, mpc: Comman
     ruled = tuple(altered(one, rules=("dominance<=0.5", "group>=10")) for one in study.reveal)
     (job.folder / "study.toml").write_bytes(altered(study, reveal=ruled).dumps())
     text = " ".join(mpc("review", "study.toml").out.split())
-    assert "only if at least 10 rows, or persons where a key tells them apart, are put together (group>=10)" in text
-    assert "only if nobody contributes more than 0.5 of a total (dominance<=0.5)" in text
+    assert "only if at least 10 rows, or persons, are in a group; checked of the group that the script names (group>=10)" in text
+    assert (
+        "nobody contributes more than 0.5 of a total; checked of the contributions that the script names (dominance<=0.5)" in text
+    )
+    assert "that these are what stands behind the result, only a reader of the script can see" in text
     assert "however few" not in text
+    for texts, said, warned in (
+        (("rows>=10",), "that it is about all of them is a statement of the script (rows>=10)", "nothing is counted"),
+        (("cells>=5",), "nothing is checked of these numbers (cells>=5)", "however few"),
+    ):
+        stated = tuple(altered(one, rules=texts) for one in study.reveal)
+        (job.folder / "study.toml").write_bytes(altered(study, reveal=stated).dumps())
+        text = " ".join(mpc("review", "study.toml").out.split())
+        assert said in text
+        assert warned in text
 
 
 def test_the_sheet_says_what_speaks_against_a_study_and_ends_so(job: Job, mpc: Command) -> None:
@@ -411,11 +424,22 @@ def ruled(job: Job, label: str, *texts: str) -> None:
     job.write("study.toml", f'{before}label = "{label}"{head}\nrules = [{listed}{tail[tail.index("]") :]}')
 
 
+def counting(job: Job, name: str = "") -> None:
+    """The script counts the ill, under this rule, and says whom the highest cost and the ages are about."""
+    job.replace("fit.py", "(patients[:, 1] * cost).sum()", "(patients[:, 1] > 0).sum()")
+    if name:
+        job.replace("fit.py", "import load", "import cells, group, load")
+        job.replace("fit.py", 'label="costs of the ill"', f'label="costs of the ill", rules=[{name}]')
+        for label, mask in (("who is old", "patients[:, 0] > 50"), ("highest cost", "cost > 1")):
+            job.replace("fit.py", f'label="{label}"', f'label="{label}", rules=[group({mask})]')
+
+
 def rules_of(job: Job) -> dict[str, tuple[str, ...]]:
     return {one.label: one.rules for one in study_of(job).reveal if one.kind != "intermediate"}
 
 
 def test_a_rule_written_into_a_study_is_planned_and_asked_for(job: Job, mpc: Command) -> None:
+    counting(job)
     drafted(job, mpc)
     plain = study_of(job)
     ruled(job, "costs of the ill", "cells>=7")
@@ -437,12 +461,11 @@ def test_a_rule_written_into_a_study_is_planned_and_asked_for(job: Job, mpc: Com
 
 def test_no_study_loosens_what_script_or_schema_say(job: Job, mpc: Command) -> None:
     job.write("schema.toml", f"{SCHEMA}\n[release]\ncells = 6\n")
-    job.replace("fit.py", 'label="costs of the ill"', 'label="costs of the ill", rules=[cells(8)]')
-    job.replace("fit.py", "import load", "import cells, load")
+    counting(job, "cells(8)")
     drafted(job, mpc)
     before = (job.folder / "study.toml").read_bytes()
-    assert rules_of(job) == {"costs of the ill": ("cells>=8",), "who is old": (), "highest cost": ("cells>=6",)}
-    for label, text in (("costs of the ill", "cells>=7"), ("highest cost", "cells>=2")):
+    assert rules_of(job) == {"costs of the ill": ("cells>=8",), "who is old": ("group>=10",), "highest cost": ("group>=10",)}
+    for label, text in (("costs of the ill", "cells>=7"), ("highest cost", "group>=2")):
         ruled(job, label, text)
         assert "of script or schema is not in the study" in mpc("review", "study.toml", "--script", "fit.py").out
         assert mpc("study", "fmt", "study.toml", "--script", "fit.py").code == 0
@@ -479,8 +502,7 @@ def test_a_rule_for_no_reveal_of_the_script_is_named(job: Job, mpc: Command) -> 
 
 
 def test_a_study_drafted_for_policies_has_the_strictest_of_their_thresholds(job: Job, mpc: Command) -> None:
-    job.replace("fit.py", 'label="costs of the ill"', 'label="costs of the ill", rules=[cells(2), group()]')
-    job.replace("fit.py", "import load", "import cells, group, load")
+    counting(job, "cells(2), group(patients[:, 1] > 0)")
     drafted(job, mpc)
     job.replace("clinic.policy.toml", "cells = 5", "cells = 9")
     job.replace("insurer.policy.toml", "group = 10", "group = 12")
@@ -498,7 +520,8 @@ def test_a_study_drafted_for_policies_has_the_strictest_of_their_thresholds(job:
     ended = mpc(*NEW, *policies, "-o", "strict.toml")
     assert ended.code == 0, ended.err
     (job.folder / "strict.toml").rename(job.folder / "study.toml")
-    assert rules_of(job) == {"costs of the ill": ("cells>=9", "group>=12"), "who is old": (), "highest cost": ("cells>=9",)}
+    costs = {"costs of the ill": ("cells>=9", "group>=12"), "highest cost": ("group>=12",)}
+    assert rules_of(job) == costs | {"who is old": ("group>=12",)}
     for site in ("clinic", "insurer"):
         sheet = mpc("review", "study.toml", "--policy", f"{site}.policy.toml", "--script", "fit.py")
         assert sheet.code == 0, sheet.out
@@ -512,6 +535,7 @@ def test_a_study_drafted_for_policies_has_the_strictest_of_their_thresholds(job:
 @pytest.fixture
 def sites(job: Job, mpc: Command, tmp_path: Path) -> Iterator[Callable[..., dict[str, Ended]]]:
     """Three institutions, each with an approved study of its own folder; a session of them, to its end."""
+    counting(job)
     drafted(job, mpc)
     ruled(job, "costs of the ill", "cells>=7")  # neither script nor schema says so
     assert mpc("study", "fmt", "study.toml", "--script", "fit.py").code == 0
@@ -564,7 +588,7 @@ def test_sites_run_what_both_have_approved_as_often_as_they_may(
     together = sites()
     assert [one.code for one in together.values()] == [0, 0, 0], together
     assert "approved by ada (steward), bob (security)" in together["clinic"].out
-    assert "costs of the ill (for clinic and insurer): 225" in together["insurer"].out
+    assert "costs of the ill (for clinic and insurer): 15" in together["insurer"].out
     assert "run 1 of 1" in together["clinic"].out
     again = sites(("clinic",))["clinic"]
     assert again.code == 5

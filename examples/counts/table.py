@@ -9,15 +9,14 @@ VISITS = [1, 5, 11]
 
 
 def bands(x, edges):
-    """(people, bands): 1 in the band of each, else 0."""
-    reached = 1 * (x[:, None] >= edges)
-    one, none = np.ones((len(x), 1)), np.zeros((len(x), 1))
-    return np.hstack([one, reached]) - np.hstack([reached, none])
+    """(people, bands): whether each is in it."""
+    reached = x[:, None] >= edges
+    return np.hstack([~reached[:, :1], reached[:, :-1] & ~reached[:, 1:], reached[:, -1:]])
 
 
 def main(s):
     patients = load_rows(s, "patients")
-    people = bands(patients[:, 0], AGES).T @ bands(patients[:, 1], VISITS)
+    people = (1 * bands(patients[:, 0], AGES)).T @ bands(patients[:, 1], VISITS)
     rows = ["younger", *[f"from {age}" for age in AGES]]
     columns = ["none", *[f"from {visits}" for visits in VISITS]]
     reveal(people, label="patients by age and visits", rows=rows, columns=columns, rules=[cells(5)])

@@ -13,8 +13,9 @@ def main(s):
     patients = load(s, "hospital", "patients")  # a column of 0 and 1 for each treatment, and the day when first seen
     cases = load(s, "registry", "cases")  # a column of 0 and 1 for each stage, and the day of the diagnosis
 
-    stages = [sum(cases[:, STAGES.index(stage)] for stage in names) for names in GROUPS]
-    table = patients[:, :4].T @ np.stack(stages, axis=1)
+    treated, staged = 1 * (patients[:, :4] > 0), cases[:, :4] > 0
+    people = treated.T @ staged  # a row for each treatment, a column for each stage
+    table = np.stack([people[:, [STAGES.index(stage) for stage in names]].sum(axis=1) for names in GROUPS], axis=1)
     columns = [" and ".join(names) for names in GROUPS]
     reveal(table, label="patients by treatment and stage", rows=TREATMENTS, columns=columns, rules=[cells(5)])
 

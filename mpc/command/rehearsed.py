@@ -41,6 +41,7 @@ class _Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=T
     orders: tuple[bytes, ...]
     steps: list[tuple[bytes, bytes, list[tuple[int, int]]]]  # digests of orders and of all; of each reveal, number and bytes
     digest: bytes
+    outputs: list[int]
     reading: _Reading
 
 
@@ -61,6 +62,7 @@ def _told(path: Path) -> _Way:
         path.orders,
         [(step.orders, step.digest, [(numbers[key], size) for key, size in step.reveals]) for step in path.steps],
         path.digest,
+        [numbers[key] for key in path.outputs],
         _Reading(
             sorted(reading.loaded), sorted(reading.used), sorted(reading.rearranged), [numbers[key] for key in reading.copies]
         ),
@@ -88,14 +90,16 @@ def _heard(way: _Way, schema: Schema) -> Path:
         raise malformed("a plan that names something twice, or counts below zero")
     if any(not _shows(kind) for kind in way.draws) or any(len(one) != DIGEST_BYTES for one in (*way.orders, *ends)):
         raise malformed("a plan with an order that is none")
-    if any(not 0 <= number < len(keys) for number in way.reading.copies):
+    if any(not 0 <= number < len(keys) for number in (*way.outputs, *way.reading.copies)):
         raise malformed("a plan that speaks of a reveal which it does not list")
     openings, confirmations, reveals, dealt = way.counts
     cost = Cost(parties, openings, confirmations, reveals, dealt, Counter(way.sent), Counter(way.draws))
     steps = tuple([_step(orders, digest, found, keys) for orders, digest, found in way.steps])
     contract = Counter(dict(way.contract))
     _check(steps, contract, way.orders)
-    outputs, reading = frozenset(key for key in keys if not of_library(key.label)), _reading(way.reading, keys, schema)
+    claimed = {keys[number] for number in way.outputs}
+    outputs = frozenset(key for key in keys if key in claimed or not of_library(key.label))
+    reading = _reading(way.reading, keys, schema)
     return Path(way.answers, cost, contract, way.orders, steps, way.digest, outputs, reading)
 
 

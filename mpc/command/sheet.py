@@ -32,6 +32,11 @@ SHARED = (
     "them; fewer cannot. A party that deviates from the protocol can make results wrong; one that keeps to it learns results alone."
 )
 
+SAID = (
+    "Rules and kinds are found by the library in the process that runs the script, at every party for itself. A rule checks the "
+    "numbers that the script names: that these are what stands behind the result, only a reader of the script can see."
+)
+
 
 def show(
     study: Path, script: Path | None, schema: Path | None, rules: Path | None, previous: Path | None, *, memory: int
@@ -82,6 +87,8 @@ def _sheet(study: Manifest) -> Iterator[str]:
         yield from _reveal(number, reveal, study)
     if not results:
         yield "  Nothing is revealed."
+    if results:
+        yield f"\n  {SAID}"
     yield from _intermediate(study)
     yield "\nWhat the dealer learns\n"
     yield f"  {DEALER if any(one.role == 'dealer' for one in study.participant) else 'There is no dealer.'}"
@@ -97,7 +104,8 @@ def _reveal(number: int, reveal: Reveal, study: Manifest) -> Iterator[str]:
     yield f"     to       {_receivers(reveal, study)}"
     yield f"     when     {_when(reveal)}"
     for text in reveal.rules:
-        yield f"     only if  {words(Rule.parse(text))} ({text})"
+        rule = Rule.parse(text)
+        yield f"     only if  {words(rule, beside=rule.kind not in manifest.carried(reveal))} ({text})"
     if not reveal.rules:
         yield "     only if  anything: no rule says how many rows or persons must stand behind it"
 
@@ -147,9 +155,12 @@ def attention(study: Manifest) -> Iterator[str]:
             yield f"{one.label!r} tells something of every single row."
         elif one.kind in ("rows", "predictions"):
             yield f"{one.label!r} tells something of single rows, says the study."
-        if one.kind != INTERMEDIATE and not one.rules:
+        held = manifest.carried(one)
+        if one.kind != INTERMEDIATE and not held:
             yield f"{one.label!r} is revealed however few rows or persons stand behind it."
-        if one.kind == INTERMEDIATE and one.label.startswith("declassified"):
+        elif one.kind != INTERMEDIATE and "rows" in held and held.isdisjoint({"cells", "group"}):
+            yield f"{one.label!r} is about whole tables, says the script: nothing is counted."
+        if one.label.startswith("declassified: ") and not one.numbers:
             yield f"{one.label!r} is opened without a mask."
     for reads in study.reads:
         if reads.unused:

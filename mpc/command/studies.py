@@ -25,6 +25,7 @@ from mpc.governance.rules import laxest
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.rules import Imposed, Rule
+from mpc.session import VERDICTS
 
 STUDY = "study"  # the fact that parties with a study state
 
@@ -166,9 +167,14 @@ def reveals_of(plan: Plan, reads: tuple[Reads, ...]) -> tuple[Reveal, ...]:
     for key, times in plan.contract.items():
         receivers, rules = tuple(sorted(key.receivers)), laxest(key.rules)
         usable = manifest.kinds(key.shape, times, reads, copy=key in plan.copies, counts=manifest.counted(key.kind, rules))
-        kind = usable[0] if plan.declared(key) else INTERMEDIATE
+        kind = usable[0] if plan.declared(key) or (usable[0] == "rows" and not _verdict(key)) else INTERMEDIATE
         found.append(Reveal(key.label, key.line, key.shape, receivers, times, least[key], kind, rules, key.kind))
     return tuple(found)
+
+
+def _verdict(key: schedule.RevealKey) -> bool:
+    """Whether it is a bit of assumptions or release rules."""
+    return key.label in VERDICTS and key.shape == (1,)
 
 
 def _key(key: schedule.RevealKey) -> manifest.RevealKey:

@@ -6,27 +6,24 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 
 from mpc.errors import UsageError
-from mpc.governance.manifest import INTERMEDIATE, Reveal
+from mpc.governance.manifest import COUNTS, INTERMEDIATE, Reveal
 from mpc.governance.policy import Policy, lacking
 from mpc.governance.rules import rules
 from mpc.rules import KINDS, NOTHING, Imposed, Required
-
-WHOLE = "whole numbers"  # what plans say of reveals that are whole numbers
 
 
 def imposed(reveals: Iterable[Reveal], policies: Sequence[Policy]) -> Imposed:
     """The rules under which reveals are drafted so that their rules are what these policies ask, by line and label.
 
     Each rule that a reveal carries gets the strictest threshold. One that it lacks is added where nobody has to say what it is
-    about: `cells` where whole numbers leave, and `parameters`. UsageError for any other, with the line and what to write there.
+    about: `cells` where counts leave, and `parameters`. UsageError for any other, with the line and what to write there.
     """
     results = [one for one in reveals if one.kind != INTERMEDIATE]
-    counts = {(one.line, one.label) for one in results if one.numbers == WHOLE}
     strictest = reduce(Required.stricter, [one.thresholds.required for one in policies], NOTHING)
     found: dict[tuple[str, str], Required] = {}
     for reveal in results:
         place = reveal.line, reveal.label
-        able = {"cells", "parameters"} if place in counts else {"parameters"}
+        able = {"cells", "parameters"} if reveal.numbers == COUNTS else {"parameters"}
         added = [_chosen(names, able, reveal, one) for one in policies for names in lacking(reveal, one)]
         mine = Required(tuple(rule for rule in strictest.rules if rule.kind in {*rules(reveal.rules), *added}))
         found[place] = found.get(place, NOTHING).stricter(mine)

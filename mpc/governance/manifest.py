@@ -16,7 +16,7 @@ from mpc.governance.documents import Code, Count, Digest, Names, Text, check_onc
 from mpc.governance.rules import rules
 from mpc.rules import NOTHING, Imposed, Required
 
-WHOLE = "whole numbers"  # as plans say it
+COUNTS = "counts of truth values"  # as plans say it
 FORMAT: Literal["mpc study 1"] = "mpc study 1"
 TYPE = "application/vnd.mpc.study+toml"
 PER_NUMBER = 10  # rows at least for each number of an aggregate
@@ -203,7 +203,12 @@ def kinds(
 def counted(numbers: str, texts: Iterable[str]) -> bool:
     """Whether a reveal of these numbers and rules is a table of counts, each of which is 0 or at least PER_COUNT people."""
     rule = rules(texts).get("cells")
-    return numbers == WHOLE and rule is not None and rule.threshold >= PER_COUNT
+    return numbers == COUNTS and rule is not None and rule.threshold >= PER_COUNT
+
+
+def carried(reveal: Reveal) -> frozenset[str]:
+    """The kinds of rules that hold of a reveal. What counts beside it must be is no rule about numbers that are no counts."""
+    return frozenset(rules(reveal.rules)) - (frozenset() if reveal.numbers == COUNTS else {"cells"})
 
 
 def size(shape: tuple[int, ...]) -> int:

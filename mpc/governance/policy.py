@@ -16,7 +16,8 @@ from mpc.governance import keys
 from mpc.governance.documents import Code, Count, Digest, Names, Text, check_once, check_printable, lines, parsed
 from mpc.governance.dsse import keyid
 from mpc.governance.manifest import Manifest, Member, OutputKind, Reads, Reveal
-from mpc.governance.rules import rule, rules
+from mpc.governance.manifest import carried as held
+from mpc.governance.rules import rule
 from mpc.rules import KINDS, Required, Rule
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -24,7 +25,7 @@ TIGHTEN = (
     "draft with mpc study new --policy FILE, or write it into the study and run mpc study fmt STUDY --script SCRIPT; approve that"
 )
 
-EITHER = ("cells", "group")  # rules that say how many people must stand behind a number
+EITHER = ("cells", "group", "rows")  # rules that say how many people must stand behind a number
 LISTED = ("output", "partner", "table", "approver")
 
 
@@ -48,8 +49,8 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.rule(name)
 
     def rule(self, name: str) -> Rule:
-        """The laxest rule of that name."""
-        return rule(name, getattr(self, name))
+        """The laxest rule of that name; of `rows`, as many as of a group."""
+        return rule(name, getattr(self, "group" if name == "rows" else name))
 
     @property
     def required(self) -> Required:
@@ -58,7 +59,10 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of output that may leave, and the names of rules it must carry; "cells|group" is either."""
+    """A kind of output that may leave, and the names of rules it must carry; "cells|group" is either.
+
+    A group is counted in secret: what a script says of whole tables, `rows`, is no group, but where "group|rows" is asked for.
+    """
 
     kind: OutputKind
     rules: Names
@@ -182,7 +186,7 @@ def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
             "The study has no such party.", where=site, why=f"it has {', '.join(parties)}", do="name a party with --as"
         )
     kinds = sorted({one.kind for one in study.reveal})
-    carried = {kind: [set(rules(one.rules)) for one in study.reveal if one.kind == kind] for kind in kinds}
+    carried = {kind: [set(held(one)) for one in study.reveal if one.kind == kind] for kind in kinds}
     receivers = tuple(sorted({name for one in study.reveal for name in one.receivers}))
     own = [one for one in study.reads if one.party == site]
     made = Policy(
@@ -206,9 +210,9 @@ def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
 
 
 def _carried(sets: Sequence[set[str]]) -> tuple[str, ...]:
-    """The rules that every one of some reveals carries; "cells|group" where each has one of these two."""
-    named = set[str].intersection(*sets)
-    either = {"cells|group"} if not named & set(EITHER) and all(one & set(EITHER) for one in sets) else set()
+    """The rules that every one of some reveals carries; "cells|group" where each has one of these two, and so with `rows`."""
+    named, found = set[str].intersection(*sets), set(EITHER) & set[str].union(*sets)
+    either = {"|".join(sorted(found))} if not named & found and all(one & found for one in sets) else set()
     return tuple(sorted(named | either))
 
 
@@ -297,9 +301,9 @@ def _output(reveal: Reveal, policy: Policy) -> Iterator[ConsentError]:
 
 def lacking(reveal: Reveal, policy: Policy) -> list[list[str]]:
     """Of what the policy asks of this kind of output, the alternatives of which it carries none."""
-    has = rules(reveal.rules).keys()
+    has = held(reveal)
     asked = [names.split("|") for one in policy.output if one.kind == reveal.kind for names in one.rules]
-    return [names for names in asked if not has & {*names}]
+    return [names for names in asked if has.isdisjoint(names)]
 
 
 def _listed(names: Iterable[object]) -> str:

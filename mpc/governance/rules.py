@@ -8,16 +8,18 @@ from mpc.errors import UsageError
 from mpc.rules import Rule
 
 WORDS = {
-    "cells": "every cell of a table of counts is 0 or at least {}",
-    "group": "at least {} rows, or persons where a key tells them apart, are put together",
-    "dominance": "nobody contributes more than {} of a total",
-    "parameters": "at most {} numbers for each row",
+    "cells": "every count is 0 or at least {}; checked of these numbers",
+    "group": "at least {} rows, or persons, are in a group; checked of the group that the script names",
+    "rows": "the tables have at least {} rows; that it is about all of them is a statement of the script",
+    "dominance": "nobody contributes more than {} of a total; checked of the contributions that the script names",
+    "parameters": "at most {} numbers are revealed for each row; checked of all that is revealed",
 }
+BESIDE = "counts beside it, which the script names, are 0 or at least {}; nothing is checked of these numbers"
 
 
-def words(rule: Rule) -> str:
-    """The rule for people."""
-    return WORDS[rule.kind].format(f"{float(rule.threshold):g}")
+def words(rule: Rule, *, beside: bool = False) -> str:
+    """The rule for people: what is checked, and what the script says; `beside` where it is not about what it stands beside."""
+    return (BESIDE if beside else WORDS[rule.kind]).format(f"{float(rule.threshold):g}")
 
 
 def rule(kind: str, threshold: object) -> Rule:

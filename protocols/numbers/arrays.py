@@ -40,9 +40,11 @@ class Number(Secret):
     Arithmetic keeps the fraction bits that products add until an operation would not fit below 2^62, and only then truncates.
     `extra` of them can be dropped without going below nominal precision. `noise` of them are the error of an approximation,
     which tells its argument: they are truncated before a product with another secret, and before they would be revealed.
+
+    `counts` is true of what is known to be sums of truth values: with nothing subtracted, scaled or repeated.
     """
 
-    __slots__ = ("_reduced", "extra", "frac", "limit", "noise")
+    __slots__ = ("_reduced", "counts", "extra", "frac", "limit", "noise")
     whole = False
 
     def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0, noise: int = 0) -> None:
@@ -51,6 +53,7 @@ class Number(Secret):
         self.limit = limit
         self.extra = max(0, min(extra, limit.bit_length() - 1 - precision(s)))  # nominal precision is never given up
         self.noise = max(0, noise)
+        self.counts = False
         self._reduced: dict[int, Number] = {}
         if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.frac).max()) > FARTHEST:
             overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
@@ -64,7 +67,18 @@ class Number(Secret):
     def _view(self, move: Callable[[Any], Any]) -> Self:
         share = move(self.share)
         frac = self.frac if isinstance(self.frac, int) else move(self.frac)
-        return type(self)(self.s, share, frac, self.limit, self.extra, self.noise)
+        moved = type(self)(self.s, share, frac, self.limit, self.extra, self.noise)
+        return moved.counting(self.counts and moved.size <= self.size)
+
+    def counting(self, whether: bool) -> Self:
+        """The same number, just made, of which is now known whether it is sums of truth values."""
+        self.counts = whether and self.whole
+        return self
+
+    @property
+    def bits(self) -> bool:
+        """Whether its elements are known to be 0 or 1."""
+        return self.counts and self.limit == 1
 
     @property
     def bound(self) -> Any:
@@ -152,15 +166,18 @@ class Number(Secret):
 
     def assume(self, limit: int) -> Number:
         """The same number with a smaller limit that the caller has proved."""
-        return type(self)(self.s, self.share, self.frac, min(limit, self.limit), self.extra, self.noise)
+        return type(self)(self.s, self.share, self.frac, min(limit, self.limit), self.extra, self.noise).counting(self.counts)
 
     # -- sums ------------------------------------------------------------------------------------------------------------------
 
     def plus(self, other: Any) -> Number:
         """Elementwise sum."""
+        if isinstance(other, int) and other == 0 and self.counts:  # where Python's sum begins
+            return self
         x, y = self.aligned(self._other(other))
         kind = x if y.whole else y
-        return kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra), max(x.noise, y.noise))
+        total = kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra), max(x.noise, y.noise))
+        return total.counting(x.counts and y.counts and x.shape == y.shape and x.share.node is not y.share.node)
 
     def aligned(self, other: Number) -> tuple[Number, Number]:
         """Both numbers with the same fraction bits, as many as fit; broadcast where these differ among elements."""
@@ -197,7 +214,7 @@ class Number(Secret):
         count = math.prod(x.shape[k] for k in gone)
         x = x.fitted(count, terms=count)
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
-        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), scaling.droppable(x, terms=count))
+        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), scaling.droppable(x, terms=count)).counting(x.counts)
         return total.expand_dims(gone) if keepdims else total
 
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
@@ -238,7 +255,8 @@ class Number(Secret):
             x, y = scaling.fitting(self, other, 1)
             kind = x if y.whole else y
             share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
-            return kind._new(share, scaling.spread(x, y) + scaling.spread(y, x), x.limit * y.limit, scaling.droppable(x, y), 0)
+            product = kind._new(share, scaling.spread(x, y) + scaling.spread(y, x), x.limit * y.limit, scaling.droppable(x, y), 0)
+            return product.counting(x.bits and y.bits)
         if isinstance(other, Bool):
             return other.times(self)
         factor = public(self, other)
@@ -258,7 +276,8 @@ class Number(Secret):
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
         spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
         noise = x.noise and x.noise + scale
-        return (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, extra, noise)
+        product = (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, extra, noise)
+        return product.counting(x.counts and frac == 0 and np.ndim(words) == 0 and int(words) == 1)
 
     def squared(self) -> Number:
         """x * x."""
@@ -292,7 +311,10 @@ class Number(Secret):
 
     def matmul(self, other: Any) -> Number:
         """Matrix product; vectors as in NumPy."""
-        return scaling.matmul(self, self._other(other)) if isinstance(other, Secret) else scaling.combined(self, other)
+        if not isinstance(other, Secret):
+            return scaling.combined(self, other)
+        right = self._other(other)
+        return scaling.matmul(self, right).counting(self.bits and right.bits)
 
     def matmul_from(self, other: Any) -> Number:
         """other @ self."""
@@ -380,7 +402,7 @@ class Bool(Secret):
 
     def number(self) -> Int:
         """The bits as integers 0 and 1: 1 round."""
-        return Int(self.s, bits.to_number(self.s, self.share), 0, 1)
+        return Int(self.s, bits.to_number(self.s, self.share), 0, 1).counting(True)
 
     def inverted(self) -> Bool:
         """not x."""

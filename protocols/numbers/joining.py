@@ -35,7 +35,8 @@ def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
         numbers = [n.quiet() for n in numbers]
     share = concat([n.share for n in numbers], axis)
     frac = settled(np.concatenate([n.wide() for n in numbers], axis=axis))
-    return kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers), numbers[0].noise)
+    made = kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers), numbers[0].noise)
+    return made.counting(all(n.counts for n in numbers))
 
 
 def level(numbers: Sequence[Number]) -> list[Number]:

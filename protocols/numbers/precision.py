@@ -19,7 +19,9 @@ FEW = 2.0**-10  # steps larger than this, for numbers of fewer than so many of t
 def note(x: Secret) -> str:
     """Range and resolution of a number, for the plan."""
     if not isinstance(x, Fixed) or not x.size:
-        return "whole numbers" if isinstance(x, Int) else "truth values" if isinstance(x, Bool) else ""
+        if isinstance(x, Int):
+            return "counts of truth values" if x.counts else "whole numbers"
+        return "truth values" if isinstance(x, Bool) else ""
     coarsest = 2.0 ** -float(np.min(x.frac))
     return f"up to {float(np.max(x.bound)):.3g} in steps of {coarsest:.2g}"
 

@@ -17,6 +17,7 @@ from mpc.sharing.share import Share, concat
 from protocols import release
 from protocols.numbers.arrays import Bool, Int, Number
 from protocols.numbers.encoding import RING_BITS, overflow
+from protocols.numbers.precision import note
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
 
@@ -97,38 +98,41 @@ class Cells(_Check):
     def bits(self, leaving: Leaving) -> Share:
         """<each cell is 0 or large enough>."""
         least, counts = int(self.rule.threshold), self.counts(leaving)
-        if not all(isinstance(one, Int) for one in counts):
-            do = "name the counts among what is revealed: rules=[cells(of=people)]"
-            raise UsageError("cells takes whole numbers, which count something.", where=script_line(), do=do)
+        _check_counts(counts)
         return _joined([release.empty_or_many(one.s, one.share, one.limit, least) for one in counts if isinstance(one, Int)])
 
 
 @dataclass(frozen=True, eq=False)
 class Group(_Check):
-    """See `group`."""
+    """See `group`, of what is secret."""
 
-    of: Secret | int | None
+    of: Secret
 
-    def bits(self, leaving: Leaving) -> Share | None:
+    def bits(self, leaving: Leaving) -> Share:
         """<each group is large enough>."""
         least = int(self.rule.threshold)
-        if not isinstance(self.of, Secret):
-            self._declared(leaving, least)
-            return None
         count = self.of.sum(axis=0) if isinstance(self.of, Bool) else self.of
         if not isinstance(count, Int):
             do = "give a secret condition with a row for each person, whole numbers that count people, or a public number of rows"
             raise UsageError("group takes whole numbers, or truth values.", where=script_line(), do=do)
         return release.many(count.s, count.share, count.limit, least).reshape((-1,))
 
-    def _declared(self, leaving: Leaving, least: int) -> None:
+
+@dataclass(frozen=True, eq=False)
+class Rows(_Check):
+    """See `group`, of a public number of rows."""
+
+    of: int | None
+
+    def bits(self, leaving: Leaving) -> None:
+        """Public arithmetic."""
         rows = [rows for _, rows in leaving.pools]
         if not rows:
             raise UsageError("No table's rows are behind this reveal.", where=script_line(), do="leave out group()")
         stated = self.of if isinstance(self.of, int) else min(rows)
         if stated > max(rows):
             raise UsageError(f"group states {stated} rows, and the tables behind this reveal have fewer.", where=script_line())
-        if stated < least:
+        if stated < int(self.rule.threshold):
             leaving.refuse([str(self.rule)], f"it is about {stated} rows")
 
 
@@ -167,6 +171,22 @@ def _named(tables: Origin) -> str:
     return " and ".join(sorted(f"{owner}.{name}" for owner, name, _ in tables))
 
 
+def _counted(x: Secret) -> bool:
+    """Whether it is known to be sums of truth values."""
+    return isinstance(x, Number) and x.counts
+
+
+def _check_counts(counts: Sequence[Secret]) -> None:
+    """UsageError where one is no sum of truth values: what is scaled or moved passes any threshold."""
+    strange = next((one for one in counts if not _counted(one)), None)
+    if strange is None:
+        return
+    why = f"one of these is {note(strange) or 'another number'}; a threshold of scaled, moved or other numbers would say nothing"
+    do = "count with (x > 0).sum(axis=0), or (1 * a).T @ b of truth values, and reveal that as it is, or name it: cells(of=n)"
+    do += "; of other numbers say whom they are about: rules=[group(mask)]"
+    raise UsageError("cells takes counts, which are sums of truth values.", where=script_line(), why=why, do=do)
+
+
 def _joined(flags: Sequence[Share]) -> Share:
     joined: Share = concat([flag.reshape((-1,)) for flag in flags])
     return joined
@@ -177,23 +197,27 @@ def _joined(flags: Sequence[Share]) -> Share:
 
 @explained
 def cells(least: int = 5, of: Int | None = None) -> Cells:
-    """Rule: each cell of a table of counts is 0 or at least `least`. The table is `of`, or else all that is revealed."""
-    if of is not None and not isinstance(of, Int):
-        raise UsageError("cells takes whole numbers, which count something.", where=script_line(), do="cells(of=people)")
+    """Rule: each cell of a table of counts is 0 or at least `least`. The table is `of`, or else all that is revealed.
+
+    Counts are sums of truth values, (x > 0).sum(axis=0), and what slicing, joining and adding makes of them.
+    """
+    if of is not None:
+        _check_counts([of])
     return Cells(Rule.of("cells", least), of)
 
 
 @explained
-def group(of: Bool | Int | int | None = None, least: int = 10) -> Group:
-    """Rule: what is revealed is about at least `least` rows, or persons.
+def group(of: Bool | Int | int | None = None, least: int = 10) -> Group | Rows:
+    """Rule: what is revealed is about at least `least` rows, or persons; that it is about these, the script says.
 
-    `of` is a secret condition (rows,) or (rows, groups), whose rows are counted; secret counts, each of which must be large enough,
-    so that an empty group is refused; or a public number of rows. Without it, all rows of the tables behind the reveal are meant.
+    `of` is a secret condition (rows,) or (rows, groups), whose rows are counted; or secret counts, each of which must be large
+    enough, so that an empty group is refused. A public number of rows, and nothing, for all rows of the tables behind the reveal,
+    are a statement of the script: its text is rows>=10, which is not enough where group>=10 is asked for.
     """
     if isinstance(of, bool) or not (of is None or isinstance(of, Bool | Int | int)) or (isinstance(of, Bool) and not of.ndim):
         do = "give a secret condition with a row for each person, whole numbers that count people, or a public number of rows"
         raise UsageError("group does not know what to count.", where=script_line(), do=do)
-    return Group(Rule.of("group", least), of)
+    return Group(Rule.of("group", least), of) if isinstance(of, Secret) else Rows(Rule.of("rows", least), of)
 
 
 @explained
@@ -246,8 +270,7 @@ def agreed(leaving: Leaving, rules: Sequence[Check]) -> list[Check]:
     asked = everywhere.stricter(study)
     own = [_tightened(one, asked) for one in rules]
     checks = [*own, *_added(leaving, own, everywhere, study)]
-    counts = any(isinstance(one, Cells) and one.of is None for one in own)
-    _all_said(leaving, checks, study if counts else asked, study)
+    _all_said(leaving, own, checks, study)
     return checks
 
 
@@ -256,27 +279,41 @@ def _tightened(one: Check, asked: Required) -> Check:
     return one if least is None or one.rule.covers(least) else one.tightened(least)
 
 
+PEOPLE = "rules=[group(mask)], with the condition that rows meet or a count of people"
 WAYS = {
-    "cells": "rules=[cells(of=people)], with whole numbers that count people",
-    "group": "rules=[group(mask)], with the condition that rows meet or a count of people; [group()] where all rows are meant",
+    "group": f"{PEOPLE}; group() is no more than a statement, and enough where [release] states rows beside group",
+    "rows": f"{PEOPLE}; or group(), where all rows are meant",
     "dominance": "rules=[dominance(contributions)], what each person adds to each cell",
+    "cells": "rules=[cells(of=people)], with counts of people",
 }
 
 
-def _all_said(leaving: Leaving, checks: Sequence[Check], asked: Required, study: Required) -> None:
-    """Group and dominance are the script's to name, but for tables of counts; so is what to count where nothing is a count."""
-    for kind, do in WAYS.items():
+def _all_said(leaving: Leaving, own: Sequence[Check], checks: Sequence[Check], study: Required) -> None:
+    """Group, rows and dominance are the script's to name, but for tables of counts; so is whom it is about that is no count."""
+    everywhere, said = leaving.s.release, {one.rule.kind for one in checks}
+    table = any(isinstance(one, Cells) and one.of is None for one in own)
+    asked = study if table else everywhere.stricter(study)
+    people = {"group", "rows"} if everywhere.get("rows") else {"group"}
+    for kind in WAYS:
         rule, stated = asked.get(kind), study.get(kind)
-        if rule is None or any(one.rule.kind == kind for one in checks) or (kind == "cells" and stated is None):
-            continue
-        why = f"what is agreed asks for {rule} in every reveal that is not a table of counts with a rule cells"
         if stated is not None:
-            why, do = f"the study states {stated} for it", f"{do}; or take the rule out of the study, where policies allow it"
+            why, enough = f"the study states {stated} for it", {kind}
+        elif kind == "cells":
+            if table or all(_counted(v) or not v.share.node.origin for v in leaving.x):
+                continue
+            why, enough = f"what is agreed asks for {rule} of counts, and this is none", people
+        else:
+            why = f"what is agreed asks for {rule} in every reveal that is not a table of counts with a rule cells"
+            enough = people if kind == "group" else {"group", "rows"} if kind == "rows" else {kind}
+        if rule is None or said & enough:
+            continue
+        do = PEOPLE if stated is None and kind == "cells" else WAYS[kind]
+        do += "; or take the rule out of the study, where policies allow it" if stated is not None else ""
         raise UsageError(f"The reveal of {leaving.label!r} does not say what {rule} is about.", where=script_line(), why=why, do=do)
 
 
 def _added(leaving: Leaving, own: Sequence[Check], everywhere: Required, study: Required) -> Iterator[Check]:
-    """Whole numbers that no rule of the script counts as cells are checked as such; numbers are counted everywhere.
+    """Counts that no rule of the script names as cells are checked as such; numbers are counted everywhere.
 
     A study tightens what the script counts, and asks for more only where that counts nothing: what it was drafted from stays as
     it is.
@@ -285,7 +322,7 @@ def _added(leaving: Leaving, own: Sequence[Check], everywhere: Required, study: 
     asked = everywhere.stricter(study)
     least, most = asked.get("cells"), asked.get("parameters")
     if least is not None and (everywhere.get("cells") is not None or not counted):
-        yield from (Cells(least, v) for v in leaving.x if isinstance(v, Int) and v.share.node not in counted)
+        yield from (Cells(least, v) for v in leaving.x if _counted(v) and v.share.node not in counted)
     if most is not None and not any(isinstance(one, Parameters) for one in own):
         yield Parameters(most)
 
