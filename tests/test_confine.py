@@ -152,7 +152,9 @@ class Site:
     def _party(self, transport: Any, parties: tuple[str, ...]) -> None:
         with program.loaded(self.folder / "fit.py") as loaded:
             try:
-                options = Options(kernel="reference", context=loaded.schema)
+                options = Options(
+                    kernel="reference", context=loaded.schema, witness=Notes()
+                )  # whoever has one confirms all openings
                 run_party(transport, parties, "dealer", loaded.main, self.data(transport.name).array, options, {})
             except MpcError as error:
                 self.peers.append(error)

@@ -42,9 +42,10 @@ class Number(Secret):
     which tells its argument: they are truncated before a product with another secret, and before they would be revealed.
 
     `counts` is true of what is known to be sums of truth values: with nothing subtracted, scaled or repeated.
+    `spans` are limits of the elements where it is known that they differ, as they do between columns of one table.
     """
 
-    __slots__ = ("_reduced", "counts", "extra", "frac", "limit", "noise")
+    __slots__ = ("_reduced", "counts", "extra", "frac", "limit", "noise", "spans")
     whole = False
 
     def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0, noise: int = 0) -> None:
@@ -54,6 +55,7 @@ class Number(Secret):
         self.extra = max(0, min(extra, limit.bit_length() - 1 - precision(s)))  # nominal precision is never given up
         self.noise = max(0, noise)
         self.counts = False
+        self.spans: npt.NDArray[np.int64] | None = None
         self._reduced: dict[int, Number] = {}
         if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.frac).max()) > FARTHEST:
             overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
@@ -67,12 +69,21 @@ class Number(Secret):
     def _view(self, move: Callable[[Any], Any]) -> Self:
         share = move(self.share)
         frac = self.frac if isinstance(self.frac, int) else move(self.frac)
-        moved = type(self)(self.s, share, frac, self.limit, self.extra, self.noise)
+        spans = None if self.spans is None else move(self.spans)
+        limit = self.limit if spans is None else int(spans.max(initial=1))
+        moved = type(self)(self.s, share, frac, limit, self.extra, self.noise)
+        if spans is not None and (spans != limit).any():
+            moved.spanning(spans)
         return moved.counting(self.counts and moved.size <= self.size)
 
     def counting(self, whether: bool) -> Self:
         """The same number, just made, of which is now known whether it is sums of truth values."""
         self.counts = whether and self.whole
+        return self
+
+    def spanning(self, limits: npt.NDArray[np.int64]) -> Self:
+        """The same number, just made, whose elements are known to have these limits."""
+        self.spans = np.broadcast_to(limits, self.shape)
         return self
 
     @property

@@ -66,11 +66,17 @@ def loaded(s: Session, table: Table, order: npt.NDArray[np.int64] | None = None)
         if table.vector:
             frac = frac[0]
         share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), frac))
-        return Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, limit, extra)
+        made: Number = Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, limit, extra)
+        spans = [
+            1 << digits if real else int(b) << int(f) for b, f, real in zip(table.bounds, np.atleast_1d(frac), reals, strict=True)
+        ]
+        return made if len({*spans}) == 1 else made.spanning(np.array(spans))
     if table.type == "bool":
         return Bool(s, s.input(owner, name, table.shape, lambda x: rows(x).astype(np.uint8), BIT))
     share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), 0))
-    return Int(s, share, 0, max(1, int(max(table.bounds))))
+    spans = [max(1, int(bound)) for bound in table.bounds]
+    made = Int(s, share, 0, max(spans))
+    return made if len({*spans}) == 1 else made.spanning(np.array(spans))
 
 
 def encode(s: Session, x: npt.NDArray[Any], frac: Any) -> Array:

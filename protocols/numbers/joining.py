@@ -36,6 +36,8 @@ def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
     share = concat([n.share for n in numbers], axis)
     frac = settled(np.concatenate([n.wide() for n in numbers], axis=axis))
     made = kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers), numbers[0].noise)
+    if any(n.spans is not None or n.limit != made.limit for n in numbers):
+        made.spanning(np.concatenate([n.spans if n.spans is not None else np.full(n.shape, n.limit) for n in numbers], axis=axis))
     return made.counting(all(n.counts for n in numbers))
 
 

@@ -103,6 +103,9 @@ def updated(x: Any, key: Any, value: Any) -> Any:
     numbers into which fractions are put become numbers with fractions.
     """
     if isinstance(key, Bool):
+        if key.shape != x.shape[: key.ndim]:
+            raise ShapeError(f"a condition of shape {key.shape} does not stand for elements or rows of shape {x.shape}")
+        key = key.reshape(key.shape + (1,) * (x.ndim - key.ndim))
         return where(key, *_alike(np.broadcast_to(value, x.shape) if np.ndim(value) <= x.ndim else value, x))
     if isinstance(key, Secret):
         refuse(x, "an update at a secret position", SOMEWHERE)

@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from protocols.numbers import scaling
-from protocols.numbers.arrays import Bool, Fixed, Int, Number
+from protocols.numbers.arrays import Bool, Fixed, Number
 from protocols.numbers.elementary import number_of, rsqrt, sqrt
-from protocols.numbers.encoding import FRACTION, GUARD, INPUT, WHOLE, precision
+from protocols.numbers.encoding import FRACTION, GUARD, INPUT, RING_BITS, WHOLE, precision
 from protocols.numbers.joining import array, joined
 from protocols.numbers.ordering import larger
 from protocols.numbers.secret import Secret, refuse
@@ -20,9 +21,30 @@ ROUNDING = 20  # bits below a bound that the truncation of deviations stays with
 FLOOR = 6  # added to each squared deviation: that of a spread of 2^-17 of the bound, 2^6 squared units of a loaded column
 
 
+def apart(x: Number) -> Number:
+    """The same numbers, those with smaller limits raised: each keeps as many bits below its own limit as the largest does."""
+    if x.spans is None or not x.size:
+        return x
+    spans = (x.spans >> x.noise) + 1 if x.noise else x.spans  # what is truncated has limits a unit above
+    x = x.quiet()
+    for axis in range(x.ndim):
+        first = spans.take([0], axis)
+        spans = first if (spans == first).all() else spans
+    by = x.limit.bit_length() - _lengths(spans)
+    if not by.any():
+        return x
+    share = x.share * x.s.constant(np.left_shift(np.uint64(1), by.astype(np.uint64)))
+    return Fixed(x.s, share, np.broadcast_to(x.wide() + by, x.shape), int(np.left_shift(spans, by).max()), RING_BITS)
+
+
+def _lengths(limits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """How many bits each has."""
+    return np.array([int(limit).bit_length() for limit in limits.ravel()], dtype=np.int64).reshape(limits.shape)
+
+
 def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
     """np.var: the mean square of what remains after the mean is taken away, 1 round and a truncation."""
-    x: Number = a.number() if isinstance(a, Bool) else a
+    x: Number = apart(a.number() if isinstance(a, Bool) else a)
     gone = x._axes("var", axis, {})
     count = math.prod(x.shape[k] for k in gone)
     if count <= ddof:
@@ -53,7 +75,7 @@ def std(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
 
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Number:
     """np.cov: products of deviations from the means, 1 round and a truncation."""
-    x = _variables(m, y, rowvar)
+    x = apart(_variables(m, y, rowvar))
     count, less = x.shape[1], ddof if ddof is not None else 0 if bias else 1
     if count <= less:
         refuse(x, f"the covariance of {count} observations with ddof={less}", "check shape, rowvar and ddof")
@@ -97,12 +119,13 @@ def _variables(m: Any, y: Any, rowvar: bool) -> Number:
 def fractional(x: Number | Bool) -> Number:
     """Whole numbers and bits with fraction bits, so that means and deviations keep theirs."""
     number = x.number() if isinstance(x, Bool) else x
-    if not isinstance(number, Int):
-        return number
+    level = apart(number)
+    if not number.whole:
+        return level
     digits = precision(number.s)
-    spare = max(WHOLE, digits + GUARD) - number.limit.bit_length()
-    fixed = Fixed(number.s, number.share, 0, number.limit)
-    return fixed.lifted(min(digits, spare)) if spare >= 0 else fixed.reduced(-spare)
+    spare = max(WHOLE, digits + GUARD) - level.limit.bit_length()
+    by = max(0, min(digits, spare))
+    return Fixed(number.s, level.share << by, level.frac + by, level.limit << by).reduced(max(0, -spare))
 
 
 def deviations(x: Number | Bool) -> tuple[Number, Number, Number]:
