@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 import mpc
-from mpc.errors import UsageError
-from protocols import divide, load, reveal, softplus, solve
+from mpc.command.program import explained
+from mpc.errors import MpcError, RangeError, UsageError
+from protocols import divide, load, lookup, one_hot, reveal, softplus, solve
+from protocols.learn import StandardScaler
 from protocols.numbers.advice import NEAREST
 
 X = np.array([0.5, 3.0, 1.25, 7.5])
@@ -21,9 +24,19 @@ WHOLE = np.array([3, 0, 2, 3])
 SECRETS: dict[str, Any] = {
     "x": X, "y": Y, "a": X, "b": Y, "weights": WHOLE, "table": TABLE, "whole": WHOLE, "index": WHOLE, "p": X > 1, "q": Y > 1,
 }  # fmt: skip
-PUBLIC: dict[str, Any] = {"edges": np.array([1.0, 2.0, 8.0]), "values": np.array([0, 3]), "value": 3.0, "count": 5}
+PUBLIC: dict[str, Any] = {
+    "edges": np.array([1.0, 2.0, 8.0]),
+    "values": np.array([0, 3]),
+    "value": 3.0,
+    "count": 5,
+    "base": 3.0,
+    "initial": 2.0,
+    "shape": (2, 4),
+    "shown": np.array([5.0, 7.0, 9.0, 11.0]),
+}
 LIBRARY: dict[str, Any] = {
     "np": np, "divide": divide, "softplus": softplus, "solve": solve, "abs": abs,
+    "lookup": lookup, "one_hot": one_hot, "StandardScaler": StandardScaler,
 }  # fmt: skip
 V = SimpleNamespace
 Case = tuple[Callable[[V], Any], str] | tuple[Callable[[V], Any], str, dict[str, str]]
@@ -35,6 +48,27 @@ CASES: dict[str, Case] = {
     "matmul": (lambda v: v.p @ v.q, "(1 * a) @ b > 0", {"a": "p", "b": "q"}),
     "counting pairs": (lambda v: np.matmul(v.p, v.q) * 3, "(a & b).sum()", {"a": "p", "b": "q"}),
     "logaddexp2": (lambda v: np.logaddexp2(v.x, v.y), "softplus((y - x) * np.log(2)) / np.log(2) + x"),
+    "power": (lambda v: 2.0**v.y, "np.exp2(x)", {"x": "y"}),
+    "another base": (lambda v: np.power(3.0, v.y), "np.exp(x * np.log(base))", {"x": "y"}),
+    "linspace": (lambda v: np.linspace(v.x[0], v.x[1], v.count), "x[0] + (x[1] - x[0]) * np.linspace(0, 1, count)"),
+    "sum where": (lambda v: np.sum(v.x, where=v.p), "(x * mask).sum()", {"mask": "p"}),
+    "mean where": (lambda v: np.mean(v.x, where=v.p), "divide((x * mask).sum(), mask.sum(), low=1)", {"mask": "p"}),
+    "initial": (lambda v: np.sum(v.x, initial=2.0), "x.sum() + initial"),
+    "ravel by columns": (lambda v: v.table.ravel("F"), "x.T.ravel()", {"x": "table"}),
+    "flatten by columns": (lambda v: v.table.flatten("F"), "x.T.ravel()", {"x": "table"}),
+    "reshape by columns": (lambda v: np.reshape(v.table, v.shape, order="F"), "x.T.reshape(shape[::-1]).T", {"x": "table"}),
+    "add.reduce": (lambda v: np.add.reduce(v.table), "x.sum(axis=0)", {"x": "table"}),
+    "add.accumulate": (lambda v: np.add.accumulate(v.table), "x.cumsum(axis=0)", {"x": "table"}),
+    "maximum.reduce": (lambda v: np.maximum.reduce(v.table), "x.max(axis=0)", {"x": "table"}),
+    "minimum.reduce": (lambda v: np.minimum.reduce(v.table), "x.min(axis=0)", {"x": "table"}),
+    "add.outer": (lambda v: np.add.outer(v.x, v.y), "np.add(x[:, None], y)"),
+    "positions in a table": (lambda v: v.shown[v.whole], "lookup(table, k)", {"table": "shown", "k": "whole"}),
+    "a row of the unit matrix": (lambda v: np.eye(v.count)[v.whole], "one_hot(k, count)", {"k": "whole"}),
+    "standard units": (
+        lambda v: (v.table - v.table.mean(0)) / v.table.std(0),
+        "StandardScaler().fit_transform(x)",
+        {"x": "table"},
+    ),
     "insert": (lambda v: np.insert(v.x, 2, v.values), "np.concatenate([x[:2], values, x[2:]])"),
     "pinv": (lambda v: np.linalg.pinv(v.table), "solve(x.T @ x, x.T, low=0.5, symmetric=True)", {"x": "table"}),
     "lstsq": (
@@ -67,7 +101,8 @@ def computed(refused: Callable[[V], Any], expression: str, renamed: dict[str, st
         with pytest.raises(UsageError) as caught:
             refused(V(**PUBLIC | secrets))
         assert expression in caught.value.do.replace("low=...", "low=0.5")
-        names = LIBRARY | PUBLIC | secrets | {name: secrets[secret] for name, secret in renamed.items()}
+        names_of = PUBLIC | secrets
+        names = LIBRARY | names_of | {name: names_of[secret] for name, secret in renamed.items()}
         return reveal(result(expression, names), label="result")
 
     return mpc.run_local(main, data={"owner": SECRETS, "other": {}}, bound=8, debug=True).results["owner"]
@@ -100,3 +135,58 @@ def test_every_advice_is_one_line_and_every_expression_was_run() -> None:
     computing = {name for name, text in NEAREST.items() if text.startswith("use ") and ("(" in text or "@" in text)}
     plain = {"floor_divide"}  # in ABSENT
     assert computing - plain <= CASES.keys()
+
+
+def refused(compute: Callable[[V], Any], bound: float = 8) -> BaseException:
+    """What the script's own line ends in."""
+
+    def main(s: Any) -> None:
+        reveal(compute(V(**PUBLIC | {name: load(s, "owner", name) for name in SECRETS})), label="result")
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # NumPy's, or ours
+        mpc.run_local(main, data={"owner": SECRETS, "other": {}}, bound=bound, debug=True)
+    return caught.value
+
+
+def test_a_secret_that_was_to_become_an_element_is_told_how_to_be_put_together() -> None:
+    def assigned(v: V) -> None:
+        np.zeros(4)[0] = v.x.mean()
+
+    error = refused(assigned)
+    assert type(error) is ValueError
+    told = explained(error, Path(__file__), data=True)
+    assert isinstance(told, UsageError)
+    assert "np.stack([x, y])" in told.do
+    assert "test_advice.py" in told.where
+
+
+@pytest.mark.parametrize("cause", [None, ValueError("4711"), MpcError("4711")])
+def test_what_a_script_raises_from_something_of_its_own_is_not_shown(cause: BaseException | None) -> None:
+    with pytest.raises(ValueError, match="4711") as caught:
+        exec("raise ValueError('4711') from cause", {"__name__": "mpc_script", "cause": cause})
+    if cause is not None:
+        with pytest.raises(type(cause)):
+            exec("raise cause", {"__name__": "mpc_script", "cause": cause})
+    told = str(explained(caught.value, Path(__file__), data=True))
+    assert "4711" not in told
+    assert "stopped with ValueError" in told
+
+
+def test_an_inverse_that_bounds_are_too_wide_for_is_told_of_the_function_that_takes_low() -> None:
+    error = refused(lambda v: np.linalg.inv(v.table.T @ v.table), bound=64)
+    assert isinstance(error, RangeError)
+    assert "singular values from" in error.where
+    assert "solve(a, b, low=...)" in error.where
+
+
+def test_a_function_that_is_told_where_to_act_is_told_of_the_choice() -> None:
+    error = refused(lambda v: np.square(v.x, where=[True, False, True, False]))
+    assert isinstance(error, UsageError)
+    assert error.do == "choose afterwards: np.where(mask, result, 0)"
+
+
+def test_exp_names_where_it_comes_from_and_the_bound_of_what_is_never_positive() -> None:
+    error = refused(lambda v: np.exp(-(v.x**2)))
+    assert isinstance(error, RangeError)
+    assert "high=0 for -x**2" in error.do
+    assert error.do.endswith("from protocols")

@@ -635,6 +635,12 @@ def test_sums_of_truth_values_are_counts(name: str) -> None:
         assert (key.rules, key.kind) == (("cells>=5",), "counts of truth values")
 
 
+def test_truth_values_that_a_real_column_made_fractional_are_made_anew() -> None:
+    with pytest.raises(UsageError, match="cells takes counts") as error:
+        of_two(made(lambda x, m: (x * 0.5)[:, :1].sum(axis=0), lambda x: cells(5)))
+    assert "x[:, 3:6] > 0.5 are truth values again" in error.value.do
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_nothing_else_is_a_count(name: str) -> None:
     with pytest.raises(UsageError, match="cells takes counts") as error:

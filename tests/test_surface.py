@@ -146,7 +146,7 @@ def test_names_that_are_not_supported_end_in_the_advice() -> None:
         x = load(s, "clinic", "x")
         more: dict[str, tuple[Any, ...]] = {
             "quantile": (0.5,), "percentile": (50,), "insert": (0, 1), "resize": (3,), "put": (0, 1), "place": (x, 1),
-            "polyfit": (x, 1),
+            "polyfit": (x, 1), "linspace": (x,),
             "putmask": (x, 1), "copyto": (x,), "fill_diagonal": (1,), "put_along_axis": (np.array([0]), 1, 0), "interp": (x, x),
             "histogramdd": (3,), "block": (), "floor_divide": (2,), "remainder": (2,), "arctan2": (x,), "logaddexp2": (x,),
             "divmod": (2,),

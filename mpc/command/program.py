@@ -112,6 +112,8 @@ def execute(path: Path, source: bytes) -> Callable[[Any], Any]:
 def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
     """What `error` says to a reader, with the script's line. Where data were about, a text that is not ours is left out."""
     place = _place(error, script.parent)
+    if type(error) is ValueError and isinstance(error.__cause__, MpcError) and ours(error.__cause__):
+        error = error.__cause__  # what NumPy says of a secret that was to become an element
     if isinstance(error, MpcError) and (not data or ours(error)):
         if place and place not in error.where:
             error.where = f"{place}, {error.where}" if error.where else place

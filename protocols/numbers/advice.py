@@ -10,7 +10,22 @@ CLASSES = "for classes, count the thresholds that are reached: (x[..., None] >= 
 BELOW = f"{ABSENT}; how many values lie below public edges is (x[:, None] < edges).sum(axis=0)"
 LENGTH = "its length would tell something secret; keep the shape: np.where(condition, x, 0)"
 NO_GAPS = 'a secret is never NaN; where a cell was missing, missing = "indicator" in the schema adds a 0/1 column that says so'
+POWER = "use np.exp2(x) for 2 ** x, np.exp(x * np.log(base)) for another base"
 PLAIN = "leave it out: secret arrays have no dtype"
+KEYWORDS = {  # of sums, means and views; others are left out
+    "where": (
+        "of a sum (x * mask).sum(); of a mean x[mask].mean(), and where the mask is secret"
+        " divide((x * mask).sum(), mask.sum(), low=1), from protocols import divide"
+    ),
+    "initial": "add it: x.sum() + initial",
+    "order": "transpose before and after: x.T.ravel(), x.T.reshape(shape[::-1]).T",
+    "dtype": PLAIN,
+}
+REDUCED = {  # ufunc.reduce and ufunc.accumulate
+    "add.reduce": "x.sum(axis=0)", "multiply.reduce": "x.prod(axis=0)", "maximum.reduce": "x.max(axis=0)",
+    "minimum.reduce": "x.min(axis=0)", "logical_and.reduce": "x.all(axis=0)", "logical_or.reduce": "x.any(axis=0)",
+    "add.accumulate": "x.cumsum(axis=0)", "multiply.accumulate": "x.cumprod(axis=0)",
+}  # fmt: skip
 REVEALED = "round what is revealed"
 
 UPDATE = "secret arrays are immutable: x = x.at[key].set(value) makes a new one"
@@ -32,6 +47,7 @@ NEAREST = {
     "argsort": f"{ABSENT}; x.argmax() and x.argmin() are",
     "unique": "its length would tell something secret; count public values: (x[:, None] == values).sum(axis=0)",
     "nonzero": LENGTH, "flatnonzero": LENGTH, "argwhere": LENGTH, "histogramdd": "use np.histogram2d", "gradient": "use np.diff",
+    "linspace": "use x[0] + (x[1] - x[0]) * np.linspace(0, 1, count) between two secrets",
     "interp": f"{ABSENT}; between public edges np.digitize(x, edges) tells the piece",
     # Linear algebra.
     "pinv": "use solve(x.T @ x, x.T, low=..., symmetric=True), from protocols import solve",
@@ -44,7 +60,10 @@ NEAREST = {
 }  # fmt: skip
 
 REVEAL = 'if it may be known, write reveal(x, label="what it is")'
-DIVIDE = "use divide(a, b, low=smallest magnitude b can have), or sigmoid(x) for 1 / (1 + np.exp(-x)), both from protocols"
+DIVIDE = (
+    "use divide(a, b, low=smallest magnitude b can have), or sigmoid(x) for 1 / (1 + np.exp(-x)), both from protocols;"
+    " for (x - x.mean(0)) / x.std(0), StandardScaler().fit_transform(x), from protocols.learn"
+)
 CHOICE = (
     "choose with np.where(condition, a, b), or reveal it; in place of and, or, not write & | ~; in place of max(x), min(x), any(x)"
     " write x.max(), x.min(), x.sum() > 0; there is no sorted(x) yet"
@@ -54,6 +73,8 @@ GROUP = (
     " divide((x * group).sum(), group.sum(), low=1), from protocols import divide;"
     " np.where(condition, a, b) keeps the shape"
 )
+INDEX = "as positions, lookup(table, k) and one_hot(k, count), from protocols import lookup, one_hot; "
+TOGETHER = "to put secrets into one array, collect them in a list: np.stack([x, y])"
 LOOKUP = "a secret position is a whole number: an integer column, np.argmax(x), np.digitize(x, edges)"
 NEAREST |= dict.fromkeys(  # what is another word for the plain numbers, or puts them somewhere
     (

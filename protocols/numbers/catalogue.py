@@ -77,7 +77,8 @@ ARITHMETIC = (
     Row("np.maximum(x, y); np.fmax(x, y)", NUMBERS),
     Row("np.minimum(x, y); np.fmin(x, y)", NUMBERS),
     Row("np.clip(x, -1, 2.5); x.clip(-1, 2.5)", FRACTIONS),
-    Row("np.clip(x, -1, 3); x.clip(-1, 3)", WHOLE),
+    Row("x.clip(min=0)", NUMBERS),
+    Row("np.clip(x, -1, 3); x.clip(min=-1, max=3); np.clip(x, min=-1, max=3)", WHOLE),
 )
 
 COMPARISONS = (
@@ -164,7 +165,12 @@ STATISTICS = (
     Row("np.digitize(x, [-1, 0, 2.5])"),
     Row("np.searchsorted([-1, 0, 2.5], x)"),
     Row("np.searchsorted([-1, 0, 2], x, side='right')"),
-    Row("np.bincount(k, minlength=5)", WHOLE, 0.0, "0 <= k < minlength: checked on shares"),
+    Row(
+        "np.bincount(k, minlength=5)",
+        WHOLE,
+        0.0,
+        "0 <= k < minlength: checked on shares; without minlength as long as the bound of k, and 1",
+    ),
     Row("np.bincount(k, y, 5)", WHOLE, 0.0, "0 <= k < minlength: checked on shares"),
 )
 
@@ -193,7 +199,11 @@ ALGEBRA = (
     Row("np.trace(a, 1); a.trace(1)", ANY),
     Row("np.linalg.trace(a)", ANY),
     Row(
-        "np.linalg.solve(a, x[:3])", NUMBERS, FUNCTION, "the error times the condition; that it is a solution is checked on shares"
+        "np.linalg.solve(a, x[:3])",
+        NUMBERS,
+        FUNCTION,
+        "singular values from 2^-10 of the largest that the bound of `a` allows, or as few as fit, else `solve`, which is told the"
+        " smallest; the error times the condition; that it is a solution is checked on shares",
     ),
     Row("np.linalg.inv(a)", NUMBERS, FUNCTION, "as np.linalg.solve"),
     Row("np.linalg.norm(x)", NUMBERS, FUNCTION),

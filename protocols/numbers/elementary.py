@@ -40,7 +40,8 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     level, bound = exponent_of(x), bound_of(x)
     f, top = int(np.max(level.frac)), bound if high is None else min(high, bound)
     if top > LARGEST:
-        do = f"promise that x stays below: exp(x, high={LARGEST:g}) or less; sigmoid, softmax and log_sum_exp take any x"
+        do = f"promise how large x gets: exp(x, high={LARGEST:g}) or less, say high=0 for -x**2; sigmoid, softmax, log_sum_exp"
+        do += " take any x; all are from protocols"
         raise RangeError(f"exp(x) for x up to {top:.4g} does not fit the ring.", where=script_line(), do=do)
     if top < bound:
         limit = math.floor(top * 2.0**f)

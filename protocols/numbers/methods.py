@@ -61,9 +61,9 @@ class Methods:
         """np.cumprod."""
         return _np.cumprod(self, axis, **options)
 
-    def clip(self, least: Any = None, most: Any = None) -> Any:
+    def clip(self, min: Any = None, max: Any = None) -> Any:
         """np.clip."""
-        return _np.clip(self, least, most)
+        return _np.clip(self, min, max)
 
     def dot(self, b: Any) -> Any:
         """np.dot."""
@@ -103,9 +103,9 @@ class Methods:
 
     conjugate = conj
 
-    def flatten(self) -> Any:
+    def flatten(self, order: str = "C") -> Any:
         """All elements in one dimension."""
-        return _np.ravel(self)
+        return _np.ravel(self, order)
 
     def copy(self) -> Self:
         """The array itself: it is immutable."""

@@ -45,7 +45,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "array_equiv": elementwise.array_equiv, "isin": elementwise.isin, "count_nonzero": accumulating.count_nonzero,
     # Along axes.
     "max": ordering.maximum, "amax": ordering.maximum, "min": ordering.minimum, "amin": ordering.minimum,
-    "argmax": ordering.argmax, "argmin": ordering.argmin, "clip": ordering.clip, "ptp": accumulating.ptp,
+    "argmax": ordering.argmax, "argmin": ordering.argmin, "clip": ordering.numpys_clip, "ptp": accumulating.ptp,
     "cumsum": accumulating.cumsum, "cumulative_sum": accumulating.cumulative_sum, "prod": accumulating.prod,
     "cumprod": accumulating.cumprod, "cumulative_prod": accumulating.cumulative_prod, "diff": accumulating.diff,
     "ediff1d": accumulating.ediff1d, "trapezoid": accumulating.trapezoid,

@@ -36,6 +36,11 @@ def smaller(x: Any, y: Any) -> Number:
     return _chosen(order.smaller, x, y)
 
 
+def numpys_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Number:
+    """np.clip, which has two names for either limit."""
+    return clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     """np.clip to public limits, arrays or numbers; a limit may be None."""
     x: Number = _number(a)

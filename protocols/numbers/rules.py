@@ -15,7 +15,7 @@ from mpc.session import Session
 from mpc.sharing.node import Origin
 from mpc.sharing.share import Share, concat
 from protocols import release
-from protocols.numbers.arrays import Bool, Int, Number
+from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.encoding import RING_BITS, overflow
 from protocols.numbers.precision import note
 from protocols.numbers.secret import Secret
@@ -183,6 +183,8 @@ def _check_counts(counts: Sequence[Secret]) -> None:
         return
     why = f"one of these is {note(strange) or 'another number'}; a threshold of scaled, moved or other numbers would say nothing"
     do = "count with (x > 0).sum(axis=0), or (1 * a).T @ b of truth values, and reveal that as it is, or name it: cells(of=n)"
+    if any(isinstance(one, Fixed) for one in counts):
+        do += "; a real column makes the 0/1 columns of its table fractional: x[:, 3:6] > 0.5 are truth values again"
     do += "; of other numbers say whom they are about: rules=[group(mask)]"
     raise UsageError("cells takes counts, which are sums of truth values.", where=script_line(), why=why, do=do)
 

@@ -12,7 +12,7 @@ from mpc.errors import Mistyped, UsageError
 from mpc.lines import script_line
 from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.unknown import Unknown
-from protocols.numbers.advice import CHOICE, NEAREST, REVEAL, REVEALED
+from protocols.numbers.advice import CHOICE, INDEX, NEAREST, POWER, REDUCED, REVEAL, REVEALED, TOGETHER
 from protocols.numbers.advice import DIVIDE as DIVIDE  # for the modules above, too
 from protocols.numbers.methods import Methods
 from protocols.numbers.structure import Structured, fitting, named
@@ -45,7 +45,10 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         what, name = f"np.{ufunc.__name__}", UFUNCS.get(ufunc.__name__, "")
         if method != "__call__":
-            refuse(self, f"{what}.{method}", supported(self))
+            way = REDUCED.get(f"{ufunc.__name__}.{method}", f"{what}(x[:, None], y)" if method == "outer" else supported(self))
+            refuse(self, f"{what}.{method}", way)
+        if "where" in kwargs:
+            refuse(self, f"{what} with {named(kwargs)}", "choose afterwards: np.where(mask, result, 0)")
         if kwargs:
             refuse(self, f"{what} with {named(kwargs)}", "leave it out; secret arrays are immutable: a = a + x makes a new one")
         public_only(self, what, inputs)
@@ -61,7 +64,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         if name == "over" and isinstance(right, Secret):
             refuse(x, "division by a secret", DIVIDE)
         if not hasattr(type(x), wanted):
-            refuse(x, what, NEAREST.get(ufunc.__name__, supported(x)))
+            refuse(x, what, POWER if wanted == "raised_from" else NEAREST.get(ufunc.__name__, supported(x)))
         if len(inputs) == 1:
             return getattr(x, wanted)()
         with fitting(x, what):
@@ -141,7 +144,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         refuse(self, "bool()", CHOICE)
 
     def __float__(self) -> float:
-        refuse(self, "float()", f"use np.sqrt, np.log and so on in place of math.sqrt, math.log; {REVEAL}")
+        refuse(self, "float()", f"use np.sqrt, np.log and so on in place of math.sqrt, math.log; {TOGETHER}; {REVEAL}")
 
     def __int__(self) -> int:
         refuse(self, "int()", REVEAL)
@@ -150,7 +153,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         refuse(self, "complex()", REVEAL)
 
     def __index__(self) -> int:
-        refuse(self, "use as an index", REVEAL)
+        refuse(self, "use as an index", self._position() + REVEAL)
 
     def __round__(self, _: Any = None) -> NoReturn:
         refuse(self, "round()", REVEALED)
@@ -179,7 +182,11 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         raise Mistyped(what, where=f"{self.s.name}, {script_line()}", why="it compares elementwise, in secret", do=do)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        refuse(self, "conversion to a plain NumPy array", f"np.stack([x, y]) puts secrets into one array; {REVEAL}")
+        refuse(self, "conversion to a plain NumPy array", f"{self._position()}{TOGETHER}; {REVEAL}")
+
+    def _position(self) -> str:
+        """What to write where whole numbers were meant as positions in a plain array."""
+        return INDEX if getattr(self, "whole", False) else ""
 
     def __reduce_ex__(self, _: Any) -> NoReturn:
         refuse(self, "pickling or copying", "secret arrays are immutable and need no copy; to store one, reveal it")

@@ -82,7 +82,9 @@ def numpys_solve(a: Any, b: Any) -> Fixed:
         return known
     numbers = number_of(matrix)
     for condition in range(WIDEST, 0, -1):
-        found = _solved(numbers, b, _largest(numbers) * 2.0**-condition, None, False)
+        low = _largest(numbers) * 2.0**-condition
+        supposed = f", which np.linalg supposes to have singular values from {low:.3g}: use solve(a, b, low=...), from protocols,"
+        found = _solved(numbers, b, low, None, False, supposed)
         if found is not None:
             return found
     do = "use solve(a, b, low=..., bound=...), from protocols import solve"
@@ -98,7 +100,7 @@ def _largest(a: Number) -> float:
     return bound_of(a) * max(1, a.shape[-1])
 
 
-def _solved(a: Any, b: Any, low: float, bound: float | None, symmetric: bool) -> Fixed | None:
+def _solved(a: Any, b: Any, low: float, bound: float | None, symmetric: bool, supposed: str = "") -> Fixed | None:
     """The solution, checked; None where there is no schedule, before anything is recorded that costs."""
     matrix = level_of(number_of(a))
     right = level_of(b if isinstance(b, Number) else matrix._other(b))
@@ -124,7 +126,7 @@ def _solved(a: Any, b: Any, low: float, bound: float | None, symmetric: bool) ->
     frac = unit + int(np.max(system.r.frac)) - int(np.max(system.m.frac))
     limit = math.ceil(length * 2.0**frac) + 2
     x = Fixed(matrix.s, share, frac, limit, frac - FRACTION)
-    _checked(matrix, right, x)
+    _checked(matrix, right, x, supposed)
     return x.reshape(x.shape[:-1]) if vector else x
 
 
@@ -137,13 +139,13 @@ def _rounded(m: Number, r: Number, low: float, high: float, length: float) -> _S
     return _System(m, r.reduced(over) if over else r, low, high, length)
 
 
-def _checked(a: Number, b: Number, x: Number) -> None:
+def _checked(a: Number, b: Number, x: Number, supposed: str) -> None:
     """Have it checked that |x| is within its limit, and that a @ x differs from b by no more than rounding.
 
     Of a system that is not what was stated, x is any word, so it is compared over all its bits; within its limit, a @ x fits.
     """
     s, d = a.s, a.shape[-1]
-    _small(x.share, x.limit, x, "the solution of a system leaves its bound")
+    _small(x.share, x.limit, x, f"the solution of a system{supposed} leaves its bound")
     a, x = scaling.fitting(a, x, 2 * d)
     up = int(np.max(a.frac)) + int(np.max(x.frac)) - int(np.max(b.frac))
     product, right, tolerance = arithmetic.matmul(s, a.share, x.share), b.share, SLACK * d * (a.limit + x.limit)
@@ -151,7 +153,7 @@ def _checked(a: Number, b: Number, x: Number) -> None:
         right = b.reduced(-up).share
     elif b.limit << up >> RING_BITS:
         raise RangeError("The right side of a system has more digits than its solution can have.", where=script_line())
-    _small(product - (right << max(0, up)), tolerance, x, "a system is too near a singular one, or not what was stated,")
+    _small(product - (right << max(0, up)), tolerance, x, f"a system{supposed} is too near a singular one, or not what was stated,")
 
 
 def _small(share: Share, limit: int, x: Number, why: str) -> None:

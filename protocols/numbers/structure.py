@@ -19,7 +19,7 @@ from mpc.session import Session
 from mpc.sharing.node import ShapeError, axes
 from mpc.sharing.share import Share
 from mpc.unknown import Unknown
-from protocols.numbers.advice import GROUP, LOOKUP
+from protocols.numbers.advice import GROUP, KEYWORDS, LOOKUP
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,9 +120,9 @@ class Structured:
             extents = tuple(whole(k) for k in new)
             return self._view(lambda a: a.reshape(extents))
 
-    def ravel(self, **other: Any) -> Self:
+    def ravel(self, order: str = "C", **other: Any) -> Self:
         """All elements in one dimension."""
-        only(self, "ravel", other)
+        only(self, "ravel", {"order": order, **other})
         return self.reshape(-1)
 
     def squeeze(self, axis: int | tuple[int, ...] | None = None, **other: Any) -> Self:
@@ -233,6 +233,7 @@ def named(keywords: dict[str, Any]) -> str:
 
 def only(x: Structured, what: str, other: dict[str, Any]) -> None:
     """Refuse keyword arguments that are not supported, by name."""
-    given = {name: value for name, value in other.items() if value is not None}
+    given = {name: value for name, value in other.items() if value is not None and (name, value) != ("order", "C")}
     if given:
-        refuse(x, f"{what} with {named(given)}", "leave it out")
+        ways = [KEYWORDS[name] for name in sorted(given) if name in KEYWORDS]
+        refuse(x, f"{what} with {named(given)}", "; ".join(ways) or "leave it out")
