@@ -252,7 +252,6 @@ def plan(
         write_plan(json, made, stated, review.document(made, prices))
 
 
-@app.command()
 @schema_app.command("infer")
 def schema_infer(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet, Arrow or NumPy file.")],
@@ -428,23 +427,27 @@ def status(
 @audit_app.command("verify")
 def audit_verify(
     folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="My ledger's folder, then others'.")] = None,
+    state: StateFolder = None,
+    ledger: LedgerFolder = None,
 ) -> None:
     """Check ledgers, approvals and certificates; of several sites, against each other. The first one's keys are believed."""
     from mpc.command import audit
 
-    raise typer.Exit(audit.verify(folders or [audit.found(None)]))
+    named = not folders or state is not None or ledger is not None
+    raise typer.Exit(audit.verify([*([audit.found(ledger, state)] if named else []), *(folders or [])]))
 
 
 @audit_app.command("runs")
-def audit_runs(ledger: LedgerFolder = None) -> None:
+def audit_runs(state: StateFolder = None, ledger: LedgerFolder = None) -> None:
     """List every session of this site, and how it ended."""
     from mpc.command import audit
 
-    audit.runs(audit.found(ledger))
+    audit.runs(audit.found(ledger, state))
 
 
 @audit_app.command("outputs")
 def audit_outputs(
+    state: StateFolder = None,
     ledger: LedgerFolder = None,
     which: Annotated[str | None, typer.Option("--open", metavar="SESSION:NUMBER", help="Open this reveal's commitment.")] = None,
     to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="With --open: write what convinces somebody.")] = None,
@@ -458,20 +461,21 @@ def audit_outputs(
     if which is None and (to is not None or results is not None):
         raise UsageError("--to and --results belong to --open.", do="add --open SESSION:NUMBER")
     if which is None:
-        audit.outputs(audit.found(ledger))
+        audit.outputs(audit.found(ledger, state))
     else:
-        audit.disclose(audit.found(ledger), which, to, results)
+        audit.disclose(audit.found(ledger, state), which, to, results)
 
 
 @audit_app.command("approvals")
 def audit_approvals(
+    state: StateFolder = None,
     ledger: LedgerFolder = None,
     policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Who has which key: ledgers name nobody.")] = None,
 ) -> None:
     """List who approved or revoked what here, what was refused, and what ran."""
     from mpc.command import audit
 
-    audit.approvals(audit.found(ledger), policy)
+    audit.approvals(audit.found(ledger, state), policy)
 
 
 @audit_app.command("export")

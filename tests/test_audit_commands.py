@@ -73,25 +73,32 @@ def test_runs_outputs_and_approvals_are_tables(certified: LedgerLane, capsys: py
 
 
 def test_a_published_number_is_shown_to_be_the_certified_one(
-    certified: LedgerLane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    certified: LedgerLane, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, shown = certified.ledger("insurer"), tmp_path / "shown.json"
     (session,) = [path.stem for path in (folder / "certificates").iterdir()]
     audit.disclose(folder, f"{session[:6]}:0", shown, certified.path("insurer", "out1", "insurer"))
     told = capsys.readouterr().out
-    assert f"whole numbers: {expected()}" in told
+    assert f"counts of truth values: {expected()}" in told
     assert "is what was certified, in steps of 1" in told
+    monkeypatch.setattr(audit, "of_library", lambda label: label == "large ones")  # as a verdict would be
+    with pytest.raises(UsageError, match="no result of the script"):
+        audit.disclose(folder, f"{session[:6]}:0", None, tmp_path)
     other = certified.ledger("clinic")  # an auditor who has another party's folder
     command = [sys.executable, audit.verifier.__file__, str(other), "--opening", str(shown)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"whole numbers: {expected()}" in done.stdout
+    assert f"counts of truth values: {expected()}" in done.stdout
     changed = json.loads(shown.read_text())
     changed["words"] = "AAAAAAAAAAA="
     shown.write_text(json.dumps(changed))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "PROBLEM" in done.stdout
+    shown.unlink()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, ""), "nothing is wrong with the ledger"
+    assert "shown.json" in done.stderr
     with pytest.raises(UsageError, match="cannot be opened"):
         audit.disclose(folder, f"{session[:6]}:7", None, None)
 

@@ -354,7 +354,7 @@ def main(s):
     assert "refused" not in mpc("run", "--debug", "fit.py").out
     shown = " ".join(mpc("plan", "fit.py").out.split())
     assert "in steps of" in shown
-    assert "whole numbers" in shown
+    assert "counts of truth values" in shown
 
 
 def test_a_breakpoint_where_nobody_can_answer_is_named(job: Job, mpc: Command) -> None:

@@ -394,7 +394,7 @@ for place, one in enumerate(ROSTER.participants):
 case("roster: no dealer", "only in the study", placed(roster=Roster(ROSTER.participants[:2])))
 case(
     "roster: somebody more",
-    "only here",
+    "only here, and not in the study",
     placed(roster=Roster((*ROSTER.participants, Participant("other", "party", "10.0.0.4:1", PEMS["other"], "Other")))),
 )
 
@@ -647,7 +647,8 @@ def test_nobody_approves_what_the_same_key_has_revoked(tmp_path: Path) -> None:
     approval.revoke(site.path, ADA, "no")
     with pytest.raises(UsageError, match="You have revoked exactly this"):
         approval.approve(site.path, ADA)
-    approval.approve(site.path, CAY)
+    with pytest.raises(ConsentError, match="The study was revoked"):
+        approval.approve(site.path, CAY)
     site.write(altered(STUDY, runs=1), ADA, BOB)
     assert site.permit().runs == 1
 

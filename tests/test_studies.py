@@ -186,7 +186,9 @@ def test_a_text_edited_by_hand_is_put_into_the_one_spelling(job: Job, mpc: Comma
     assert not (job.folder / "study.approvals").exists()
     assert "one spelling" in mpc("study", "fmt", "study.toml").out
     assert study_of(job).purpose == 'What illness "really" costs.'
-    assert "nothing to change" in mpc("study", "fmt", "study.toml").out
+    same = mpc("study", "fmt", "study.toml").out
+    assert "nothing to change" in same
+    assert "spelling only; if rules were edited, add --script SCRIPT" in same
     job.replace("study.toml", "runs = 1", "runs = 1.5")
     wrong = mpc("study", "fmt", "study.toml")
     assert wrong.code == 2
@@ -215,7 +217,8 @@ def test_the_sheet_tells_a_sum_from_rows_and_who_gets_what(job: Job, mpc: Comman
         "'costs of the ill' is revealed however few rows or persons stand behind it.",
         "clinic.patients has columns that the script does not need",
         "It is the one in the study.", "It allows this study.",
-        "No rule may be laxer than cells>=5, group>=10, rows>=10, dominance<=0.85, parameters<=0.33.",
+        "Rules that are there may not be laxer than cells>=5, group>=10, rows>=10, dominance<=0.85, parameters<=0.33.",
+        "There need not be any: this policy asks for none of aggregate and rows.",
         "0 of 2 approvers have signed",
         manifest.digest((job.folder / "study.toml").read_bytes()),
     ):  # fmt: skip
@@ -285,10 +288,17 @@ def test_approvals_and_revocations_lie_beside_the_study(job: Job, mpc: Command) 
     for name in ("ada", "bob"):
         ended = mpc("approve", "study.toml", "--key", f"{name}.approver.key")
         assert manifest.digest((job.folder / "study.toml").read_bytes()) in ended.out
+        assert "may run until the end of 2090-12-31 (UTC), and is for: What illness costs." in ended.out
     assert len([*(job.folder / "study.approvals").glob("*.json")]) == 2
     assert "There are as many as the policy asks for" in mpc("review", "study.toml", "--policy", "clinic.policy.toml").out
     assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "The board withdrew.").code == 0
-    assert "bob: The board withdrew." in mpc("review", "study.toml", "--policy", "clinic.policy.toml").out
+    sheet = mpc("review", "study.toml", "--policy", "clinic.policy.toml")
+    assert sheet.code == 5
+    assert "The study was revoked." in sheet.out.split("Who takes part")[0], "said first"
+    assert "bob: The board withdrew." in sheet.out
+    assert mpc("review", "study.toml").code == 5, "without a policy as well"
+    other = mpc("approve", "study.toml", "--key", "ada.approver.key")
+    assert (other.code, "The study was revoked." in other.err) == (5, True)
     refused = mpc("approve", "study.toml", "--key", "bob.approver.key")
     assert "You have revoked exactly this study" in refused.err
     assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "two\nlines").code == 2
@@ -299,6 +309,14 @@ def test_a_drafted_policy_allows_the_study_and_nothing_else(job: Job, mpc: Comma
     new = ("policy", "new", "study.toml", "--as", "clinic", "--approver", "ada.approver.toml", "--approver", "bob.approver.toml")
     made = mpc(*new, "-o", "p.toml")
     assert made.code == 0, made.err
+    assert "It does NOT allow study.toml" in " ".join(made.out.split())
+    lacks = mpc("review", "study.toml", "--policy", "p.toml")
+    assert lacks.code == 5
+    assert lacks.out.count("A reveal lacks a release rule that the policy asks for.") == 2, "of both aggregates"
+    assert "need not be any: this policy asks for none of rows." in lacks.out
+    drafted_policy = (job.folder / "p.toml").read_text()
+    assert 'kind = "aggregate"\nrules = ["cells|group"]' in drafted_policy
+    job.replace("p.toml", 'rules = ["cells|group"]', "rules = []")
     for name in ("ada", "bob"):
         assert mpc("approve", "study.toml", "--key", f"{name}.approver.key").code == 0
     sheet = mpc("review", "study.toml", "--policy", "p.toml", "--script", "fit.py")
@@ -339,6 +357,28 @@ def test_an_approvers_key_is_sealed_unless_asked_otherwise(job: Job, mpc: Comman
     assert "too short" in mpc("approver", "new", "bob", "--role", "security", "--passphrase-file", phrase("short\n")).err
 
 
+def test_an_expired_study_is_reviewed_as_such_and_not_approved(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    job.replace("study.toml", "2090-12-31", "2020-12-31")
+    assert mpc("study", "fmt", "study.toml").code == 0
+    sheet = mpc("review", "study.toml")
+    assert sheet.code == 5
+    assert "The study has expired." in sheet.out.split("Who takes part")[0], "said first"
+    refused = mpc("approve", "study.toml", "--key", "ada.approver.key")
+    assert (refused.code, "The study has expired." in refused.err) == (5, True)
+    assert not (job.folder / "study.approvals").exists()
+
+
+def test_what_comes_of_another_program_is_told_apart_from_it(job: Job, mpc: Command) -> None:
+    drafted(job, mpc)
+    job.replace("fit.py", SCRIPT, f"# moved by a line\n{SCRIPT}")
+    sheet = mpc("review", "study.toml", "--script", "fit.py").out
+    first, then = sheet.split("what follows comes from this")
+    assert "The program is not the one in the study." in first
+    assert "only here, and not in the study" in then
+    assert "reveals something else" not in first
+
+
 def test_a_node_key_approves_nothing(job: Job, mpc: Command) -> None:
     assert mpc(*NEW).code == 0
     ended = mpc("approve", "study.toml", "--key", "clinic.key")
@@ -358,6 +398,8 @@ def test_a_party_without_leave_is_not_connected(job: Job, mpc: Command) -> None:
     one = mpc(*party)
     assert one.code == 5
     assert "The study lacks approvals." in one.err
+    assert "where: study.approvals/" in one.err
+    assert "if they have signed, put their files there" in one.err
     assert "waiting up to" not in one.out
     job.write("fit.py", f"open('trace', 'w')\n{SCRIPT}")
     assert mpc(*party).code == 5
@@ -379,11 +421,21 @@ def test_a_party_without_leave_is_not_connected(job: Job, mpc: Command) -> None:
         job.folder / "state/ledger/clinic", Roster.load(job.folder / "roster.toml"), "clinic", job.folder / "clinic.key"
     )
     book.start(digest, "ab", 1, {"approvals": []})
-    assert "The study has run as often as it may." in mpc(*party).err
+    often = mpc(*party).err
+    assert "The study has run as often as it may." in often
+    assert "it has run once at this site, and 1 is approved" in often
+    assert "mpc study new --runs" in often
     assert mpc("revoke", "study.toml", "--key", "bob.approver.key", "--reason", "The board withdrew.").code == 0
     for _ in range(2):
         assert mpc(*party).code == 5
-    shown = mpc("audit", "approvals", "--ledger", "state/ledger/clinic", "--policy", "clinic.policy.toml").out
+    shown = mpc("audit", "approvals", "--state", "state", "--policy", "clinic.policy.toml").out
+    assert shown == mpc("audit", "approvals", "--ledger", "state/ledger/clinic", "--policy", "clinic.policy.toml").out
+    assert "by, or why" in shown
+    for command in ("outputs", "verify"):
+        by_state, by_ledger = (mpc("audit", command, *way) for way in (("--state", "state"), ("--ledger", "state/ledger/clinic")))
+        assert by_state == by_ledger
+        assert by_state.code == 0, by_state.err
+    assert "none/ledger/NAME" in mpc("audit", "runs", "--state", "none").err
     told = [line.split()[2:] for line in shown.splitlines() if digest[:8] in line]
     refused = ["refused", digest[:8], "ConsentError"]
     expected = [

@@ -26,10 +26,12 @@ def create(name: str, role: str, out: Path, source: Source | None) -> tuple[Path
 
 
 def approve(study: Path, key: Path, source: Source) -> None:
-    """Sign exactly the bytes of a study, and say which."""
+    """Sign exactly the bytes of a study, and say which, what for and until when."""
     path = approval.approve(study, keys.opened(keys.read(key), source.get, str(key)))
     approved = dsse.loads(path.read_bytes(), str(path)).body
+    signed = manifest.loads(approved, str(study))
     print(f"{path}: your approval of exactly this study, {manifest.digest(approved)}")
+    print(f"It is {signed.name}, may run until the end of {signed.expires} (UTC), and is for: {signed.purpose}")
 
 
 def revoke(study: Path, key: Path, reason: str, source: Source) -> None:

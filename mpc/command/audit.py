@@ -22,6 +22,7 @@ from mpc.governance.witness import SessionWitness
 from mpc.identity import parse_certificate
 from mpc.passphrase import Source
 from mpc.roster import Roster
+from mpc.session import of_library
 from mpc.transport.connect import key_of
 
 FOLDER = "ledger"  # within that of the records
@@ -30,7 +31,7 @@ PRIVATE = ("openings", "lock")  # what no export has
 RUNS = ("began (UTC)", "session", "study", "parties", "ended", "reveals")
 OUTPUTS = ("session", "no.", "label", "shape", "receivers", "rules", "state")
 REFUSED = "a release rule did not hold"
-APPROVALS = ("time (UTC)", "what", "study", "session", "by")
+APPROVALS = ("time (UTC)", "what", "study", "session", "by, or why")
 README = """What {site} kept of its runs. Unpacked, and with Python and its package `cryptography`:
 
     python verifier.py {site}
@@ -71,16 +72,18 @@ def witness(ledger: Ledger, roster: Roster, **study: Any) -> SessionWitness:
 # -- looking ---------------------------------------------------------------------------------------------------------------------
 
 
-def found(given: Path | None) -> Path:
-    """The folder that was named, or that of the only site with a ledger here."""
+def found(given: Path | None, state: Path | None = None) -> Path:
+    """The folder that was named, or that of the only site with a ledger among these records, the usual ones by default."""
     if given is not None:
         return given
-    home = default_folder()
+    home = state or default_folder()
     sites = sorted(path.parent for path in home.glob(f"{FOLDER}/*/{verifier.LEDGER}")) if home is not None else []
     if len(sites) == 1:
         return sites[0]
-    why = f"there are {', '.join(path.name for path in sites)}" if sites else "none is in the usual place"
-    raise UsageError("Which ledger is meant is not clear.", why=why, do="name its folder with --ledger")
+    usual = f"{home or 'STATE'}/{FOLDER}/NAME"
+    why = f"there are {', '.join(path.name for path in sites)}" if sites else "none is there"
+    do = "give the folder that mpc party had as --state, or the ledger's own as --ledger"
+    raise UsageError("Which ledger is meant is not clear.", where=usual, why=why, do=do)
 
 
 def verify(folders: Sequence[Path]) -> int:
@@ -180,8 +183,12 @@ def disclose(folder: Path, which: str, to: Path | None, results: Path | None) ->
     try:
         with _examined(folder) as one:
             print(verifier.check_opening(kept[0], [one]))
+            label = one.certificates[kept[0]["session"]][1]["reveals"][kept[0]["number"]]["label"]
     except StopIteration:
         raise IntegrityError("The session has no certificate.", where=printable(which), do="mpc audit verify") from None
+    if results is not None and of_library(label):
+        what, why = "This number is no result of the script, and in no file.", f"it is the library's own: {label!r}"
+        raise UsageError(what, where=printable(which), why=why, do="leave out --results, or open a result of the script")
     if results is not None:
         from mpc.command.published import compare
 

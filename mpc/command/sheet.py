@@ -13,7 +13,7 @@ from mpc.command import studies
 from mpc.errors import ConsentError, MpcError
 from mpc.governance import approval, dsse, manifest, policy
 from mpc.governance.manifest import INTERMEDIATE, Manifest, Reveal
-from mpc.governance.permit import differences, lacking
+from mpc.governance.permit import causes, consequences, lacking
 from mpc.governance.policy import Policy
 from mpc.governance.rules import words
 from mpc.roster import same_organisation
@@ -43,19 +43,21 @@ def show(
 ) -> tuple[str, ...]:
     """Print the sheet of a study; what speaks against it: differences from the script, and what the policy does not allow."""
     data = approval.read(study)
-    read = manifest.loads(data, str(study))
+    read, beside = manifest.loads(data, str(study)), approval.folder(study)
     allowed = policy.load(rules) if rules is not None else None
+    signed = approval.signed(data, beside, allowed.keys if allowed is not None else {})
+    names = allowed.names if allowed is not None else {}
+    over = [*approval.expired(read, datetime.now(UTC).date()), *approval.stopped(signed, names, beside)]
+    against = _section("This study may not run any more", over, "") if over else []
     for line in _sheet(read):
         print(_wrapped(line))
-    against: list[str] = []
     if script is not None:
-        against += _section("Compared with the script here", _script(read, script, schema, memory), "It is the one in the study.")
+        against += _script(read, script, schema, memory)
     if allowed is not None:
         title = f"Compared with the policy of {allowed.site}"
         against += _section(title, policy.objections(read, allowed), "It allows this study.")
-        print(f"  No rule may be laxer than {', '.join(str(allowed.thresholds.rule(name)) for name in KINDS)}.")
-        signed = approval.signed(data, approval.folder(study), allowed.keys)
-        _section("Approvals", lacking(signed, allowed), "There are as many as the policy asks for, and from every role.")
+        print("\n".join(_thresholds(read, allowed)))
+        _section("Approvals", lacking(signed, allowed, beside), "There are as many as the policy asks for, and from every role.")
     print("\n".join(_difference(study, data, previous, allowed)))
     print(f"\nDigest of this study, which an approval is for: {manifest.digest(data)}")
     return tuple(against)
@@ -187,8 +189,20 @@ def _time(study: Manifest) -> Iterator[str]:
     yield "The script computes with the tables in clear, in a process without files and network: read it, and what it imports."
 
 
-def _script(study: Manifest, script: Path, schema: Path | None, memory: int) -> list[ConsentError]:
-    return list(differences(study, studies.described(script, schema, study.imposed, memory=memory)))
+def _thresholds(study: Manifest, allowed: Policy) -> Iterator[str]:
+    """What the policy says of rules that are there, and of which kinds of output in the study it asks for none."""
+    yield f"  Rules that are there may not be laxer than {', '.join(str(allowed.thresholds.rule(name)) for name in KINDS)}."
+    asked = {one.kind for one in allowed.output if one.rules}
+    if free := sorted({one.kind for one in study.reveal} - asked - {INTERMEDIATE}):
+        yield f"  There need not be any: this policy asks for none of {' and '.join(free)}."
+
+
+def _script(study: Manifest, script: Path, schema: Path | None, memory: int) -> list[str]:
+    """Print what differs from the script here: what causes it before what comes of that."""
+    job = studies.described(script, schema, study.imposed, memory=memory)
+    first, then = list(causes(study, job)), list(consequences(study, job))
+    found = _section("Compared with the script here", first or then, "It is the one in the study.")
+    return found + _section("Compared with the script here: what follows comes from this", then, "") if first and then else found
 
 
 def _section(title: str, refusals: Iterable[ConsentError], fine: str) -> list[str]:

@@ -70,6 +70,8 @@ def study_fmt(
 
     changed = studies.fmt(study, script, schema, memory=0 if eager else memory << 20)
     print(f"{study}: {'written in its one spelling; earlier approvals are of other bytes' if changed else 'nothing to change'}.")
+    if script is None:
+        print("This looked at the spelling only; if rules were edited, add --script SCRIPT.")
 
 
 @policy_app.command("new")
@@ -79,11 +81,13 @@ def policy_new(
     approver: Annotated[list[Path], typer.Option("--approver", metavar="FILE", help="NAME.approver.toml; once for each person.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")] = Path("policy.toml"),
 ) -> None:
-    """Draft a site's policy: it allows what this study asks for and nothing else, under the usual thresholds."""
+    """Draft a site's policy: what this study asks for and nothing else, under the usual thresholds; aggregates only under rules."""
     from mpc.command import studies
 
-    studies.new_policy(study, site, approver, out)
-    print(f"{out}: the draft. It allows what {study} asks for. Go through it line by line; loosen nothing that you cannot explain.")
+    lacks = studies.new_policy(study, site, approver, out)
+    says = f"It does NOT allow {study}: aggregates there lack rules about people, as mpc review {study} --policy {out} shows."
+    allows = says if lacks else f"It allows what {study} asks for."
+    print(f"{out}: the draft. {allows} Go through it line by line; loosen nothing that you cannot explain.")
 
 
 def review(
@@ -106,7 +110,10 @@ def review(
 
     if against := sheet.show(study, script, schema, policy, previous, memory=0 if eager else memory << 20):
         count = "1 objection stands" if len(against) == 1 else f"{len(against)} objections stand"
-        why, do = f"{count} above, with ! under: Compared with ...", "follow what stands below each; do not approve it before"
+        why, do = (
+            f"{count} above, with ! at the top or under: Compared with ...",
+            "follow what stands below each; do not approve it before",
+        )
         raise ConsentError("The study cannot run here as it is.", where=str(study), why=why, do=do)
 
 

@@ -80,8 +80,9 @@ def _program(about: Job) -> manifest.Program:
     return manifest.Program(about.script, *[about.facts[name] for name in manifest.Program.__struct_fields__[1:]])
 
 
-def new_policy(study: Path, site: str, entries: Sequence[Path], out: Path) -> None:
-    """Draft a site's policy from a study into a new file; the entries are what `mpc approver new` wrote for it."""
+def new_policy(study: Path, site: str, entries: Sequence[Path], out: Path) -> int:
+    """Draft a site's policy from a study into a new file; the entries are what `mpc approver new` wrote for it. How many objections
+    it has to this study, whose aggregates may lack a rule about people."""
     if out.exists():
         raise UsageError(
             "There is such a file already.", where=str(out), why="a policy is changed by hand", do="edit it, or choose -o"
@@ -89,9 +90,9 @@ def new_policy(study: Path, site: str, entries: Sequence[Path], out: Path) -> No
     found = [one for path in entries for one in policy.approvers(path)]
     if not found:
         raise UsageError("A policy has approvers.", where=str(out), do="name the entries of those who may approve, with --approver")
-    data = policy.draft(manifest.loads(approval.read(study), str(study)), site, found)
-    out.write_bytes(data)
-    policy.load(out)
+    read = manifest.loads(approval.read(study), str(study))
+    out.write_bytes(policy.draft(read, site, found))
+    return len([*policy.objections(read, policy.load(out))])
 
 
 def fmt(study: Path, script: Path | None = None, schema: Path | None = None, *, memory: int = 0) -> bool:

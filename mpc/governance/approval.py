@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -47,13 +47,17 @@ def folder(study: Path) -> Path:
 
 
 def approve(study: Path, key: Ed25519PrivateKey) -> Path:
-    """Sign exactly the bytes of the file; where that stands. Raises what `manifest.loads` does, and UsageError if revoked."""
+    """Sign exactly the bytes of the file; where that stands. Raises what `manifest.loads` does, UsageError if revoked by this key,
+    and ConsentError if expired, or revoked by anybody whose word lies in the folder."""
     data = read(study)
-    manifest.loads(data, str(study))
+    found = manifest.loads(data, str(study))
     name = dsse.keyid(key.public_key())
-    if name in signed(data, folder(study), {name: key.public_key()}).revoked:
+    said = signed(data, folder(study), {name: key.public_key()})
+    if name in said.revoked:
         do = "approve a changed study; one with another day of expiry is another study"
         raise UsageError("You have revoked exactly this study.", where=str(study), do=do)
+    for refusal in (*expired(found, datetime.now(UTC).date()), *stopped(said, {}, folder(study))):
+        raise refusal
     return _write(folder(study), f"{name[:DIGITS]}.json", dsse.sign(manifest.TYPE, data, key))
 
 
@@ -97,6 +101,22 @@ def signed(data: bytes, where: Path, keys: Mapping[str, PublicKey]) -> Signed:
         except (MpcError, msgspec.MsgspecError) as error:
             raise _unsound(path, error) from None
     return Signed(tuple(sorted(approved)), revoked, tuple(others))
+
+
+def expired(study: manifest.Manifest, today: date) -> Iterator[ConsentError]:
+    """That its last day has passed, if it has."""
+    if today > study.expires:
+        why, do = f"its last day was {study.expires}", "have it approved again with a later day in expires"
+        yield ConsentError("The study has expired.", where=study.name, why=why, do=do)
+
+
+def stopped(signed: Signed, names: Mapping[str, str], where: Path) -> Iterator[ConsentError]:
+    """Every revocation in a folder; `names` are those of keys by id."""
+    for name, reason in signed.revoked.items():
+        who = names.get(name, f"key {name[:DIGITS]}")
+        why = f"{who}: {reason if legible(reason) else 'no printable reason'}"[:300]
+        do = "have a changed study approved, or run none"
+        yield ConsentError("The study was revoked.", where=f"{where.name}/", why=why, do=do)
 
 
 def evidence(data: bytes, where: Path, approved: Iterable[str]) -> dict[str, bytes]:

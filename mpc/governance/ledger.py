@@ -285,8 +285,9 @@ class Ledger:
 
 def exhausted(where: str, runs: int, most: int) -> ConsentError:
     """A study has run so often, and may not more often."""
-    why = f"it has run {runs} times at this site, and {most} are approved"
-    return ConsentError("The study has run as often as it may.", where=where, why=why, do="have more runs approved")
+    why = f"it has run {'once' if runs == 1 else f'{runs} times'} at this site, and {most} {'is' if most == 1 else 'are'} approved"
+    do = "draft it with mpc study new --runs ... under another name, and have that approved"
+    return ConsentError("The study has run as often as it may.", where=where, why=why, do=do)
 
 
 def _begun(lines: Sequence[Fields]) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 from mpc.errors import ConsentError, MpcError
 from mpc.governance import approval, manifest
 from mpc.governance import policy as policies
-from mpc.governance.documents import legible
 from mpc.governance.ledger import exhausted
 from mpc.governance.manifest import Manifest, Reads, Reveal, RevealKey
 from mpc.governance.policy import Policy
@@ -69,32 +68,27 @@ def admit(
         why = f"it is the policy of {policy.site}"
         raise ConsentError("This is another site's policy.", where=party, why=why, do="name this site's own policy with --policy")
     signed = approval.signed(data, approvals, policy.keys)
-    mine = _limits(study, runs, today), lacking(signed, policy), _members(study, roster)
+    mine = _limits(study, runs, today), lacking(signed, policy, approvals), _members(study, roster)
     for refusal in chain(*mine, policies.objections(study, policy)):
         raise refusal
     return study, signed.approved
 
 
 def _limits(study: Manifest, runs: int, today: date) -> Iterator[ConsentError]:
-    if today > study.expires:
-        why, do = f"its last day was {study.expires}", "have it approved again with a later day in expires"
-        yield ConsentError("The study has expired.", where=study.name, why=why, do=do)
+    yield from approval.expired(study, today)
     if runs >= study.runs:
         yield exhausted(study.name, runs, study.runs)
 
 
-def lacking(signed: approval.Signed, policy: Policy) -> Iterator[ConsentError]:
-    """What the signatures lack, of what the policy asks for."""
-    for name, reason in signed.revoked.items():
-        who = policy.who(name).name if name in policy.keys else f"key {name[:16]}"
-        why = f"{who}: {reason if legible(reason) else 'no printable reason'}"[:300]
-        yield ConsentError("The study was revoked.", where="approvals", why=why, do="have a changed study approved, or run none")
+def lacking(signed: approval.Signed, policy: Policy, approvals: Path) -> Iterator[ConsentError]:
+    """What the signatures in a folder lack, of what the policy asks for."""
+    yield from approval.stopped(signed, policy.names, approvals)
     have = [policy.who(name) for name in signed.approved]
     others = f"; {'; '.join(signed.others[:5])}" if signed.others else ""
     if len(have) < policy.approvals.count:
         why = f"{len(have)} of {policy.approvals.count} approvers have signed these bytes{others}"
-        do = "let more approvers of the policy review and approve it: mpc review, mpc approve"
-        yield ConsentError("The study lacks approvals.", where="approvals", why=why, do=do)
+        do = "if they have signed, put their files there; else let them review and approve it: mpc review, mpc approve"
+        yield ConsentError("The study lacks approvals.", where=f"{approvals.name}/", why=why, do=do)
     roles = {one.role for one in have}
     if missing := [role for role in policy.approvals.roles if role not in roles]:
         why = f"signed as: {', '.join(sorted(roles)) or 'none'}{others}"
@@ -104,7 +98,12 @@ def lacking(signed: approval.Signed, policy: Policy) -> Iterator[ConsentError]:
 
 def differences(study: Manifest, job: Job) -> Iterator[ConsentError]:
     """In what the program of a study is not what is here."""
-    yield from _program(study, job)
+    yield from causes(study, job)
+    yield from consequences(study, job)
+
+
+def consequences(study: Manifest, job: Job) -> Iterator[ConsentError]:
+    """In what it reads and reveals something else, which follows from another program or schema."""
     yield from _reads(study, job.reads)
     yield from _reveals(study, job)
 
@@ -128,7 +127,8 @@ def _members(study: Manifest, roster: Roster) -> Iterator[ConsentError]:
         yield ConsentError(what, where=name, why=why, do=f"use the roster that was approved, or {AGAIN}")
 
 
-def _program(study: Manifest, job: Job) -> Iterator[ConsentError]:
+def causes(study: Manifest, job: Job) -> Iterator[ConsentError]:
+    """Which of program, schema, plan, library and setting is another one."""
     stated = {"script": job.script, **job.facts}
     for name in study.program.__struct_fields__:
         approved, here = getattr(study.program, name), stated.get(name, "")
@@ -181,7 +181,9 @@ def _listed(texts: tuple[str, ...]) -> str:
 
 
 def _apart(approved: object, here: object, otherwise: str) -> str:
-    return "only here" if approved is None else "only in the study" if here is None else otherwise
+    return (
+        "only here, and not in the study" if approved is None else "only in the study, and not here" if here is None else otherwise
+    )
 
 
 def _kinds(reveal: Reveal, reads: tuple[Reads, ...], *, copy: bool) -> tuple[str, ...]:

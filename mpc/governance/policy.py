@@ -178,7 +178,8 @@ def approvers(path: Path) -> tuple[Approver, ...]:
 def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
     """A policy that allows a site what this study asks of it and nothing else, with the usual thresholds; for people to go through.
 
-    Two approvers, or the only one, must sign, and each of their roles. UsageError for a site that is no party of the study.
+    Two approvers, or the only one, must sign, and each of their roles. Of aggregates it asks that a number of people stands behind
+    them, even where the study does not. UsageError for a site that is no party of the study.
     """
     parties = sorted(one.name for one in study.participant if one.role == "party")
     if site not in parties:
@@ -198,7 +199,7 @@ def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
         study.retention_days,
         Approvals(min(2, len(approvers)), tuple(sorted({one.role for one in approvers}))),
         Thresholds(5, 10, 0.85, 0.33),
-        tuple(Output(kind, _carried(carried[kind])) for kind in kinds),
+        tuple(Output(kind, _asked(kind, carried[kind])) for kind in kinds),
         tuple(Partner(one.name, one.organisation, one.certificate) for one in study.participant),
         tuple(Grant(one.table, (study.purpose_code,), tuple(sorted({*one.columns, *one.unused})), receivers) for one in own),
         tuple(approvers),
@@ -207,6 +208,13 @@ def draft(study: Manifest, site: str, approvers: Sequence[Approver]) -> bytes:
     parts += [f"[{name}]\n{lines(getattr(made, name))}" for name in ("approvals", "thresholds")]
     parts += [f"[[{name}]]\n{lines(one)}" for name in LISTED for one in getattr(made, name)]
     return "\n".join(parts).encode()
+
+
+def _asked(kind: OutputKind, sets: Sequence[set[str]]) -> tuple[str, ...]:
+    """The rules that a draft asks of a kind of output: an aggregate without any about people is no aggregate."""
+    carried = _carried(sets)
+    about = any({*entry.split("|")} & {*EITHER} for entry in carried)
+    return carried if about or kind != "aggregate" else tuple(sorted({"cells|group", *carried}))
 
 
 def _carried(sets: Sequence[set[str]]) -> tuple[str, ...]:

@@ -287,12 +287,12 @@ def main(arguments: list[str]) -> int:
     """The command; its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--opening", type=Path, help="what a receiver shows of a reveal")
+    parser.add_argument("--opening", type=argparse.FileType("rb"), help="what a receiver shows of a reveal")
     given = parser.parse_args(arguments)
     folders = examine(given.folders)
     if given.opening is not None:
-        with folders[0].about(str(given.opening)):
-            print(check_opening(json.loads(given.opening.read_bytes()), folders))
+        with folders[0].about(given.opening.name), given.opening as file:
+            print(check_opening(json.loads(file.read()), folders))
     return 0 if report(folders, print) else 1
 
 
