@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 from escapes import AFTERWARDS, ATTEMPTS, DEADLY, FORGER, FORGERIES, MACHINE_CODE, PRELUDE
 
-from mpc.command import node, program
+from mpc.command import node, program, witnessing
 from mpc.command import rehearsal as rehearsal_module
 from mpc.command import site as site_module
 from mpc.command.child import ScriptProcess
+from mpc.command.dialogue import Gone, Leaves
 from mpc.command.diary import logged
 from mpc.command.modules import Shelf
 from mpc.command.participant import Watch
@@ -29,11 +31,13 @@ from mpc.confine import Confined, offered, seccomp
 from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 from mpc.doctor import home
-from mpc.errors import AvailabilityError, ConsentError, MpcError, UsageError
+from mpc.errors import AvailabilityError, ConsentError, IntegrityError, MpcError, UsageError
 from mpc.frame import Kind
 from mpc.kernel import load as kernel
 from mpc.local import Options, run_dealer, run_party
+from mpc.plan import Plan
 from mpc.roster import Roster
+from mpc.schedule import RevealKey
 from mpc.setting import MEMORY
 from mpc.transport import Transport
 from mpc.transport.guard import Guard, Reveal, Way
@@ -381,6 +385,25 @@ def test_no_reveal_leaves_that_is_not_written_down(announced: list[Any]) -> None
     judge.announce(announced)
     with pytest.raises(ConsentError, match="a reveal"):
         judge.exchange(exchange(Kind.REVEAL, dict.fromkeys(PEERS, 0), dict.fromkeys(PEERS, 8)))
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ((64, False, "", True, False), "not where the plan has it"),
+        ((1 << 20, False, "", True, True), "a ring that is none"),
+        ((0, True, "", True, True), "a ring that is none"),
+        ((64, False, "\x1b[2J", True, True), "a ring that is none"),
+    ],
+)
+def test_words_that_have_left_are_those_of_the_plan(value: Any, why: str) -> None:
+    plan = cast(Plan, SimpleNamespace(contract={RevealKey(*TOTAL): 1}, loaded=()))
+    testimony = witnessing.Testimony(Notes(), plan, "clinic", Guard("clinic", ("clinic",), "dealer", [WAY]))
+    testimony.leaves(Leaves([TOTAL]))
+    assert testimony.sizes(Gone(0, [(64, False, "up to 5", True, True)])) == [8]
+    with pytest.raises(IntegrityError) as caught:
+        testimony.sizes(Gone(0, [value]))
+    assert why in caught.value.why
 
 
 @pytest.mark.parametrize("orders", [b"a" * 16, b"z" * 16])

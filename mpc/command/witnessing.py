@@ -96,9 +96,9 @@ class Testimony:
         if self._guard.waiting or not all(number in self._leaving for number in numbers):
             raise malformed("a value has left that was not announced, or has not passed")
         sizes = []
-        for number, (bits, boolean, note, _, here) in zip(numbers, call.values, strict=True):
+        for number, (bits, _, note, _, here) in zip(numbers, call.values, strict=True):
             value = self._leaving[number]
-            if not 1 <= bits <= BITS or (not boolean and bits < 1) or not (note.isprintable() or not note):
+            if not 1 <= bits <= BITS or not note.isprintable():
                 raise malformed("a value of a ring that is none")
             if here != (self._name in value.receivers):
                 raise malformed("a value is not where the plan has it")
