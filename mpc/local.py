@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from mpc import kernel as kernels
 from mpc.asking import Foreseen
 from mpc.clock import SILENT, Clock
 from mpc.clocked import ClockedSession
+from mpc.data.saved import Saved, read_card
+from mpc.data.saved import Share as SavedShare
 from mpc.errors import AvailabilityError, MpcError, ours
 from mpc.execution import Announced, Execution, Probe, ZeroSharing
 from mpc.handshake import Agreed, handshake
@@ -19,7 +23,7 @@ from mpc.prg import fresh
 from mpc.ring import Array
 from mpc.rules import Imposed
 from mpc.schedule import Cost
-from mpc.session import Hidden, Session
+from mpc.session import Hidden, Keeper, Session
 from mpc.setting import MEMORY
 from mpc.sources import Source
 from mpc.sources.dealer import Keystreams
@@ -39,16 +43,24 @@ Watch = Callable[[str, tuple[str, ...], Any], None]
 @dataclass(slots=True)
 class Outcome:
     """What a run in one process left: what `main` returned at each party, what each party received by label, the counted cost,
-    and what each transport really carried."""
+    what each transport really carried, and what was saved, by name and by the party whose share it is."""
 
     results: dict[str, Any] = field(default_factory=dict)
     revealed: dict[str, dict[str, Any]] = field(default_factory=dict)
     cost: Cost = field(default_factory=lambda: Cost(()))
     traffic: dict[str, Traffic] = field(default_factory=dict)
+    saved: dict[str, dict[str, SavedShare]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __repr__(self) -> str:
         received = {party: list(values) for party, values in self.revealed.items()}
         return f"<run of {self.cost.rounds} rounds; received: {received}>"
+
+    def keep(self, name: str, card: str, mark: str, words: Mapping[str, Array]) -> None:
+        """Keep shares of what a script saves: its `mpc.session.Keeper`."""
+        whole = Saved(name, mark, read_card(card))
+        with self._lock:
+            self.saved.setdefault(name, {}).update({party: SavedShare(whole, np.array(one)) for party, one in words.items()})
 
     def keeper(self, party: str, watch: Watch | None) -> Watch:
         """What notes a party's results as they come, and tells `watch` as well."""
@@ -69,7 +81,8 @@ class Options:
     """How to run: within how many bytes of recorded results (0: eagerly), on which kernel and threads, with which deadline in
     seconds, plan, schema, rules that a study states and test probe; who is told of results, of rounds that are done, and of
     segments that begin with what they will reveal; and of whose time a clock keeps account, the dealer's included. A party with a
-    `store` takes its correlated randomness from there, and one with a `witness` leaves the session only with a certificate."""
+    `store` takes its correlated randomness from there, and one with a `witness` leaves the session only with a certificate; what
+    the script saves goes to the `keeper`."""
 
     memory: int = MEMORY
     kernel: str = "auto"
@@ -86,6 +99,7 @@ class Options:
     store: Store | None = None
     clocks: Mapping[str, Clock] = field(default_factory=dict)
     witness: Witness | None = None
+    keeper: Keeper | None = None
 
 
 def run_party(
@@ -142,7 +156,7 @@ def compute(
     columns = {} if column is None else {transport.name: column}
     session = (partial(ClockedSession, clock) if clock.on else Session)(
         transport.name, parties, engine, columns=columns, memory=options.memory, contract=contract, context=options.context,
-        imposed=options.imposed, revealed=options.revealed,
+        imposed=options.imposed, revealed=options.revealed, keeper=options.keeper,
     )  # fmt: skip
     transport.idle = clock.idle
     clock.start()
@@ -194,6 +208,7 @@ def run_threads(
     """Run `main` at every party and a dealer, each a thread; raises the first error that any of them met."""
     transports = memory_transports((*parties, DEALER), deadline=options.deadline)
     outcome, errors = Outcome(), []
+    options = replace(options, keeper=outcome.keep)
     lock = threading.Lock()
 
     def work(name: str) -> None:
@@ -248,6 +263,7 @@ def run_debug(
         context=options.context,
         alone=True,
         revealed=outcome.keeper(name, options.revealed),
+        keeper=outcome.keep,
     )
     result = main(session)
     session.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpc.data.saved import TABLE, Share
 from mpc.data.schema import Column, Schema, Table
 from mpc.data.tables import DataSource
 from mpc.errors import DataError, PrecisionWarning, UsageError
@@ -22,6 +24,7 @@ from mpc.setting import FINEST, MEMORY, PRECISION
 
 Arrays = Mapping[str, Mapping[str, npt.ArrayLike]]
 Bound = float | Sequence[float]
+Kept = Mapping[str, Mapping[str, Share]]  # by name and party
 LOOSE = 1 << 10  # so many times the largest magnitude of a column, a bound costs half of its digits
 
 
@@ -37,6 +40,7 @@ def run_local(
     kernel: str = "auto",
     threads: int = 1,
     precision: int = PRECISION,
+    saved: Kept | None = None,
 ) -> Outcome:
     """Run `main(s)` at every party, each a thread of this process, with a dealer thread.
 
@@ -46,9 +50,9 @@ def run_local(
     With `data`, `precision` is how many bits numbers keep below their bounds, 16 to 26; a schema says so itself.
     `eager` runs every operation at once; otherwise what is recorded between two reveals is run in parts of `memory` bytes at most.
     The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
-    rounds and bytes. Reveals outside the plan are refused.
+    rounds and bytes. Reveals outside the plan are refused. Its `saved` is what the script saved: give it to a later run as `saved`.
     """
-    agreed, columns = _agreed(data, bound, schema, precision)
+    agreed, columns = _resumed(*_agreed(data, bound, schema, precision), saved or {})
     parties, memory = agreed.parties, 0 if eager else memory
     if debug:
         return run_debug(main, parties, columns, Options(kernel=kernel, threads=threads, memory=memory, context=agreed))
@@ -85,6 +89,24 @@ def _agreed(
         do = f"write [setting] and precision = {FINEST} in the schema" if schema is not None else f"write precision={FINEST}"
         raise UsageError(f"precision is a whole number of bits from {PRECISION} to {FINEST}, beside data.", do=do)
     return _from_arrays(data, bound, precision) if data is not None else _from_files(Path(schema or ""))
+
+
+def _resumed(schema: Schema, columns: Columns, saved: Kept) -> tuple[Schema, Columns]:
+    """The same, with what an earlier run has saved."""
+    declared = tuple(shares[min(shares)].saved for _, shares in sorted(saved.items()))
+    for one in declared:
+        if one.card.parties != schema.parties:
+            why = f"it is shared among {', '.join(one.card.parties)}"
+            raise UsageError(f"The saved model {one.name!r} is of other parties.", why=why, do="give all of them, and no other")
+
+    def column(party: str, name: str) -> Array:
+        if not name.startswith(TABLE):
+            return columns[party](name)
+        wanted = agreed.saved_as(name.removeprefix(TABLE))
+        return saved[wanted.name][party].of(wanted, party)
+
+    agreed = replace(schema, saved=declared) if declared else schema
+    return agreed, {party: partial(column, party) for party in schema.parties} if declared else columns
 
 
 def _from_files(path: Path) -> tuple[Schema, Columns]:

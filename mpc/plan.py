@@ -18,7 +18,7 @@ from mpc.kernel import load
 from mpc.reading import Reading
 from mpc.rules import Imposed
 from mpc.schedule import Announcement, Cost, Level, Reveal, RevealKey, Segment
-from mpc.session import VERDICTS, Session, declassified, published
+from mpc.session import Session, declassified, of_library, published
 from mpc.setting import MEMORY
 from mpc.sharing.node import Shape
 from mpc.unknown import Branches, Unknown, Unshared
@@ -106,7 +106,7 @@ class Counting:
             _release(levels)
         for reveal in segment.reveals:
             self.reveals[reveal.key] += 1
-            if reveal.label not in VERDICTS:
+            if not of_library(reveal.label):
                 self.outputs.add(reveal.key)
         return [Unknown(reveal.node.shape, np.uint64, self._steering(reveal)) for reveal in segment.reveals]
 

@@ -25,7 +25,9 @@ from mpc.sources.functionality import Correlation
 
 VIEWS = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset"})
 ASSUMED, RELEASED = "every assumed bound held", "every release rule held"
+MARK = (4,)  # words of the id of what is saved
 VERDICTS = (ASSUMED, RELEASED)  # labels of single bits, which no script may use
+KEPT = "share of what is saved as"
 LABEL = 200  # characters of a reveal's label at most
 WEIGHT = 128  # structure of more operations than this is opened afresh, so that no description of a mask grows without end
 SUMS = frozenset({"add", "sub", "sum"})  # masked only where all terms were masked when the sum was formed
@@ -73,6 +75,21 @@ def declassified(why: str) -> str:
     return f"declassified: {why}"
 
 
+def share_of(name: str) -> str:
+    """The label under which a party's own share of what is saved stands in the plan, for that party alone."""
+    return f"{KEPT} {name}, random words for their keeper alone"
+
+
+def id_of(name: str) -> str:
+    """The label of the id that is drawn for what is saved: random, so that nothing else has it."""
+    return f"id of what is saved as {name}"
+
+
+def saved(label: str) -> bool:
+    """Whether a label stands for a share that its keeper receives."""
+    return label.startswith(f"{KEPT} ")
+
+
 def opened(label: str) -> bool:
     """Whether a label stands for what is opened to everybody, and not revealed to receivers."""
     return label.startswith((published(""), declassified("")))
@@ -80,7 +97,14 @@ def opened(label: str) -> bool:
 
 def of_library(label: str) -> bool:
     """Whether a label stands for what the library itself reveals or opens, so that no script may use it."""
-    return label in VERDICTS or opened(label)
+    return label in VERDICTS or opened(label) or saved(label) or label.startswith(id_of(""))
+
+
+class Keeper(Protocol):
+    """Where a party's shares of what is saved go: by name, what everybody may know of it, its id, and words by party."""
+
+    def __call__(self, name: str, card: str, mark: str, words: Mapping[str, Array]) -> None:
+        """Keep them."""
 
 
 class Engine(Protocol):
@@ -116,6 +140,7 @@ class Session:
         imposed: Imposed | None = None,
         alone: bool = False,
         revealed: Callable[[str, tuple[str, ...], Any], None] | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.name, self.parties = name, parties
         self.context = context  # what the floors above attach: the schema that gives columns their meaning
@@ -123,7 +148,7 @@ class Session:
         self._imposed = {place: Required.parse(texts) for place, texts in (imposed or {}).items()}
         self.told: Counter[Origin] = Counter()  # how many numbers have been revealed, by the tables that they depend on
         self._engine, self._columns, self._contract = engine, columns or {}, contract
-        self._revealed = revealed
+        self._revealed, self._keeper = revealed, keeper
         self.alone = alone  # one process plays every party, as number 0
         self._memory, self._recorded = memory, 0
         self._nodes: list[Node] = []
@@ -159,7 +184,7 @@ class Session:
             mask = hides(node)
             node.pad = mask if mask is not None and mask.params[0] == "pad" else None
             node.lazy = mask is not None
-        node.lazy |= node.dealer
+        node.lazy |= node.dealer or (op == "concat" and all(arg.form is not None for arg in args))  # inputs side by side are kept
         self._nodes.append(node)
         self._recorded += NODE if node.lazy or op in FREE else NODE + node.bytes
         if op != "dealt":
@@ -337,6 +362,33 @@ class Session:
         """Refuse what leaves without a look at release rules where schema or study ask for any."""
         if self.release.rules or self.imposed(label).rules:
             raise UsageError("Release rules have not been checked.", where=script_line(), do="reveal with protocols.reveal")
+
+    def save(self, x: Share, name: str, card: str) -> None:
+        """Run the record, and let each party have a share of the vector x that depends on nothing but x, for a later session.
+
+        All shares but one are drawn by the dealer's masks, and the last is x less those; each goes to its keeper alone. `card` says
+        what x is, and is public. A later session takes each share as its keeper's private input, under a new mask.
+        """
+        if x.ring != Z64 or x.ndim != 1 or self.assumptions:
+            raise IntegrityError("What is saved is a checked vector of whole words.", where=script_line())
+        drawn = [self._random("pad", Z64, x.shape) for _ in self.parties[1:]]
+        last = x
+        for one in drawn:
+            last = last - one
+        line, mark = script_line(), self._random("pad", Z64, MARK)
+        shares = [Reveal(v.node, (p,), share_of(name), line) for v, p in zip((*drawn, last), self.parties, strict=True)]
+        found = self._released((Reveal(mark.node, self.parties, id_of(name), line), *shares))
+        if not isinstance(found[0], np.ndarray):
+            return  # a plan
+        if self._keeper is None:
+            raise UsageError(
+                "This run has nowhere to save a model.",
+                where=line,
+                why="its keys are made for it alone, and nobody could open what they seal",
+                do="run it with mpc party, or in a notebook with mpc.run_local",
+            )
+        words = {p: w for p, w in zip(self.parties, found[1:], strict=True) if isinstance(w, np.ndarray)}
+        self._keeper(name, card, found[0].astype("<u8").tobytes().hex(), words)
 
     def verdict(self, held: Share, label: str) -> Any:
         """Run the record and tell everybody whether something held: one bit, under a label of its own that no script can use."""

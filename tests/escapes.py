@@ -245,6 +245,10 @@ FORGERIES = {
     ),
     "an object as a result": Forgery("wire.tell(Result('total', ['clinic', 'insurer'], '|O', [], 8), [bytes(8)])", "that none has"),
     "a reveal that is announced only": Forgery("wire.tell(Begun(1, [('secret', ['dealer'])]))", "not in the plan"),
+    "a model that nobody planned to save": Forgery(
+        "wire.tell(Keep('../risk', '{}', 'ab' * 32, 8), [bytes(8)])", "a model is saved that the plan does not have"
+    ),
+    "a share that the plan does not use": Forgery("next(iter(s._columns.values()))('saved risk')", "does not load"),
     "a store that is not there": Forgery("wire.ask(Correction(8))", "where there is none"),
     "a profile without end": Forgery("signed(s, wire); wire.tell(Ended(1, 1, 'native', 1 << 40))", "too large"),
     "the library's own contract undone": Forgery(

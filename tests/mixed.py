@@ -53,7 +53,7 @@ def functions(f: Any, x: Any, y: Any, ill: Any) -> Results:
 
 def training(f: Any, x: Any, y: Any, ill: Any) -> Results:
     both = np.hstack([x, y])[:TRAINED] / LIMIT
-    model = f.LogisticRegression(epochs=1, batch=32, rate=0.5).fit(both, ill[:TRAINED])
+    model = f.LogisticRegression(epochs=1, batch=min(32, len(both)), rate=0.5).fit(both, ill[:TRAINED])
     yield "weights", model.coef_, ("clinic",)
     yield "intercept", model.intercept_, ALL
 

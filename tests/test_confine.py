@@ -199,6 +199,16 @@ def test_no_attempt_on_the_system_succeeds(site: Site, tmp_path: Path) -> None:
     assert site.shown == ["total: 4716.125"]
 
 
+def test_a_confined_script_can_use_the_distributions_of_statistics(site: Site) -> None:
+    site.write(
+        "from protocols import load, stats\n\n\ndef main(s):\n"
+        '    print(stats.proportion(load(s, "clinic", "values") > 3).reveal(label="many"))\n'
+    )
+    site.run()
+    assert site.peers == []
+    assert [line.split()[0] for line in site.lines] == ["Proportions", "count", "1", "low"]
+
+
 @x86_64
 @pytest.mark.parametrize("name", DEADLY)
 def test_a_script_can_end_its_own_process_only(name: str, site: Site) -> None:

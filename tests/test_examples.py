@@ -18,7 +18,7 @@ from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "registry", "statistics")
+FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "registry", "statistics", "stats")
 SCRIPT_LINES = 32
 
 
@@ -132,6 +132,16 @@ def test_statistics(tmp_path: Path) -> None:
         np.testing.assert_allclose(summary[:, 1], plain["summary"][:, 1], rtol=1e-5)
         np.testing.assert_array_equal(summary[:, 2], plain["summary"][:, 2])
         np.testing.assert_allclose(one.table("correlations", ["row", *columns]), plain["correlations"], atol=1e-4)
+
+
+def test_stats(tmp_path: Path) -> None:
+    parties, plain = run("stats", "compare.py", tmp_path / "out"), module("stats", "plain").figures()
+    for one in parties.values():
+        np.testing.assert_allclose(one.table("visits", ["row", "n", "mean", "std"]), plain["visits"], rtol=1e-5)
+        test = one.table("difference in visits", ["estimate", "standard error", "df"])[0]
+        np.testing.assert_allclose(test, plain["difference in visits"], rtol=1e-5)
+        table = one.table("people by health and visits", ["row", "more than 5", "up to 5"])
+        np.testing.assert_array_equal(table, plain["people by health and visits"])
 
 
 def test_registry(tmp_path: Path) -> None:

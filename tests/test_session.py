@@ -301,6 +301,27 @@ def test_publics_of_a_small_ring_stay_in_it() -> None:
     assert set(last.reshape(-1).tolist()) == {(1 << 24) - 1}
 
 
+def test_inputs_joined_twice_are_copied_once_and_only_where_they_are_needed() -> None:
+    def main(s: Session) -> Any:
+        x, y = born(s), born(s, "y", owner=1)
+        both = concat([x, y], axis=1)
+        ones = s.embed(s.constant(np.ones((1, 1), dtype=np.uint64))).broadcast_to((4, 1))
+        more, other = concat([both, ones], axis=1), concat([both, ones.broadcast_to((4, 1))], axis=1)
+        assert more.node.args == (x.node, y.node, ones.node)
+        squares = s.reveal(mul(s, more, other), label="squares")
+        assert both.node.value is None
+        turned = concat([both, both], axis=0)
+        assert turned.node.args == (both.node, both.node)  # along another axis there is nothing to save
+        return squares, *s.reveal(mul(s, turned, turned), both, label="others")
+
+    for n in (1, 2):
+        table = np.hstack([X, Y]).astype(object)
+        squares, found, again = result(main, n)
+        assert (found.astype(object) == np.vstack([table, table]) ** 2 % (1 << 64)).all()
+        assert (again.astype(object) == table % (1 << 64)).all()
+        assert (squares.astype(object) == np.hstack([table, np.ones((4, 1), dtype=object)]) ** 2 % (1 << 64)).all()
+
+
 def test_deep_structure_is_opened_afresh_instead_of_described_without_end() -> None:
     def main(s: Session) -> Any:
         x = born(s)

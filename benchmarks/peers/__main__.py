@@ -46,15 +46,20 @@ def run(
     only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Only workloads whose names begin so.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Small arrays, one sample.")] = False,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=100)] = 3,
+    network: Annotated[
+        str, typer.Option("--network", metavar="NAME,...", help="loopback, or a delay one way such as 20ms.")
+    ] = "loopback",
 ) -> None:
     """Run what they have here and there, in turns, and print the ratios: how many times as long the peer takes."""
     from benchmarks.peers import comparing
     from benchmarks.peers.environments import known
-    from benchmarks.running import Progress, conclude, earlier
+    from benchmarks.running import Progress, conclude, earlier, networks
 
     before, chosen = earlier(compare), [known(name).name for name in names or []]
     with Progress() as progress:
-        document = comparing.run(chosen, [one for one in only.split(",") if one], quick, 1 if quick else repeats, progress)
+        document = comparing.run(
+            chosen, [one for one in only.split(",") if one], quick, 1 if quick else repeats, progress, networks(network)
+        )
     conclude(document, json, csv, before)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.links import free_ports
+from benchmarks.links import free_ports, linked
 from benchmarks.peers.environments import Peer, interpreter, peers
 from benchmarks.rows import Document, Row, facts
 from benchmarks.sessions.figures import Setting, row
 from benchmarks.workloads import Named, registry
-from benchmarks.workloads.models import BATCH, EPOCHS, LARGE, RATE, Model
+from benchmarks.workloads.models import Model
 from benchmarks.workloads.protocols import Protocol
 from mpc import kernel as kernels
 from mpc.errors import MpcError, UsageError
+from mpc.estimate import NETWORKS, Network
 
 LIMIT = 900.0  # seconds that a peer may take for a workload
 UNKNOWN = 3  # exit code of a peer's script that does not have a workload
@@ -45,9 +46,14 @@ class Missing(Exception):
 
 
 def run(
-    names: Collection[str], only: Collection[str], quick: bool, repeats: int, say: Callable[[str], None] = lambda line: None
+    names: Collection[str],
+    only: Collection[str],
+    quick: bool,
+    repeats: int,
+    say: Callable[[str], None] = lambda line: None,
+    networks: Sequence[Network] = NETWORKS[:1],
 ) -> Document:
-    """Every workload that a peer has, here and there."""
+    """Every workload that a peer has, here and there, on these networks."""
     document = Document(machine=facts(kernel=kernels.load().name), quick=quick, rows=[], notes=[])
     for name, peer in peers().items():
         if names and name not in names:
@@ -57,16 +63,20 @@ def run(
             continue
         for named in registry().values():
             if (not only or any(map(named.name.startswith, only))) and not named.name.count("/"):
-                say(f"{named.name}: here and with {name}")
-                _compare(peer, named, quick, repeats, document)
+                for network in networks:
+                    say(f"{named.name}: here and with {name}, {network.name}")
+                    if network.latency and not peer.delays:
+                        document.notes.append(f"{name} has been measured without delay only")
+                    else:
+                        _compare(peer, named, network, quick, repeats, document)
     return document
 
 
-def _compare(peer: Peer, named: Named, quick: bool, repeats: int, document: Document) -> None:
+def _compare(peer: Peer, named: Named, network: Network, quick: bool, repeats: int, document: Document) -> None:
     size = named.quick if quick or peer.slow else named.size
     try:
-        there = played(peer, named, size, repeats)
-        here = row(named, size, 0, Setting(parties=2 if named.pair else peer.parties, repeats=repeats))
+        there = played(peer, named, size, repeats, network)
+        here = row(named, size, 0, Setting(parties=2 if named.pair else peer.parties, network=network, repeats=repeats))
     except Missing:
         return
     except (MpcError, ArithmeticError, OSError, subprocess.SubprocessError) as error:
@@ -83,9 +93,9 @@ def beside(here: Row, name: str, there: Answer) -> Row:
     )  # fmt: skip
 
 
-def played(peer: Peer, named: Named, size: int, repeats: int) -> Answer:
-    """A workload at a peer. Raises Missing where it has none such, CalledProcessError where it fails."""
-    workload, python = named.make(size, 0), interpreter(peer.name)
+def played(peer: Peer, named: Named, size: int, repeats: int, network: Network = NETWORKS[0]) -> Answer:
+    """A workload at a peer, on such a network. Raises Missing where it has none such, CalledProcessError where it fails."""
+    workload, python, ports = named.make(size, 0), interpreter(peer.name), free_ports(peer.parties)
     if python is None:
         raise UsageError(f"{peer.name} is not installed.", do=f"python -m benchmarks.peers install {peer.name}")
     with tempfile.TemporaryDirectory() as name:
@@ -94,12 +104,13 @@ def played(peer: Peer, named: Named, size: int, repeats: int) -> Answer:
         np.savez(folder / "inputs.npz", **given)
         order = {
             "workload": named.name, "arrays": list(given), "parties": peer.parties, "repeats": repeats,
-            "ports": free_ports(peer.parties), "rows": workload.amount, "length": workload.amount, "rate": RATE,
-            "batch": LARGE if named.name == "one pass" else BATCH, "epochs": 1 if named.name == "one pass" else EPOCHS,
+            "ports": ports, "rows": workload.amount, "length": workload.amount, "delay": network.latency,
+            **(workload.training if isinstance(workload, Model) else {}),
         }  # fmt: skip
-        (folder / "order.json").write_text(json.dumps(order), encoding="utf-8")
         command = [str(python), str(peer.script), str(folder)]
-        done = subprocess.run(command, check=False, timeout=LIMIT, capture_output=True, text=True)
+        with linked(ports, network) as reached:
+            (folder / "order.json").write_text(json.dumps({**order, "reached": reached}), encoding="utf-8")
+            done = subprocess.run(command, check=False, timeout=LIMIT, capture_output=True, text=True)
         if done.returncode == UNKNOWN:
             raise Missing
         if done.returncode:

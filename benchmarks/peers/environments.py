@@ -21,6 +21,7 @@ class Peer:
     says: str
     steps: tuple[tuple[str, ...], ...]
     slow: bool = False  # so slow that it gets the sizes of a quick run
+    delays: bool = True  # whether it can be had on a slow network: its ports can be given, or it waits by itself
 
     @property
     def script(self) -> Path:
@@ -40,7 +41,7 @@ def peers() -> dict[str, Peer]:
                 ("scikit-learn", "scipy", "pandas", "omegaconf", "pyyaml", "onnx", "onnxscript", "future", "tensorboard"),
             ),
         ),
-        Peer("mpyc", 3, "Shamir's sharing, one of three corrupted, no TLS", (("mpyc==0.11", "numpy", "gmpy2"),), True),
+        Peer("mpyc", 3, "Shamir's sharing, one of three corrupted, no TLS", (("mpyc==0.11", "numpy", "gmpy2"),), True, False),
     )  # fmt: skip
     return {one.name: one for one in known}
 

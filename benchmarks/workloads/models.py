@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Model:
     expected: Callable[..., Results]
     tolerance: float
     unit: str = "row"
+    training: Mapping[str, float] = field(default_factory=dict)  # batch, epochs and rate of what is trained
 
     def names(self, parties: int) -> tuple[str, ...]:
         """Who takes part."""
@@ -113,6 +114,16 @@ def known() -> Iterator[Named]:
         features=10,
         free=True,
     )
+    passes = functools.partial(logistic_regression, "five passes", LARGE, 5)
+    yield of(
+        "five passes",
+        says="a logistic regression: 5 epochs, batches of 1024",
+        size=10_000,
+        quick=1_000,
+        make=passes,
+        features=100,
+        free=True,
+    )
     yield of("net", says="784-128-128-10, inference; rows are images", size=128, quick=8, make=net, most=20_000, features=PIXELS)
     yield of("chain", says="products that wait for one another", size=1_000, quick=10, make=chain, most=10_000)
     yield of("beside", says="products that do not", size=300, quick=10, make=beside, most=10_000)
@@ -160,14 +171,16 @@ def description(rows: int, features: int) -> Model:
 
 def logistic_regression(name: str, batch: int, epochs: int, rows: int, features: int) -> Model:
     """Trained by mini-batches of standardised columns, half of them at either party, the labels at the first."""
-    columns = features or (30 if epochs > 1 else 10)
+    columns = features or {1: 10, 5: 100}.get(epochs, 30)
     x, y = _halves(rows, columns)
     weights = np.cos(np.arange(columns))
     noise = 0.5 * np.random.default_rng(8).standard_normal(rows)
     labels = np.hstack([x["x"].values, y["x"].values]) @ weights + noise > 0
 
     def main(s: Session) -> None:
-        model = LogisticRegression(epochs=epochs, batch=batch, rate=RATE).fit(_together(s), load(s, s.parties[0], "labels"))
+        model = LogisticRegression(epochs=epochs, batch=min(batch, rows), rate=RATE).fit(
+            _together(s), load(s, s.parties[0], "labels")
+        )
         reveal(model.coef_, label="weights")
 
     def expected(x: Floats, labels: Floats, y: Floats) -> Results:
@@ -175,7 +188,8 @@ def logistic_regression(name: str, batch: int, epochs: int, rows: int, features:
 
     tables = ({**x, "labels": Held(labels.astype(np.float64), 0)}, y)
     shape = f"{power(rows)}x{columns}"
-    return Model(name, shape, rows, columns, main, tables, expected, 2.0**-7)
+    training = {"batch": batch, "epochs": epochs, "rate": RATE}
+    return Model(name, shape, rows, columns, main, tables, expected, 2.0**-7, training=training)
 
 
 def _trained(x: Floats, y: Floats, batch: int, epochs: int) -> Floats:

@@ -15,6 +15,7 @@ PROFILE_LIMIT = 1 << 26
 MODULE_LIMIT = 1 << 23  # bytes of one source
 ORDERS_LIMIT = 1 << 26  # bytes of a segment's orders, as a dealer takes them
 PIECE = 1 << 32  # bytes of corrections asked for at once
+CARD = 1 << 18  # characters of what a saved model is
 TEXT = 2000  # characters of a text of an error
 AXES, ELEMENTS = 32, 1 << 48  # of an array at most
 
@@ -179,6 +180,15 @@ class Result(Said, frozen=True):
     size: int
 
 
+class Keep(Said, frozen=True):
+    """This party's share of what the script has saved; its words follow. `card` says what it is, `mark` is its id."""
+
+    name: str
+    card: str
+    mark: str
+    size: int
+
+
 class Ended(Said, frozen=True):
     """The script has returned, and the session is closed. The profile follows, if it was asked for."""
 
@@ -201,7 +211,7 @@ class Failed(Said, frozen=True):
 
 Planning = Module | Planned | Failed
 Witnessed = Enters | Leaves | Gone | Concludes
-Running = Call | Module | Column | Order | Correction | Over | Witnessed | Begun | Rounds | Result | Ended | Failed
+Running = Call | Module | Column | Order | Correction | Over | Witnessed | Begun | Rounds | Result | Keep | Ended | Failed
 
 
 def fits(shape: Sequence[int]) -> bool:

@@ -24,11 +24,13 @@ from mpc.command.reports import Figures
 from mpc.command.results import Results
 from mpc.command.serving import Serving
 from mpc.command.witnessing import Testimony
+from mpc.data.saved import Share
 from mpc.data.tables import DataSource
 from mpc.errors import FAMILIES, AvailabilityError, MpcError, ReleaseError, printable
 from mpc.handshake import handshake
 from mpc.local import supply, told
 from mpc.store.opening import Store, StoreSource
+from mpc.store.saved import Shelf
 from mpc.transport import Transport
 from mpc.transport.guard import Guard
 from mpc.transport.relay import malformed
@@ -57,6 +59,7 @@ def take_part(
     out: Path | None,
     formats: Collection[str],
     witness: Witness,
+    shelf: Shelf | None = None,
     store: Store | None = None,
     profile: bool = False,
     trace: bool = False,
@@ -74,7 +77,7 @@ def take_part(
         testimony = Testimony(witness, plan, name, guard)
         results = Results() if out is not None else None
         held = source if isinstance(source, StoreSource) else None
-        session = Serving(process, rehearsal, transport, data, guard, testimony, diary, watch, held, results)
+        session = Serving(process, rehearsal, transport, data, guard, testimony, diary, watch, held, results, shelf=shelf)
         for run in (diary.running, watch.running):
             run(transport.session.hex())
         masks = (agreed.seed, agreed.session) if store is None else (store.part.seed, bytes.fromhex(store.part.header.store))
@@ -90,10 +93,19 @@ def take_part(
         transport.abort(told(error, name) if said is None else outward(said, rehearsal))
         witness.failed(error)
         raise
+    for share in session.saves:
+        _seal(share, shelf, transport.session.hex(), stated)
     if out is not None and results is not None:
         results.write(out, formats)
     measured = figures(transport, seconds, printable(ended.kernel, 32), rounds=ended.rounds, elsewhere=ended.peak)
     return measured, profiles
+
+
+def _seal(share: Share, shelf: Shelf | None, session: str, stated: Mapping[str, str]) -> None:
+    """Keep a share of what the script has saved, and say what later schemas need."""
+    if shelf is not None:
+        path = shelf.write(share, session, stated)
+        print(f"Saved {share.saved.name}: {path}. For the schemas of sessions that use it:\n\n{share.saved.lines()}", flush=True)
 
 
 def _profiles(data: memoryview, name: str) -> list[Profile]:

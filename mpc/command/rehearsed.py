@@ -143,6 +143,7 @@ def _check(steps: tuple[Step, ...], contract: Counter[RevealKey], states: tuple[
 def _reading(told: _Reading, keys: list[RevealKey], schema: Schema) -> Reading:
     """Which columns it computes with; a table or column that the schema does not have is refused."""
     widths = {(table.owner, table.name): table.width for table in schema.tables}
+    widths |= {(party, one.table): 1 for one in schema.saved for party in schema.parties}
     places = {(owner, name) for owner, name, *_ in (*told.loaded, *told.used, *told.rearranged)}
     if not places <= {*widths} or any(not 0 <= column < widths[owner, name] for owner, name, column in told.used):
         raise malformed("a plan that reads what is not in the schema")

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from mpc.command.dialogue import (
     Ended,
     Failed,
     Go,
+    Keep,
     Missing,
     Module,
     Order,
@@ -153,6 +154,7 @@ class Process:
             clocks={name: clock},
             witness=RelayWitness(transport),
             imposed=program.imposed,
+            keeper=self._keep,
         )
         agreed = Agreed(go.session, go.seed, dict(go.seeds), {})
         keystreams = Keystreams(go.mask_seed, go.mask_context)
@@ -161,20 +163,23 @@ class Process:
         done = Ended(cost.rounds, peak_memory(), kernels.load(go.kernel).name, len(profile))
         transport.tell(done, [profile])
 
-    def _column(self, table: str) -> npt.NDArray[np.float64]:
+    def _column(self, table: str) -> npt.NDArray[Any]:
         import numpy as np
+
+        from mpc.data.saved import TABLE
 
         if self._transport is None:
             raise RuntimeError("data are there once the session runs")
         self._transport.tell(Column(table))
         found, descriptor = self._channel.hear_with_descriptor(Table)
+        saved = table.startswith(TABLE)
         try:
             if not all(found.shape):
                 return np.empty(found.shape)
             mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
-        return np.frombuffer(mapped, dtype=np.float64).reshape(found.shape)
+        return np.frombuffer(mapped, dtype=np.uint64 if saved else np.float64).reshape(found.shape)
 
     def _revealed(self, label: str, receivers: tuple[str, ...], value: Any) -> None:
         from mpc.command.values import described
@@ -182,6 +187,11 @@ class Process:
         dtype, shape, data = described(value)
         if self._transport is not None:
             self._transport.tell(Result(label, list(receivers), dtype, shape, len(data)), [data])
+
+    def _keep(self, name: str, card: str, mark: str, words: Mapping[str, npt.NDArray[np.uint64]]) -> None:
+        if self._transport is not None:
+            data = words[self._script.name].astype("<u8").tobytes()
+            self._transport.tell(Keep(name, card, mark, len(data)), [data])
 
     def _segment(self, number: int, reveals: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         if self._transport is not None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpc.command.child import ScriptProcess
 from mpc.command.dialogue import (
+    CARD,
     ORDERS_LIMIT,
     PIECE,
     PROFILE_LIMIT,
@@ -27,6 +29,7 @@ from mpc.command.dialogue import (
     Failed,
     First,
     Gone,
+    Keep,
     Leaves,
     Module,
     Order,
@@ -42,12 +45,15 @@ from mpc.command.rehearsal import Rehearsed, reported, serve_module
 from mpc.command.results import Results
 from mpc.command.values import size_of, value_of
 from mpc.command.witnessing import Testimony, hear_words
+from mpc.data.saved import TABLE, Share, stated
 from mpc.data.tables import DataSource
 from mpc.errors import MpcError, printable
 from mpc.frame import Kind
 from mpc.lockstep import readable
+from mpc.session import share_of
 from mpc.sources.remote import ENDED
 from mpc.store.opening import StoreSource
+from mpc.store.saved import WORD, Shelf
 from mpc.transport import Received, Transport
 from mpc.transport.guard import Guard
 from mpc.transport.relay import Done, Exchange, Goodbye, Receive, Send, answer_frames, malformed, refused
@@ -74,6 +80,8 @@ class Serving:
     room: Counter[str] = field(init=False)  # and of how many bytes
     begun: int = 0  # segments
     rounds: int = 0
+    shelf: Shelf | None = None  # of what is saved
+    saves: list[Share] = field(default_factory=list)  # to be sealed once the session has ended well
     closed: bool = False  # goodbyes have been said
     met: MpcError | None = None  # what went wrong here, and was told the script process
     said: MpcError | None = None  # what the script process says that it ended with
@@ -107,6 +115,8 @@ class Serving:
                     self._rounds(done)
                 case Result():
                     self._result(call)
+                case Keep():
+                    self._keep(call)
                 case Failed():
                     raise self._failure(call)
                 case Ended():
@@ -199,17 +209,44 @@ class Serving:
         if not any((name, table) == (owner, other) for owner, other, _ in plan.loaded):
             raise malformed("a table that the plan does not load was asked for")
         self.testimony.served.add(table)
+        if table.startswith(TABLE):
+            self._saved(table.removeprefix(TABLE))
+            return
         whole = self.data.array(table)
         used = plan.columns(name, table, whole.shape)
         values = np.zeros(whole.shape) if len(used) < (whole.shape[1] if whole.ndim > 1 else 1) else whole
         if values is not whole and used:
             values[:, sorted(used)] = whole[:, sorted(used)]
-        values = np.ascontiguousarray(values, dtype=np.float64)
+        self._hand_over(np.ascontiguousarray(values, dtype=np.float64))
+
+    def _hand_over(self, values: npt.NDArray[Any]) -> None:
         with _nameless() as descriptor:
             left = values.reshape(-1).view(np.uint8).data
             while left:
                 left = left[os.write(descriptor, left[: 1 << 30]) :]
             self.process.channel.tell(Table(list(values.shape)), descriptor=descriptor)
+
+    def _saved(self, name: str) -> None:
+        """This party's share of what the schema declares as saved."""
+        if self.shelf is None:
+            raise malformed("a saved model, where none is kept")
+        self._hand_over(self.shelf.read(self.rehearsed.schema.saved_as(name)).words)
+
+    def _keep(self, call: Keep) -> None:
+        """A share of what the script has saved: as many, of such names and sizes, as the plan has. It is written in the end."""
+        me, parties, plan = self.rehearsed.name, self.rehearsed.plan.parties, self.rehearsed.plan
+        due = max(
+            sum(n for k, n in path.reveals.items() if (k.label, k.receivers) == (share_of(call.name), (me,))) for path in plan.paths
+        )
+        done = sum(share.saved.name == call.name for share in self.saves)
+        shapes = {key.shape for key in plan.contract if (key.label, key.receivers) == (share_of(call.name), (me,))}
+        if self.shelf is None or done >= due or (call.size // WORD,) not in shapes or call.size % WORD or len(call.card) > CARD:
+            raise malformed("a model is saved that the plan does not have")
+        words = np.frombuffer(bytes(self.process.channel.body(call.size)), dtype="<u8").astype(np.uint64)
+        saved = stated(call.name, call.mark, call.card)
+        if saved is None or saved.card.parties != parties or saved.card.words != words.size:
+            raise malformed("a model is saved that does not fit together")
+        self.saves.append(Share(saved, words))
 
     def _begun(self, number: int, reveals: Sequence[tuple[str, Sequence[str]]]) -> None:
         announced = [(label, tuple(receivers)) for label, receivers in reveals]

@@ -18,6 +18,7 @@ from mpc.governance.policy import Policy
 from mpc.governance.rules import words
 from mpc.roster import same_organisation
 from mpc.rules import KINDS, Rule
+from mpc.session import saved
 from mpc.setting import SHARING
 
 ARTICLE = {"aggregate": "an aggregate", "model": "a model"}
@@ -92,6 +93,7 @@ def _sheet(study: Manifest) -> Iterator[str]:
     if results:
         yield f"\n  {SAID}"
     yield from _intermediate(study)
+    yield from _kept(study)
     yield "\nWhat the dealer learns\n"
     yield f"  {DEALER if any(one.role == 'dealer' for one in study.participant) else 'There is no dealer.'}"
     yield "\nTo be looked at\n"
@@ -142,11 +144,20 @@ def _receivers(reveal: Reveal, study: Manifest) -> str:
 
 
 def _intermediate(study: Manifest) -> Iterator[str]:
-    opened = [one for one in study.reveal if one.kind == INTERMEDIATE]
+    opened = [one for one in study.reveal if one.kind == INTERMEDIATE and not saved(one.label)]
     if opened:
         yield "\nWhat all parties see on the way\n"
     for one in opened:
         yield f"  {one.label!r} ({one.line}): {_values(one.size)}, {_times(one.times)} at most"
+
+
+def _kept(study: Manifest) -> Iterator[str]:
+    """Shares of what the script saves: each is random words, and all together are what was saved."""
+    kept = [one for one in study.reveal if saved(one.label)]
+    if kept:
+        yield "\nWhat parties keep for later sessions, sealed\n"
+    for one in kept:
+        yield f"  {_who(study, one.receivers[0])}: {one.label} ({one.line}), {_values(one.size)}"
 
 
 def attention(study: Manifest) -> Iterator[str]:

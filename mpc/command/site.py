@@ -18,6 +18,7 @@ from mpc.command.ending import terminable
 from mpc.command.entries import expiring
 from mpc.command.participant import Watch, data_path, deal, parties_of
 from mpc.command.program import agreement, library, read, roster_fact, schema_path
+from mpc.command.records import default_folder
 from mpc.command.rehearsal import Rehearsed, rehearse
 from mpc.command.results import check_folder, shown
 from mpc.command.traces import check_trace, clock, report
@@ -32,11 +33,15 @@ from mpc.passphrase import Source
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.rules import Imposed
+from mpc.session import saved
 from mpc.store.ledger import STORE
 from mpc.store.opening import Store
+from mpc.store.saved import Shelf
 from mpc.transport import Transport
 from mpc.transport.connect import connect, key_of
 from mpc.transport.tls import patience_for
+
+SAVED = "saved"  # folder of shares of models, within that of the records
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,24 @@ class Order:
         print(f"Store {found.part.header.store[:16]}: it serves this session alone, and is burnt as it begins.", flush=True)
         with closing(found.part):
             yield found
+
+    def shelf(self, name: str, roster: Roster, key: bytes, rehearsal: Rehearsed) -> Shelf | None:
+        """Where shares of models are kept, if this session saves or uses any; what is wrong is found before anybody connects."""
+        plan, schema = rehearsal.plan, rehearsal.schema
+        used = [one for one in schema.saved if any(table == one.table for _, table, _ in plan.loaded)]
+        saves = any(saved(key.label) for key in plan.contract)
+        folder = self.state or default_folder()
+        if not (used or saves):
+            return None
+        if folder is None:
+            raise UsageError("There is no folder in which to keep a model.", where=name, do="name one that lasts, with --state")
+        found = Shelf(folder / SAVED / name, name, roster, key)
+        for one in used:
+            found.read(one)
+            print(f"Uses {name}'s share of what was saved as {one.name}, a {one.card.model}: {one.id[:16]}.", flush=True)
+        if saves:
+            found.prepare()
+        return found
 
     def book(self, name: str, roster: Roster, key: bytes) -> Ledger:
         """This site's ledger."""
@@ -144,6 +167,7 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
         rehearsal = _rehearsed(job, process, name, roster, leave.imposed if leave is not None else {})
         plan = rehearsal.plan
         data = _data(rehearsal, job.data)
+        shelf = order.shelf(name, roster, key, rehearsal)
         stated = rehearsal.facts() | roster_fact(roster)
         held = stack.enter_context(order.held(name, roster, key, plan, stated))
         grant = leave.granted(rehearsal, roster, stated) if leave is not None else None
@@ -182,6 +206,7 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
                 formats=order.formats,
                 store=held,
                 witness=witness,
+                shelf=shelf,
                 profile=order.profile or order.trace is not None,
                 trace=order.trace is not None,
             )

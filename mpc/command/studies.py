@@ -148,6 +148,9 @@ def reads_of(plan: Plan, schema: Schema) -> tuple[Reads, ...]:
     """The tables that a plan loads, and which of their columns it computes with."""
     found = []
     for owner, name in sorted({(owner, name) for owner, name, _ in plan.loaded}):
+        if kept := next((one for one in schema.saved if one.table == name), None):
+            found.append(Reads(owner, name, kept.card.words, ("share",), ()))
+            continue
         table = schema.table(owner, name)
         columns = _columns(table, plan.columns(owner, name, table.shape))
         unused = {column.name for column in table.columns} - columns

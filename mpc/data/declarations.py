@@ -10,6 +10,7 @@ from dataclasses import replace
 from mpc.data.columns import Column, Table
 from mpc.data.entry import column_of
 from mpc.data.place import Place, listed, suggestion
+from mpc.data.saved import Saved, saved_section
 from mpc.errors import UsageError
 from mpc.rules import KINDS, Required
 from mpc.setting import FINEST, PRECISION
@@ -17,8 +18,9 @@ from mpc.setting import FINEST, PRECISION
 _TO_FILL_IN = re.compile(r"=\s*\?")
 
 
-def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], Required, int]:
-    """The tables, sorted by owner and name, the sorted parties, what must hold before results leave, and the precision in bits.
+def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], Required, int, tuple[Saved, ...]]:
+    """The tables, sorted by owner and name, the sorted parties, what must hold before results leave, the precision in bits, and
+    what earlier sessions have saved.
 
     UsageError for a mistake, with its place in `file`.
     """
@@ -27,7 +29,7 @@ def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], 
     if why:
         do = "a draft says ? where only people can know: write the value there" if _TO_FILL_IN.search(text) else ""
         raise at.error("the schema is not TOML", why=why, do=do)
-    at.only(document, "rows", "party", "shared", "release", "setting")
+    at.only(document, "rows", "party", "shared", "release", "setting", "saved")
     release = _release(at, document.get("release", {}))
     precision = _precision(at, document.get("setting", {}))
     rows = at.rows(document["rows"]) if "rows" in document else None
@@ -46,7 +48,7 @@ def declared(text: str, file: str) -> tuple[tuple[Table, ...], tuple[str, ...], 
         if name not in used:
             raise at.error(f"no table is like [shared.{name}]", do=f'write like = "{name}" in the tables that have its columns')
     _same_rows_where_keyed(at, tables)
-    return tuple(tables), tuple(sorted(parties)), release, precision
+    return tuple(tables), tuple(sorted(parties)), release, precision, _saved(at, document.get("saved", {}), tuple(sorted(parties)))
 
 
 def _release(at: Place, value: object) -> Required:
@@ -57,6 +59,18 @@ def _release(at: Place, value: object) -> Required:
         return Required.of(**section)
     except UsageError as error:
         raise at.error("bad 'release'", why=error.what) from None
+
+
+def _saved(at: Place, value: object, parties: tuple[str, ...]) -> tuple[Saved, ...]:
+    """The [saved.NAME] sections, sorted by name: each is shared among just the parties of this schema."""
+    sections = at.section(value, "saved", "bad 'saved'", "write [saved.NAME]", may_be_empty=True)
+    at.usable_names(sections, "saved")
+    found = tuple(saved_section(name, content, at.file) for name, content in sorted(sections.items()))
+    for one in found:
+        if one.card.parties != parties:
+            why = f"it is shared among {listed(one.card.parties)}, and the parties are {listed(parties)}"
+            raise at.error(f"[saved.{one.name}] is of other parties", why=why, do="shares are of use to just those who hold them")
+    return found
 
 
 def _precision(at: Place, value: object) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from mpc.data.columns import Column, Feature, Table
 from mpc.data.declarations import declared
 from mpc.data.place import listed, suggestion
+from mpc.data.saved import Saved
 from mpc.errors import UsageError
 from mpc.rules import NOTHING, Required
 from mpc.setting import PRECISION
@@ -24,13 +25,14 @@ class Schema:
     """All tables, sorted by owner and name, and all parties, sorted, including those that hold no data.
 
     `release` is what must hold before anything that depends on these tables is revealed; `precision` is how many bits every number
-    keeps below its bound.
+    keeps below its bound; `saved` is what earlier sessions have saved in shares.
     """
 
     tables: tuple[Table, ...]
     parties: tuple[str, ...]
     release: Required = NOTHING
     precision: int = PRECISION
+    saved: tuple[Saved, ...] = ()
 
     @classmethod
     def load(cls, path: Path | str) -> Schema:
@@ -88,7 +90,16 @@ class Schema:
     def digest(self) -> bytes:
         """32 bytes, SHA-256 of what the schema means: formatting, comments and the order of keys and tables leave it alone."""
         meaning = ("mpc schema 3", self.parties, [astuple(table) for table in self.tables], self.precision, *self.release.texts)
-        return hashlib.sha256(msgspec.msgpack.encode(meaning)).digest()
+        return hashlib.sha256(msgspec.msgpack.encode((*meaning, self.saved) if self.saved else meaning)).digest()
+
+    def saved_as(self, name: str) -> Saved:
+        """What was saved under this name; UsageError if the schema does not declare it."""
+        found = {one.name: one for one in self.saved}
+        if name in found:
+            return found[name]
+        what, why = f"nothing is saved as {name!r} in the schema", f"there are: {listed(found)}"
+        do = suggestion(name, found) or "add the [saved.NAME] section that the session printed which saved it"
+        raise UsageError(what, where=f"load_model({name!r})", why=why, do=do)
 
 
 def _kinds(table: Table) -> tuple[Column, ...]:

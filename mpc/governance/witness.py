@@ -23,6 +23,7 @@ from mpc.governance.certificate import Notary, Signed, commitment, plain, result
 from mpc.governance.ledger import now
 from mpc.governance.verifier import sha256
 from mpc.prg import SEED_BYTES, fresh
+from mpc.session import saved
 from mpc.transport import Transport
 from mpc.witness import Leaving, Left
 
@@ -75,7 +76,7 @@ class SessionWitness:
         for place, value in enumerate(values, number):
             if value.words is not None:
                 self._results[place] = result(value)
-                if value.kept or value.words.nbytes <= SMALL:
+                if (value.kept or value.words.nbytes <= SMALL) and not saved(self._values[place].label):
                     self._words[place] = plain(value)
         self._notary.outcome(range(number, number + len(values)))
 

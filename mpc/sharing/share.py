@@ -363,7 +363,13 @@ def concat(parts: Sequence[Any], axis: int = 0) -> Any:
     if len(parts) == 1:
         return first
     shape = (*first.shape[:axis], sum(p.shape[axis] for p in parts), *first.shape[axis + 1 :])
-    return first._same("concat", tuple(p.node for p in parts), (axis,), shape)
+    return first._same("concat", tuple(node for p in parts for node in _joined(p.node, axis)), (axis,), shape)
+
+
+def _joined(node: Node, axis: int) -> tuple[Node, ...]:
+    """What a join of inputs along the same axis is made of: joining that, with more, spares a copy of all of it."""
+    along = node.op == "concat" and node.params == (axis,) and node.form is None
+    return node.args if along and all(arg.form is not None for arg in node.args) else (node,)
 
 
 def stack(parts: Sequence[Any]) -> Any:

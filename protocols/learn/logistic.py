@@ -1,89 +1,244 @@
-"""Logistic regression by mini-batch gradient descent on shares."""
+"""Logistic regression on shares: by mini-batch gradient descent, or by Newton's method with standard errors."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
 
 from mpc.errors import UsageError
-from protocols.numbers import Bool, Fixed, Int, Number, assume_bound, sigmoid
-from protocols.numbers.encoding import FRACTION
+from mpc.lines import script_line
+from protocols.learn.base import Estimator
+from protocols.learn.design import checked_rows, designed, enough_rows, with_ones, within
+from protocols.learn.line import Line
+from protocols.learn.linear import check_condition
+from protocols.learn.newton import Curve, Newton, newton
+from protocols.learn.table import Coefficients
+from protocols.numbers import Bool, Fixed, Int, Number, assume_bound, sigmoid, softplus
+from protocols.numbers.encoding import FRACTION, RING_BITS
 from protocols.numbers.joining import joined
 
 WEIGHT_FRACTION = FRACTION + 4  # steps are small: rounding them to the data's own precision would be the largest error
 LOGIT_BOUND = 52.0  # a sine series of period 128 is the logistic function up to here
+PENALISED_LOGIT = 128.0  # of training by Newton: penalties keep weights small where classes are separated, not logits
+HEAVIEST = 0.25  # of p (1 - p)
+SCHEDULES = ("constant", "invscaling")
+SEPARATED = "the classes may be separated by the columns, so that no finite coefficients are best: take alpha > 0, or fewer columns"
 
 
-class LogisticRegression:
-    """Binary logistic regression; mini-batches are consecutive rows, weights start at zero.
+class LogisticRegression(Estimator):
+    """Binary logistic regression; the constant term is never penalised.
 
-    The logits of training are assumed to stay within 52 in magnitude; whether they did is checked on shares, together with all
-    other assumptions, by one bit before the next reveal. `coef_` and `intercept_` stay secret until revealed.
+    `solver="sgd"`: mini-batches are consecutive rows, weights start at zero, 4 rounds a batch. Steps are `rate`, or with
+    `schedule="invscaling"` rate / sqrt(epoch), `momentum` of the last one is added to each. `solver="newton"`: `steps` steps of
+    Newton's method on columns brought to one spread, and `summary()` has standard errors; a last step that is not small ends the
+    session, as separated classes do. `condition` is as in LinearRegression, of a quarter of the correlation matrix and less.
+
+    `alpha` is scikit-learn's 1 / (C * rows). The logits of training are assumed to stay within 52 in magnitude; whether
+    they did is checked on shares, together with all other assumptions, by one bit before the next reveal. `coef_` and `intercept_`
+    stay secret until revealed.
     """
 
-    def __init__(self, *, epochs: int = 10, batch: int = 128, rate: float = 0.5) -> None:
-        if epochs < 1 or batch < 1 or not rate > 0:
-            raise UsageError("epochs, batch and rate of a LogisticRegression must be positive.")
-        self.epochs, self.batch, self.rate = epochs, batch, rate
+    _passing = ("_newton",)
+
+    def __init__(
+        self,
+        *,
+        solver: str = "sgd",
+        epochs: int = 10,
+        batch: int = 128,
+        rate: float = 0.5,
+        momentum: float = 0.0,
+        schedule: str = "constant",
+        alpha: float = 0.0,
+        steps: int = 8,
+        condition: float | None = None,
+    ) -> None:
+        if epochs < 1 or batch < 1 or steps < 1 or not rate > 0:
+            raise UsageError("epochs, batch, steps and rate of a LogisticRegression must be positive.", where=script_line())
+        if not 0 <= momentum < 1 or not 0 <= alpha < math.inf:
+            raise UsageError("momentum is from 0 to below 1, alpha from 0.", where=script_line(), do="write momentum=0.9")
+        if solver not in ("sgd", "newton") or schedule not in SCHEDULES:
+            raise UsageError(f"solver is sgd or newton, schedule {' or '.join(SCHEDULES)}.", where=script_line())
+        check_condition(condition)
+        self.solver, self.epochs, self.batch, self.rate, self.momentum = solver, epochs, batch, rate, momentum
+        self.schedule, self.alpha, self.steps, self.condition = schedule, alpha, steps, condition
         self._weights: Number | None = None
+        self._velocity: Number | None = None
+        self._line: Line | None = None
+        self._newton: Newton | None = None
+        self._epoch = 0
 
     @property
     def coef_(self) -> Number:
         """Weights, one per column."""
-        return self._fitted()[:-1, 0]
+        return self._parts("coef_")[0]
 
     @property
     def intercept_(self) -> Number:
         """The constant term."""
-        return self._fitted()[-1, 0]
+        return self._parts("intercept_")[1]
 
-    def fit(self, x: Number, y: Bool) -> LogisticRegression:
-        """Train on rows x, shape (rows, columns), and labels y, shape (rows,) of Bool: 4 rounds a batch."""
-        if not isinstance(y, Bool) or y.shape != x.shape[:1] or x.ndim != 2:
-            raise UsageError(
-                f"fit needs x of shape (rows, columns) and a Bool y of shape (rows,), values 0 and 1, not {x.shape} and {y!r}.",
-                do='declare the label column as type = "bool" in the schema, and as a single column',
-            )
-        x, labels = _with_ones(x), y.number().reshape((-1, 1))
-        s, rows = x.s, x.shape[0]
-        weights: Number = Fixed(s, s.embed(s.constant(np.zeros((x.shape[1], 1), dtype=np.uint64))), WEIGHT_FRACTION, 1)
-        logits = []
-        for _ in range(self.epochs):
-            for start in range(0, rows, self.batch):
-                part, target = x[start : start + self.batch], labels[start : start + self.batch]
-                step = Fraction(self.rate) / part.shape[0]
-                z = part @ weights
-                logits.append(z)
-                residual = _error(z, target, step)
-                weights = weights.minus((part.T @ residual).rounded(WEIGHT_FRACTION))
-        assume_bound(joined(logits), LOGIT_BOUND)
-        self._weights = Fixed(s, weights.share, weights.frac, weights.limit, WEIGHT_FRACTION - FRACTION)
+    def fit(self, x: Number | Bool, y: Bool) -> LogisticRegression:
+        """Train on rows x, shape (rows, columns), and labels y, shape (rows,) of Bool."""
+        x = self._checked(x, y)
+        self._weights = self._velocity = self._newton = self._line = None
+        self._epoch = 0
+        if self.solver == "newton":
+            self._newton = self._by_newton(x, y)
+            self._line = self._newton.line()
+        else:
+            self._descend(x, y, self.epochs)
         return self
 
-    def decision_function(self, x: Number) -> Number:
-        """Logits of rows x."""
-        return _with_ones(x).matmul(self._fitted())[:, 0]
+    def partial_fit(self, x: Number | Bool, y: Bool) -> LogisticRegression:
+        """One more epoch of gradient descent, from where the last one ended."""
+        x = self._checked(x, y)
+        if self.solver != "sgd":
+            self._refuse("partial_fit is gradient descent.", 'take solver="sgd"')
+        self._descend(x, y, 1)
+        return self
 
-    def predict(self, x: Number) -> Bool:
+    def decision_function(self, x: Number | Bool) -> Number:
+        """Logits of rows x."""
+        if self._line is not None:
+            return Line(*self._line).at(self, x)
+        if self._weights is None:
+            self._unfitted("decision_function")
+        self._same_columns(x, self._weights)
+        return _with_ones(_numbers(x)).matmul(self._weights)[:, 0]
+
+    def predict(self, x: Number | Bool) -> Bool:
         """Labels of rows x: whether the logit is at least 0."""
         return self.decision_function(x).greater_equal(0)
 
-    def predict_proba(self, x: Number) -> Fixed:
+    def predict_proba(self, x: Number | Bool) -> Fixed:
         """Probability of label 1 for rows x; logits are assumed to stay within 52."""
         return sigmoid(assume_bound(self.decision_function(x), LOGIT_BOUND))
 
-    def _fitted(self) -> Number:
+    def score(self, x: Number | Bool, y: Bool) -> Number:
+        """Which fraction of the labels is predicted, secret."""
+        _bits(y, x)
+        return self.predict(x).equal(y).mean()
+
+    def loss(self, x: Number | Bool, y: Bool) -> Number:
+        """Mean of -log of the probability given to the labels, secret; logits are assumed to stay within 52."""
+        _bits(y, x)
+        logits = assume_bound(self.decision_function(x), LOGIT_BOUND)
+        return softplus(logits).minus(y.times(logits)).mean()
+
+    def summary(self) -> Coefficients:
+        """Coefficients with standard errors; its `reveal` adds z, p, intervals and odds ratios. Of Newton's method only."""
+        if self._line is None:
+            if self._weights is None:
+                self._unfitted("summary")
+            self._refuse("gradient descent has no standard errors.", 'take solver="newton"')
+        if self.alpha:
+            self._refuse("a penalised model has no standard errors.", "leave alpha at 0")
+        if self._newton is None or self._newton.inverse is None:
+            self._refuse("a model that was loaded has no standard errors.", "take summary() in the session that fits")
+        return self._newton.table(Line(*self._line), self._newton.inverse)
+
+    # -- how it is fitted ------------------------------------------------------------------------------------------------------
+
+    def _checked(self, x: Number | Bool, y: Bool) -> Number:
+        _bits(y, x)
+        rows, columns = checked_rows(self, x)
+        if self.solver == "sgd" and self.batch > rows:
+            self._refuse(f"batch={self.batch} is larger than the data, {rows} rows.", f"write batch={rows}, or fewer")
+        if self.solver == "newton" and not self.alpha:
+            enough_rows(self, rows, columns + 1)
+        return _numbers(x)
+
+    def _same_columns(self, x: Number | Bool, weights: Number) -> None:
+        columns = weights.shape[0] - 1
+        if checked_rows(self, x)[1] != columns:
+            self._refuse(f"x has {x.shape[1]} columns, and fit saw {columns}.", "give the same columns in the same order")
+
+    def _by_newton(self, x: Number, y: Bool) -> Newton:
+        target = y.number()
+
+        def curve(logits: Number) -> Curve:
+            probability = sigmoid(logits).quiet()
+            return Curve(probability.minus_from(target), within(probability.minus(probability.squared()), HEAVIEST), HEAVIEST)
+
+        design, bound = designed(self, x, True), PENALISED_LOGIT if self.alpha else LOGIT_BOUND
+        return newton(self, design, curve, self.steps, self.condition, bound, self.alpha, SEPARATED)
+
+    def _descend(self, x: Number, y: Bool, epochs: int) -> None:
+        x, labels = _with_ones(x), y.number().reshape((-1, 1))
+        s, rows = x.s, x.shape[0]
+        zero = s.constant(np.zeros((x.shape[1], 1), dtype=np.uint64))
+        weights = self._weights
+        if weights is not None:
+            self._same_columns(x[:, :-1], weights)
+        else:
+            weights = Fixed(s, s.embed(zero), WEIGHT_FRACTION, 1)
+        velocity, logits = self._velocity, []
+        for _ in range(epochs):
+            self._epoch += 1
+            rate = self.rate / math.sqrt(self._epoch) if self.schedule == "invscaling" else self.rate
+            for start in range(0, rows, self.batch):
+                part, target = x[start : start + self.batch], labels[start : start + self.batch]
+                z = part @ weights
+                logits.append(z)
+                residual = _error(z, target, Fraction(rate) / part.shape[0])
+                carried = [
+                    (weights, rate * self.alpha, False),
+                    *([(velocity, self.momentum, True)] if velocity is not None else []),
+                ]
+                velocity = _step(part, residual, carried)
+                weights = weights.minus(velocity)
+        assume_bound(joined(logits), LOGIT_BOUND)
+        self._weights = Fixed(s, weights.share, weights.frac, weights.limit, WEIGHT_FRACTION - FRACTION)
+        self._velocity = velocity
+
+    def _parts(self, call: str) -> tuple[Number, Number]:
+        if self._line is not None:
+            line = Line(*self._line)
+            assert line.intercept is not None  # noqa: S101
+            return line.coef, line.intercept
         if self._weights is None:
-            raise UsageError("This LogisticRegression has not been fitted.", do="call fit first")
-        return self._weights
+            self._unfitted(call)
+        return self._weights[:-1, 0], self._weights[-1, 0]
+
+
+def _bits(y: Bool, x: Number | Bool) -> None:
+    if not isinstance(y, Bool) or x.ndim != 2 or y.shape != x.shape[:1]:
+        raise UsageError(
+            f"fit needs x of shape (rows, columns) and a Bool y of shape (rows,), values 0 and 1, not {x.shape} and {y!r}.",
+            do='declare the label column as type = "bool" in the schema, and as a single column',
+        )
+
+
+def _numbers(x: Number | Bool) -> Number:
+    return x.number() if isinstance(x, Bool) else x
 
 
 def _with_ones(x: Number) -> Number:
     """x with one number of fraction bits throughout and a column of ones."""
-    level = x.lifted(FRACTION) if isinstance(x, Int) else x.even((0, 1))
-    result: Number = joined([level, level._other(np.ones((x.shape[0], 1))).lifted(level.frac)], axis=1)
-    return result
+    return with_ones(x.lifted(FRACTION) if isinstance(x, Int) else x.even((0, 1)), last=True)
+
+
+def _step(part: Number, residual: Number, carried: list[tuple[Number, float, bool]]) -> Number:
+    """part^T residual and all of `carried` times their factors, rounded together: so these cost no round.
+
+    The last row, of the constant, is carried only where the third of a triple says so.
+    """
+    carried = [one for one in carried if one[1]]
+    if carried:  # the residual is truncated before the product anyway: by so much that the sum has room
+        largest = sum(number.limit * 2.0**-WEIGHT_FRACTION * factor for number, factor, _ in carried)
+        room = RING_BITS - 2 - max(1, math.ceil(math.log2(max(1.0, largest))))
+        residual = residual.reduced(max(residual.noise, int(np.max(part.frac)) + int(np.max(residual.frac)) - room))
+    total: Number = part.T @ residual
+    by = int(np.max(total.frac)) - WEIGHT_FRACTION
+    for number, factor, constant in carried:
+        words = np.full(number.shape, round(factor * 2.0**by), dtype=np.int64)
+        words[-1] *= constant
+        limit = number.limit * int(words.max()) + 1
+        total = total.plus(Fixed(number.s, number.share * number.s.constant(words.astype(np.uint64)), total.frac, limit))
+    return total.rounded(WEIGHT_FRACTION)
 
 
 def _error(z: Number, target: Number, step: Fraction) -> Number:

@@ -1,40 +1,112 @@
-"""Scaling of columns that nobody sees."""
+"""Scaling of columns that nobody sees, and a public division of rows."""
 
 from __future__ import annotations
 
+from typing import Any, Self
+
+import numpy as np
+
 from mpc.errors import UsageError
-from protocols.numbers import Bool, Number
+from mpc.lines import script_line
+from protocols.learn.base import Estimator
+from protocols.learn.drawing import drawn
+from protocols.numbers import Bool, Number, Secret, sqrt
 from protocols.numbers.encoding import precision
-from protocols.numbers.spread import deviations, fractional, standardised
+from protocols.numbers.spread import fractional, spreads, standardised
 
 
-class StandardScaler:
+class StandardScaler(Estimator):
     """(x - mean) / standard deviation, per column, both from the rows given to `fit` and never revealed by it.
 
     The population standard deviation is used. A column that hardly varies (spread below 2^-17 of its declared bound) comes out
     near zero instead of as amplified rounding noise; one of 2^-13 of its bound by 0.2 % too small.
     """
 
-    def __init__(self) -> None:
-        self.mean_: Number | None = None
-        self.inverse_scale_: Number | None = None
+    def __init__(self, *, with_mean: bool = True, with_std: bool = True) -> None:
+        self.with_mean, self.with_std = with_mean, with_std
+        self._mean: Number | None = None
+        self._inverse: Number | None = None
+        self._squares: tuple[Number, int] | None = None
 
-    def fit(self, x: Number | Bool) -> StandardScaler:
+    @property
+    def mean_(self) -> Number:
+        """Means of the columns."""
+        return self._mean if self._mean is not None else self._unfitted("mean_")
+
+    @property
+    def inverse_scale_(self) -> Number:
+        """1 / standard deviation of the columns: what rows are multiplied by."""
+        return self._inverse if self._inverse is not None else self._unfitted("inverse_scale_")
+
+    @property
+    def var_(self) -> Number:
+        """Variances of the columns."""
+        if self._squares is None:
+            self._unfitted("var_")
+        total, rows = self._squares
+        return total.divided(rows)
+
+    @property
+    def scale_(self) -> Number:
+        """Standard deviations of the columns: some 10 rounds."""
+        return sqrt(self.var_)
+
+    def fit(self, x: Number | Bool, y: Any = None) -> Self:
         """Learn mean and spread of the columns of x, shape (rows, columns)."""
         self._fit(x)
         return self
 
-    def fit_transform(self, x: Number | Bool) -> Number:
+    def fit_transform(self, x: Number | Bool, y: Any = None) -> Number:
         """`fit(x)` and the standardised x; its values are proved to be below sqrt(rows)."""
-        return standardised(*self._fit(x))
+        centred, inverse = self._fit(x)
+        if self.with_mean and self.with_std:
+            return standardised(centred, inverse)
+        return centred if self.with_mean else self.transform(x)
 
     def transform(self, x: Number | Bool) -> Number:
         """Other rows, standardised by what was learnt."""
-        if self.mean_ is None or self.inverse_scale_ is None:
-            raise UsageError("This StandardScaler has not been fitted.", do="call fit or fit_transform first")
-        x = fractional(x)
-        return x.minus(self.mean_).at_scale_of(x).times(self.inverse_scale_).rounded(precision(x.s))
+        mean, inverse = self.mean_, self.inverse_scale_
+        x = self._checked(fractional(x), mean)
+        x = x.minus(mean).at_scale_of(x) if self.with_mean else x
+        return x.times(inverse).rounded(precision(x.s)) if self.with_std else x
+
+    def inverse_transform(self, x: Number) -> Number:
+        """Standardised rows in the units of the columns: what `transform` made of them, back. some 10 rounds."""
+        mean = self.mean_
+        x = self._checked(fractional(x), mean)
+        x = x.times(self.scale_) if self.with_std else x
+        return x.plus(mean) if self.with_mean else x
+
+    def _checked(self, x: Number, mean: Number) -> Number:
+        if x.ndim != 2 or x.shape[1] != mean.shape[0]:
+            what = f"This StandardScaler was fitted to {mean.shape[0]} columns, not to shape {x.shape}."
+            raise UsageError(what, where=script_line(), do="give the same columns, in the same order")
+        return x
 
     def _fit(self, x: Number | Bool) -> tuple[Number, Number]:
-        self.mean_, centred, self.inverse_scale_ = deviations(x)
-        return centred, self.inverse_scale_
+        if x.ndim != 2 or not x.shape[0]:
+            raise UsageError(f"StandardScaler takes x of shape (rows, columns), not {x.shape}.", where=script_line())
+        self._mean, centred, squares, self._inverse = spreads(x)
+        self._squares = (squares, x.shape[0])
+        return centred, self._inverse
+
+
+def train_test_split(*arrays: Any, test_size: float | int = 0.25, random_state: int = 0, shuffle: bool = True) -> list[Any]:
+    """scikit-learn's: the rows of each array, divided by a public draw; [train, test] of the first, of the second, and so on.
+
+    Which rows go where is part of the program, so `random_state` is a number. Costs nothing, and rows of one batch stay views.
+    """
+    if not arrays or not all(isinstance(a, Secret | np.ndarray) and a.ndim for a in arrays):
+        raise UsageError("train_test_split takes arrays with rows.", where=script_line())
+    rows = {a.shape[0] for a in arrays}
+    if len(rows) > 1:
+        what = f"train_test_split was given {' and '.join(str(n) for n in sorted(rows))} rows."
+        raise UsageError(what, where=script_line(), do="give arrays with as many rows")
+    count = rows.pop()
+    held = int(np.ceil(test_size * count)) if isinstance(test_size, float) else int(test_size)
+    if not 0 < held < count:
+        what = f"test_size={test_size!r} of {count} rows leaves nothing to train or to test with."
+        raise UsageError(what, where=script_line(), do="give a part between 0 and 1, or a number of rows")
+    order = drawn(count, random_state) if shuffle else np.roll(np.arange(count), held)
+    test, train = order[:held], order[held:]
+    return [part for a in arrays for part in (a[train], a[test])]

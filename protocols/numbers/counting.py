@@ -49,7 +49,7 @@ def edges_of(x: Secret, bins: Any, limits: Any, what: str) -> npt.NDArray[np.flo
     return edges
 
 
-def _inside(x: Number, edges: npt.NDArray[np.float64]) -> Bool:
+def inside(x: Number, edges: npt.NDArray[np.float64]) -> Bool:
     """Which bin each element of a vector is in, (bins, elements); the last bin has its upper edge."""
     last = np.arange(len(edges)) == len(edges) - 1
     passed = reached(x, edges, last)
@@ -64,8 +64,7 @@ def histogram(
     if density:
         refuse(x, "np.histogram with density=True", "divide the revealed counts by their sum and the widths")
     edges = edges_of(x, bins, range, "np.histogram")
-    inside = _inside(x.ravel(), edges)
-    return _added(inside, weights), edges
+    return _added(inside(x.ravel(), edges), weights), edges
 
 
 def _added(inside: Bool, weights: Any) -> Number:
@@ -84,7 +83,7 @@ def histogram2d(
     both = bins if isinstance(bins, list | tuple) and len(bins) == 2 else (bins, bins)
     limits = (None, None) if range is None else range
     rows, columns = (edges_of(first, bin, limit, "np.histogram2d") for bin, limit in zip(both, limits, strict=True))
-    left, right = _inside(first.ravel(), rows).number(), _inside(second.ravel(), columns).number()
+    left, right = inside(first.ravel(), rows).number(), inside(second.ravel(), columns).number()
     return left.matmul(right.T), rows, columns
 
 

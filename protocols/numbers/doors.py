@@ -75,7 +75,7 @@ def loaded(s: Session, table: Table, order: npt.NDArray[np.int64] | None = None)
         return Bool(s, s.input(owner, name, table.shape, lambda x: rows(x).astype(np.uint8), BIT))
     share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), 0))
     spans = [max(1, int(bound)) for bound in table.bounds]
-    made = Int(s, share, 0, max(spans))
+    made = Int(s, share, 0, max(spans)).counting(all(column.type in ("category", "bool") for column in table.columns))
     return made if len({*spans}) == 1 else made.spanning(np.array(spans))
 
 

@@ -66,7 +66,7 @@ def solve(a: Number, b: Any, low: float, bound: float | None = None, *, symmetri
     """
     if not 0 < low < math.inf or (bound is not None and not 0 < bound < math.inf):
         raise UsageError("low and bound are positive numbers.", where=script_line(), do="state the smallest singular value")
-    found = _solved(a, b, low, bound, symmetric)
+    found = solved_if(a, b, low, bound, symmetric)
     if found is None:
         do = "state a larger low, a smaller bound, or symmetric=True where it is; scale the columns alike"
         what = f"A system with singular values down to {low:g} leaves too few digits."
@@ -84,7 +84,7 @@ def numpys_solve(a: Any, b: Any) -> Fixed:
     for condition in range(WIDEST, 0, -1):
         low = _largest(numbers) * 2.0**-condition
         supposed = f", which np.linalg supposes to have singular values from {low:.3g}: use solve(a, b, low=...), from protocols,"
-        found = _solved(numbers, b, low, None, False, supposed)
+        found = solved_if(numbers, b, low, None, False, supposed=supposed)
         if found is not None:
             return found
     do = "use solve(a, b, low=..., bound=...), from protocols import solve"
@@ -100,8 +100,13 @@ def _largest(a: Number) -> float:
     return bound_of(a) * max(1, a.shape[-1])
 
 
-def _solved(a: Any, b: Any, low: float, bound: float | None, symmetric: bool, supposed: str = "") -> Fixed | None:
-    """The solution, checked; None where there is no schedule, before anything is recorded that costs."""
+def solved_if(
+    a: Any, b: Any, low: float, bound: float | None, symmetric: bool, high: float | None = None, supposed: str = ""
+) -> Fixed | None:
+    """The solution, checked; None where there is no schedule, before anything is recorded that costs.
+
+    `high` is above all singular values, where more is known than bounds imply; `supposed` is said of a system that fails its check.
+    """
     matrix = level_of(number_of(a))
     right = level_of(b if isinstance(b, Number) else matrix._other(b))
     vector = right.ndim == 1
@@ -109,7 +114,7 @@ def _solved(a: Any, b: Any, low: float, bound: float | None, symmetric: bool, su
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or right.shape[-2] != matrix.shape[-1]:
         raise ShapeError(f"a system of shapes {matrix.shape} and {right.shape} is not square, or does not fit")
     d = matrix.shape[-1]
-    largest = _largest(matrix)
+    largest = _largest(matrix) if high is None else min(high, _largest(matrix))
     length = math.sqrt(d) * (bound_of(right) / low if bound is None else bound)
     if symmetric:
         system = _rounded(matrix, right, low, largest, length)

@@ -130,6 +130,12 @@ def fractional(x: Number | Bool) -> Number:
 
 def deviations(x: Number | Bool) -> tuple[Number, Number, Number]:
     """(means, x - means, 1 / standard deviations) of the columns of x, shape (rows, columns)."""
+    mean, centred, _, inverse_scale = spreads(x)
+    return mean, centred, inverse_scale
+
+
+def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number]:
+    """(means, x - means, sums of their squares, 1 / standard deviations) of the columns of x, shape (rows, columns)."""
     x = fractional(x)
     rows = x.shape[0]
     mean = x.mean(axis=0)
@@ -140,7 +146,7 @@ def deviations(x: Number | Bool) -> tuple[Number, Number, Number]:
     floor = max(1, (rows << max(0, spared)) >> dropped)
     spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
     low = floor * np.exp2(-np.asarray(spread.frac, dtype=float))
-    return mean, centred, rsqrt(spread, low=low, times=rows, proved=True).reduced()
+    return mean, centred, squares, rsqrt(spread, low=low, times=rows, proved=True).reduced()
 
 
 def standardised(centred: Number, inverse_scale: Number) -> Number:

@@ -1,0 +1,171 @@
+"""Principal components: eigenvectors of a covariance that nobody sees, by repeated squaring."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+
+from mpc.errors import UsageError
+from mpc.lines import script_line
+from mpc.session import Hidden
+from mpc.unknown import Unknown
+from protocols.learn.base import Estimator
+from protocols.numbers import Bool, Number, Secret, divide, one_hot, public, reveal, rsqrt
+from protocols.numbers.elementary import level_of
+from protocols.numbers.joining import stacked
+from protocols.numbers.ordering import argmax
+from protocols.numbers.pieces import diagonal
+from protocols.numbers.spread import cov, fractional
+
+SQUARINGS = 10
+LEAST = 2.0**-12  # of the total variance: what must be left for another component to be found in it
+COVARIANCE = "covariance of the columns, for principal components"
+
+
+class PCA(Estimator):
+    """The first `n_components` principal components of x, (rows, columns), secret until revealed.
+
+    The covariance is one product. Each component then takes `squarings` squarings of it, divided by its trace: as good as
+    2^squarings steps of power iteration, at 9 to 10 rounds each. A component is found to the rounding of the session's precision
+    divided by its distance from the next eigenvalue, in units of the total variance; components of equal variance are any
+    directions among theirs, as everywhere. That 2^-12 of the variance is left for each is checked before the next reveal. The sign
+    is scikit-learn's: the loading of largest magnitude is positive.
+
+    With reveal_covariance=True the covariance is revealed to everybody, which stands in the plan, and its eigenvectors are computed
+    in the plain: a few rounds in all, and exact.
+    """
+
+    def __init__(self, *, n_components: int = 2, squarings: int = SQUARINGS, reveal_covariance: bool = False) -> None:
+        self.n_components, self.squarings, self.reveal_covariance = n_components, squarings, reveal_covariance
+        self._found: tuple[Number, Number, Number, Number] | None = None  # means, components, variances, their total
+
+    @property
+    def mean_(self) -> Number:
+        """Means of the columns."""
+        return self._fitted("mean_")[0]
+
+    @property
+    def components_(self) -> Number:
+        """Unit vectors, (components, columns), by falling variance."""
+        return self._fitted("components_")[1]
+
+    @property
+    def explained_variance_(self) -> Number:
+        """Variance along each component, divided by rows - 1."""
+        return self._fitted("explained_variance_")[2]
+
+    @property
+    def explained_variance_ratio_(self) -> Number:
+        """Its part of the variance of all columns: 8 rounds."""
+        _, _, variances, total = self._fitted("explained_variance_ratio_")
+        return _unit(divide(variances, total, low=_least(total)))
+
+    def fit(self, x: Number | Bool, y: Any = None) -> Self:
+        """Find the components of the rows of x."""
+        rows = self._rows(x)
+        mean = rows.mean(axis=0)
+        covariance = level_of(cov(rows, rowvar=False).reshape((rows.shape[1], rows.shape[1])))
+        total: Number = np.trace(covariance)
+        if self.reveal_covariance:
+            components, variances = _plain(covariance, self.n_components)
+        else:
+            components, variances = _secret(covariance, total, self.n_components, self.squarings)
+        self._found = mean, components, variances, total
+        return self
+
+    def transform(self, x: Number | Bool) -> Number:
+        """Rows in coordinates of the components, (rows, components): a product."""
+        mean, components, _, _ = self._fitted("transform")
+        result: Number = np.matmul(self._like(x, components) - mean, components.T)
+        return result
+
+    def fit_transform(self, x: Number | Bool, y: Any = None) -> Number:
+        """`fit(x)`, and its rows in coordinates of the components."""
+        return self.fit(x).transform(x)
+
+    def inverse_transform(self, x: Number) -> Number:
+        """From coordinates of the components to columns: a product."""
+        mean, components, _, _ = self._fitted("inverse_transform")
+        result: Number = np.matmul(x, components) + mean
+        return result
+
+    def _fitted(self, call: str) -> tuple[Number, Number, Number, Number]:
+        return self._found if self._found is not None else self._unfitted(call)
+
+    def _rows(self, x: Any) -> Number:
+        if not isinstance(x, Secret) or x.ndim != 2 or x.shape[0] < 2:
+            raise UsageError(f"PCA takes secret x of shape (rows, columns), not {np.shape(x)}.", where=script_line())
+        most = min(x.shape)
+        if type(self.n_components) is not int or not 1 <= self.n_components <= most or not 1 <= self.squarings <= 30:
+            what = f"PCA of {x.shape[0]} rows and {x.shape[1]} columns has 1 to {most} components, not {self.n_components!r}."
+            raise UsageError(what, where=script_line(), do="give a whole number; squarings are 1 to 30")
+        return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
+
+    def _like(self, x: Any, components: Number) -> Number:
+        if not isinstance(x, Secret) or x.ndim != 2 or x.shape[1] != components.shape[1]:
+            what = f"This PCA was fitted to {components.shape[1]} columns, not to shape {np.shape(x)}."
+            raise UsageError(what, where=script_line(), do="give the same columns, in the same order")
+        return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
+
+
+def _secret(covariance: Number, total: Number, count: int, squarings: int) -> tuple[Number, Number]:
+    """Components and variances, one after another: what has been found is taken away. All in units of the total variance."""
+    share = _unit(divide(covariance, total, low=_least(total)))
+    left, found, parts = share, [], []
+    for _ in range(count):
+        v = _dominant(left, squarings)
+        part = v.matmul(share).matmul(v)
+        found.append(v)
+        parts.append(_unit(part))
+        outer: Number = np.multiply(v.reshape((-1, 1)), (part * v).reshape((1, -1)))
+        left = _unit(left - outer)
+    ratios: Number = stacked(parts)
+    return stacked(found), ratios * total
+
+
+def _dominant(matrix: Number, squarings: int) -> Number:
+    """The eigenvector of the largest eigenvalue of a positive semidefinite matrix, of unit length.
+
+    A power of the matrix, divided by its trace, tends to v v^T. Of that the column with the largest diagonal element is at least
+    1 / sqrt(columns) long, and has its largest element there, with a plus.
+    """
+    columns = matrix.shape[0]
+    power = matrix
+    for step in range(squarings + 1):
+        power = power if step == 0 else np.matmul(power, power)
+        trace: Number = np.trace(power)
+        low = LEAST if step == 0 else 0.5 / columns
+        power = _unit(divide(power, trace, low=low))
+    at = one_hot(argmax(diagonal(power)), columns).number()
+    column: Number = np.matmul(power, at)
+    square: Number = column.squared().sum()
+    scaled: Number = column * rsqrt(square, low=0.25 / columns)
+    return _unit(scaled)
+
+
+def _plain(covariance: Number, count: int) -> tuple[Number, Number]:
+    """Components and variances of a covariance that everybody sees: the first party's are made equal everywhere."""
+    s, first = covariance.s, covariance.s.parties[0]
+    shown = reveal(covariance, label=COVARIANCE)
+    bound = float(np.max(covariance.bound)) * covariance.shape[0]
+    if isinstance(shown, Unknown | Hidden):
+        vectors, values = shown[:count], shown[0, :count]
+    else:
+        found, basis = np.linalg.eigh((shown + shown.T) / 2)
+        vectors, values = basis[:, ::-1][:, :count].T, np.clip(found[::-1][:count], 0, bound)
+        largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
+        vectors = np.clip(vectors * np.sign(largest), -1, 1)
+    return public(s, vectors, from_=first, bound=1.0), public(s, values, from_=first, bound=bound)
+
+
+def _least(total: Number) -> float:
+    """The smallest total variance that is told from none: 2^-12 of its bound."""
+    return float(np.max(total.bound)) * LEAST
+
+
+def _unit(x: Number) -> Number:
+    """x, which is at most 1 in magnitude, with that bound and room for rounding."""
+    x = x.quiet()
+    return x.assume(math.ceil(2.0 ** float(np.max(x.frac)) * (1 + 2.0**-6)))

@@ -1,0 +1,153 @@
+"""Counts: Poisson regression by Newton's method, with exposure and standard errors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpc.errors import UsageError
+from mpc.lines import script_line
+from protocols.learn.base import Estimator
+from protocols.learn.design import assumed, checked_rows, designed, enough_rows, pointed
+from protocols.learn.line import Line
+from protocols.learn.linear import check_condition
+from protocols.learn.newton import Curve, Newton, newton
+from protocols.learn.table import Coefficients
+from protocols.numbers import Bool, Int, Number
+from protocols.numbers.elementary import exp, log, reciprocal
+from protocols.numbers.ordering import larger
+from protocols.numbers.spread import fractional
+
+LEAST_MEAN = 2.0**-10  # of the bound of counts, and of exposures
+HEAVIEST = 4.0  # mean of the predicted rates times squares of columns of spread 1, relative to the mean rate
+LEAST_DEVIANCE = 2.0**-8  # half the deviance of a row from the mean, in `score`
+HIGHEST_SCORED, LOWEST_SCORED = 8.0, 24.0
+FAR = "predicted rates are too far from the mean rate, or columns have too long tails: take fewer columns, or clip them"
+
+
+class PoissonRegressor(Estimator):
+    """Poisson regression with a logarithmic link, by Newton's method; `alpha` is scikit-learn's penalty, but 0 unless stated.
+
+    Predicted rates are within a factor of exp(`highest`) of the mean rate, which is checked, as is that the last step was small.
+    `exposure`, one positive number a row, secret or public, multiplies the rate. `coef_` and `intercept_` stay secret;
+    `summary()` has standard errors. Counts are not negative and have a mean of at least 2^-10 of their bound.
+    """
+
+    _passing = ("_fit",)
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.0,
+        steps: int = 8,
+        highest: float = 5.0,
+        condition: float | None = None,
+    ) -> None:
+        if not 0 <= alpha < math.inf or steps < 1 or not 0 < highest <= 8:
+            do = "alpha is 0 or more, steps 1 or more, highest between 0 and 8"
+            raise UsageError("A parameter of PoissonRegressor is out of range.", where=script_line(), do=do)
+        check_condition(condition)
+        self.alpha, self.steps, self.highest, self.condition = alpha, steps, highest, condition
+        self._line: Line | None = None
+        self._fit: _Fit | None = None
+
+    @property
+    def coef_(self) -> Number:
+        """Coefficients, one for each column: changes of the log rate."""
+        return self._fitted("coef_").coef
+
+    @property
+    def intercept_(self) -> Number | float:
+        """The constant term."""
+        return self._fitted("intercept_").constant
+
+    def fit(self, x: Number | Bool, y: Number, exposure: Any = None) -> PoissonRegressor:
+        """Learn from rows x, shape (rows, columns), and counts y, shape (rows,)."""
+        rows, columns = checked_rows(self, x, y)
+        if not self.alpha:
+            enough_rows(self, rows, columns + 1)
+        relative, mean, inverse = _relative(fractional(y))
+        per: Number | None = None
+        level = _log(mean)
+        if exposure is not None:
+            per, base, _ = _relative(_exposures(self, x, exposure))
+            level = level.minus(_log(base))
+
+        def curve(predictor: Number) -> Curve:
+            rate = exp(predictor)
+            expected = rate if per is None else rate.times(per)
+            return Curve(expected.minus_from(relative), expected, HEAVIEST, proved=False)
+
+        fitted = newton(self, designed(self, x, True), curve, self.steps, self.condition, self.highest, self.alpha, FAR)
+        self._line, self._fit = fitted.line(level), _Fit(fitted, inverse)
+        return self
+
+    def predict(self, x: Number | Bool, *, high: float = 8.0) -> Number:
+        """Expected counts for rows x at exposure 1, at most exp(high), which is checked."""
+        return exp(self._fitted("predict").at(self, x), high=high)
+
+    def score(self, x: Number | Bool, y: Number) -> Number:
+        """Which part of the deviance of whole counts y is explained for rows x at exposure 1 (D2), secret; 0 for the mean alone.
+
+        That the counts vary and none is negative, and that rates are from exp(-24) to exp(8), is checked. About 30 rounds.
+        """
+        line, name = self._fitted("score"), type(self).__name__
+        checked_rows(self, x, y)
+        if not isinstance(y, Int):
+            self._refuse("score takes whole counts.", "declare the column as an int, in a table without real columns")
+        predictor = assumed(line.at(self, x), LOWEST_SCORED, f"{name}.score found rates below exp(-{LOWEST_SCORED:g})")
+        mean = y.mean()
+        own = y.times(log(larger(y, 1), low=1)).mean()  # y log y, of 0 as well
+        left = own.minus(y.times(predictor).mean()).minus(mean).plus(exp(predictor, high=HIGHEST_SCORED).mean())
+        whole = own.minus(mean.times(_log(mean)))
+        x.s.assumptions.append((y.greater_equal(0).share, f"{name}.score needs counts that are not negative at {script_line()}"))
+        return left.times(reciprocal(whole, low=LEAST_DEVIANCE)).minus_from(1.0)
+
+    def summary(self) -> Coefficients:
+        """Coefficients with standard errors; its `reveal` adds z, p, intervals and rate ratios."""
+        line, fit = self._fitted("summary"), self._fit
+        if self.alpha:
+            self._refuse("a penalised model has no standard errors.", "leave alpha at 0")
+        if fit is None or fit.newton.inverse is None:
+            self._refuse("a model that was loaded has no standard errors.", "take summary() in the session that fits")
+        return fit.newton.table(line, fit.newton.inverse, fit.inverse)
+
+    def _fitted(self, call: str) -> Line:
+        if self._line is None:
+            self._unfitted(call)
+        return Line(*self._line)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What standard errors follow from: a fit of rates relative to the mean one, and 1 / the mean count."""
+
+    newton: Newton
+    inverse: Number
+
+
+def _relative(y: Number) -> tuple[Number, Number, Number]:
+    """(y / mean, mean, 1 / mean) of numbers that are not negative: that the mean is large enough is checked."""
+    unit = y.limit.bit_length() - int(np.max(y.frac))
+    part = pointed(y, unit)
+    mean = part.mean()
+    inverse = reciprocal(mean, low=LEAST_MEAN)
+    return part.times(inverse), pointed(mean, -unit), pointed(inverse, unit)
+
+
+def _log(mean: Number) -> Number:
+    return log(mean, low=LEAST_MEAN * float(np.max(mean.bound)) / 2)
+
+
+def _exposures(model: Estimator, x: Number | Bool, exposure: Any) -> Number:
+    """Exposures as secret numbers, one a row."""
+    if not isinstance(exposure, Number):
+        plain = np.asarray(exposure, dtype=np.float64)
+        if plain.shape != x.shape[:1] or not (plain > 0).all():
+            model._refuse("exposure has one positive number a row.", "leave it out where all are alike")
+        exposure = fractional(x)[:, 0]._other(plain)
+    checked_rows(model, x, exposure)
+    return fractional(exposure)

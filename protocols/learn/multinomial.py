@@ -1,0 +1,136 @@
+"""Several classes: softmax regression by Newton's method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mpc.errors import UsageError
+from mpc.lines import script_line
+from protocols.learn.base import Estimator
+from protocols.learn.design import assumed, checked_rows, designed, mean_square, solved, with_ones, within
+from protocols.learn.line import Line
+from protocols.learn.linear import check_condition
+from protocols.learn.newton import CONVERGED, LARGEST_PENALTY, SLOPE, STEEPEST, STEEPEST_SLOPE, ridge_cost
+from protocols.numbers import Bool, Fixed, Int, Number, softmax
+from protocols.numbers.encoding import precision
+from protocols.numbers.joining import joined
+from protocols.numbers.ordering import argmax
+
+SCORE = 24.0  # scores of classes in training are assumed to stay within this
+WEIGHT = 16.0
+
+
+class MultinomialLogisticRegression(Estimator):
+    """Softmax regression with a penalty; `alpha` is scikit-learn's 1 / (C * rows), and more than 0.
+
+    `steps` steps of Newton's method over all classes, about 100 rounds each; that the last one was small is checked. `classes` are
+    the public values of labels that are whole numbers; labels may also be the 0/1 columns that a category is loaded as. `coef_`,
+    shape (classes, columns), and `intercept_` stay secret.
+    """
+
+    def __init__(
+        self, *, classes: Sequence[int] | None = None, alpha: float = 0.01, steps: int = 8, condition: float | None = None
+    ) -> None:
+        if not 0 < alpha < math.inf or steps < 1:
+            raise UsageError("alpha and steps are positive.", where=script_line(), do="write alpha=0.01, steps=8")
+        if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
+            raise UsageError("classes are two different whole numbers or more.", where=script_line(), do="write classes=[0, 1, 2]")
+        check_condition(condition)
+        self.classes, self.alpha, self.steps, self.condition = classes, alpha, steps, condition
+        self._line: Line | None = None
+
+    @property
+    def coef_(self) -> Number:
+        """Coefficients, one row a class."""
+        return self._fitted("coef_").coef.T
+
+    @property
+    def intercept_(self) -> Number | float:
+        """The constants, one a class."""
+        return self._fitted("intercept_").constant
+
+    def fit(self, x: Number | Bool, y: Number) -> MultinomialLogisticRegression:
+        """Learn from rows x, shape (rows, columns), and labels y: (rows,) of `classes`, or (rows, classes) of 0 and 1."""
+        rows, _ = checked_rows(self, x)
+        target = self._indicators(y, rows)
+        design = designed(self, x, True)
+        z = with_ones(design.z)
+        s, digits, name = z.s, precision(z.s), type(self).__name__
+        count, size = z.shape[1], z.shape[1] * target.shape[1]
+        cost = ridge_cost(self, design, self.alpha)
+        fixed = _diagonal(cost, target.shape[1])
+        high = 0.51 * size + LARGEST_PENALTY + 1
+        weights: Number = Fixed(s, s.embed(s.constant(np.zeros((count, target.shape[1]), dtype=np.uint64))), digits, 1)
+        for step in range(self.steps):
+            scores = assumed(z.matmul(weights), SCORE, f"{name} has scores of classes beyond {SCORE:g}: take a larger alpha")
+            chances = softmax(scores, axis=-1).quiet()
+            slope = mean_square(z, target.minus(chances)).minus(weights.times(cost))
+            slope = assumed(slope.rounded(SLOPE), STEEPEST_SLOPE, f"{name} has scores of classes that leave their bounds")
+            matrix = within(_curvature(z, chances), 0.25).plus(fixed)
+            moved = solved(self, matrix, slope.T.reshape((size, 1)), self.condition, WEIGHT, high=high, worst=STEEPEST)
+            moved = moved.reshape((target.shape[1], count)).T
+            if step == self.steps - 1:
+                assumed(moved, CONVERGED, f"{name} has not converged: give it more steps, or a larger alpha,")
+            weights = assumed(weights.plus(moved), WEIGHT, f"{name} has weights beyond {WEIGHT:g}")
+        self._line = Line(*design.back(weights[0], weights[1:]), design.exponent)
+        return self
+
+    def decision_function(self, x: Number | Bool) -> Number:
+        """Scores of the classes, shape (rows, classes)."""
+        return self._fitted("decision_function").at(self, x)
+
+    def predict(self, x: Number | Bool) -> Number:
+        """The class with the highest score, as its place in `classes`, or among the columns of y."""
+        value: Number = argmax(self.decision_function(x), -1)
+        return value
+
+    def predict_proba(self, x: Number | Bool) -> Number:
+        """Probabilities of the classes, shape (rows, classes)."""
+        far = f"{type(self).__name__} has scores of classes beyond {SCORE:g}"
+        return softmax(assumed(self.decision_function(x), SCORE, far), axis=-1)
+
+    def _indicators(self, y: Number, rows: int) -> Number:
+        """0/1 columns of the labels; that each has its class is checked before the next reveal."""
+        if isinstance(y, Int) and y.shape == (rows,) and self.classes is not None:
+            target = y.reshape((-1, 1)).equal(np.asarray(self.classes, dtype=np.int64)).number()
+        elif isinstance(y, Int) and y.ndim == 2 and y.shape[0] == rows and y.shape[1] > 1:
+            target = y
+        else:
+            do = "give whole numbers and classes=[...], or the columns of a category"
+            self._refuse(f"labels are one of {rows} rows each, not {y!r}.", do)
+        present = target.sum(axis=1).minus(1)
+        assumed(
+            Fixed(present.s, present.share, 0, present.limit), 0.5, f"{type(self).__name__} has labels that are none of its classes"
+        )
+        return target
+
+    def _fitted(self, call: str) -> Line:
+        if self._line is None:
+            self._unfitted(call)
+        return Line(*self._line)
+
+
+def _curvature(z: Number, chances: Number) -> Number:
+    """Second derivatives by pairs of (class, weight), over rows: two products for all of them."""
+    (rows, count), classes = z.shape, chances.shape[1]
+    pairs = chances.reshape((rows, classes, 1)).times(chances.reshape((rows, 1, classes)).negated())
+    alone = chances.reshape((rows, classes, 1)).times(np.eye(classes, dtype=np.int64))
+    pairs = within(pairs.plus(alone), 0.25)
+    weighted = np.multiply(pairs.reshape((rows, classes, classes, 1)), z.reshape((rows, 1, 1, count)))
+    product = z.T.matmul(weighted.reshape((rows, classes * classes * count))).divided(rows)
+    blocks = product.reshape((count, classes, classes, count)).transpose((1, 0, 2, 3))
+    return blocks.reshape((classes * count, classes * count))
+
+
+def _diagonal(cost: Number, classes: int) -> Number:
+    """What squares cost, on the diagonal of all classes; and for the sum of the constants 1, which does not change the solution."""
+    count = cost.shape[0]
+    tiled: Number = joined([cost] * classes)
+    constants = np.zeros((classes, count))
+    constants[:, 0] = 1
+    outer = np.outer(constants.reshape(-1), constants.reshape(-1)) / 2 ** math.ceil(math.log2(classes))
+    matrix: Number = tiled.times(np.eye(classes * count, dtype=np.int64)).plus(outer)
+    return within(matrix, LARGEST_PENALTY)
