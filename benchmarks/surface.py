@@ -39,8 +39,19 @@ for, and are indices only where they are public. `one_hot`, `lookup`, `updated` 
   views of them, are open under their masks already; what is computed from others first takes an exchange and 8 bytes an element to
   open them. What is checked on shares is checked for the whole script, by one bit before its next reveal, in a few rounds more.
 - *sent* and *dealt*: payload bytes that each of two parties sends in this, and that the dealer sends, for these small arrays.
-- *error*: at most, absolute or relative to results above 1; it comes on top of what the errors of the arguments cause. `exact`
-  holds while results fit 62 bits. Where they do not, operands are first rounded, to not less than 16 bits below their bounds.
+- *error*: at most, absolute or relative to results above 1, at 16 bits of precision; where a schema asks for more, it is that of
+  [decision 14](decisions/0014-precision.md) or 2^-precision, whichever is larger. It comes on top of what the errors of the
+  arguments cause. `exact` holds while results fit 62 bits. Where they do not, operands are first rounded, to not less than 16 bits
+  below the largest of their bounds.
+
+Numbers are exact on the grid that they are stored on, and so are comparisons, with public numbers too: `k >= 2.0000001` is false
+for a whole 2, and `x == 0.3` holds for what was read from 0.3. But results that have an error decide ties by rounding: after
+`np.exp(x)` or `x * 0.3` two equal elements may differ in their last digits, so that `==`, `np.argmax` and counts of `x >= x.max()`
+tell them apart by chance. Compare before such a step, or with `np.isclose(x, y, atol=...)`.
+
+A public limit or choice (`np.maximum(x, 0.3)`, `np.clip`, `np.where`) keeps 16 bits of its own size beside numbers of any bound; at
+least three digits where the ring has no room for more; and is refused where it would keep fewer. `@` of truth values counts, where
+NumPy's only tells whether there are any.
 
 """
 TABLE = """| form | kinds | rounds | sent | dealt | error | domain |
@@ -48,8 +59,8 @@ TABLE = """| form | kinds | rounds | sent | dealt | error | domain |
 """
 REFUSED = """## Not supported
 
-Each of these ends in an error that names it, the script line, and the nearest way. So does every other name of NumPy's, with a list
-of what there is.
+Each of these ends in an error that names it, the script line, and the nearest way. So does every other name of NumPy's, with the
+names like it that there are.
 
 | name | nearest way |
 | --- | --- |
@@ -108,8 +119,7 @@ def page() -> str:
 
 def _refused() -> Iterator[str]:
     for name, way in sorted(NEAREST.items()):
-        of = " of truth values" if name == "matmul" else ""
-        yield f"| `{name}`{of} | {way} |"
+        yield f"| `{name}` | {way} |"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from protocols.arithmetic import matmul, size, truncate
 
 UNIT = 40  # fraction bits of the bounds on errors below, all rounded up
 ONE = 1 << UNIT
+MOST = 40  # doublings
 COARSE = 20  # fraction bits of an inverse that refinement gains nothing above
 
 
@@ -25,11 +26,15 @@ class Schedule:
     """What `solve` does: fixed by public bounds, with an error of the result below 2 units for every system within them."""
 
     top: int  # M = A / 2^top has its eigenvalues in (0, 1]
-    fine: int  # fraction bits of the powers of I - M
-    coarse: int  # and of the inverse of M they end in
+    fine: tuple[int, ...]  # fraction bits of the powers of I - M, and of the inverse of M up to them: an error is doubled by each
+    coarse: int  # and of the inverse in the end
     dropped: int  # low bits of residuals that do not matter
     doublings: int  # factors I + (I - M)^(2^k) of that inverse
     steps: int  # products of the inverse with a residual
+
+    def held(self, k: int) -> int:
+        """Fraction bits of the inverse that has k factors and the first."""
+        return self.coarse if k == self.doublings - 1 else self.fine[k]
 
     @property
     def update(self) -> int:
@@ -39,7 +44,7 @@ class Schedule:
     @property
     def rounds(self) -> int:
         """Exchanges."""
-        return (self.top > self.fine) + 2 * self.doublings + 2 + (self.steps - 1) * (3 + (self.dropped > 0))
+        return (self.top > self.fine[0]) + 2 * self.doublings + 2 + (self.steps - 1) * (3 + (self.dropped > 0))
 
 
 @functools.cache
@@ -51,14 +56,17 @@ def schedule(d: int, smallest: int, largest: int, bound: int, unit: int) -> Sche
     if not (d > 0 and 0 < smallest <= largest <= 1 << 61 and bound > 0 and unit >= 0):
         raise ValueError("a linear system needs at least one unknown, positive bounds and a result of whole or fraction bits")
     top, root = (largest - 1).bit_length(), math.isqrt(d - 1) + 1
-    fine = (61 - (top - smallest.bit_length() + 1)) // 2  # an iterate is below 2^(1 + top) / smallest, its truncation below 2^62
+    widest = top - smallest.bit_length() + 1
+    # An iterate is below 2^(1 + widest), and the product of k factors below 2^(k + 1): its truncation is of numbers below 2^62.
+    bits = [(61 - min(k + 1, widest)) // 2 for k in range(MOST)]
     reach = top + max(bound << unit, 4 * root).bit_length()
     harmless = max(0, (smallest // (8 * root)).bit_length() - 1)
     dropped = min(harmless, max(0, reach + COARSE - 61))
-    coarse = min(fine, COARSE, 61 - reach + dropped)
+    coarse = min(bits[-1], COARSE, 61 - reach + dropped)
     found = []
-    for doublings in range(2, 40):
-        residual = _residual(d, smallest, top, fine, coarse, doublings)
+    for doublings in range(2, MOST):
+        fine = tuple(bits[:doublings])
+        residual = _residual(d, smallest, top, fine, coarse)
         steps = _steps(residual, root, bound << unit, top if dropped else 0)
         if steps:
             found.append(Schedule(top, fine, coarse, dropped, doublings, steps))
@@ -72,20 +80,22 @@ def _up(x: int) -> int:
     return -(-x >> UNIT)
 
 
-def _residual(d: int, smallest: int, top: int, fine: int, coarse: int, doublings: int) -> int:
+def _residual(d: int, smallest: int, top: int, fine: tuple[int, ...], coarse: int) -> int:
     """Bound on |I - P M| for the computed inverse P, or ONE where nothing is proved; norms are spectral ones.
 
     A truncated d x d matrix is off by less than delta = d 2^-fine. For computed powers R' = R^2 + Delta and inverses
-    X' = X (I + R) + Delta', the drift D = (I - M X) - R obeys D' = D (I + R) - M Delta' - Delta, however these may not commute.
+    X' = (I + R) X + Delta', the drift D = (I - X M) - R obeys D' = (I + R) D - Delta' M - Delta, however these may not commute;
+    with factors on the other side it would be that of M X, of which X M differs by as much as the condition.
+    So an early error counts for as much as the condition, and a late one for itself: the powers begin with the most bits.
     """
-    delta = -(-d * ONE >> fine) if fine > 0 else ONE
-    drift = delta if top > fine else 0
+    delta = [-(-d * ONE >> bits) if bits > 0 else ONE for bits in (*fine, coarse)]
+    drift = delta[0] if top > fine[0] else 0
     power = ONE - (smallest * ONE >> top) + drift
-    for _ in range(doublings - 1):
-        drift, power = _up(drift * (ONE + power)) + 2 * delta, _up(power * power) + delta
+    for step in delta[1:-1]:
+        drift, power = _up(drift * (ONE + power)) + 2 * step, _up(power * power) + step
         if power + drift > ONE:
             return ONE
-    return _up(drift * (ONE + power)) + _up(power * power) + (-(-d * ONE >> coarse) if coarse > 0 else ONE)
+    return _up(drift * (ONE + power)) + _up(power * power) + delta[-1]
 
 
 def _steps(residual: int, root: int, length: int, top: int) -> int:
@@ -111,10 +121,11 @@ def _shift_cost(n: int, bits: int) -> tuple[int, int]:
 def solve_cost(plan: Schedule, unit: int, A: Shape, b: Shape) -> tuple[int, int]:
     """(online, dealt) bytes of `solve`."""
     squares, columns, k, j = size(A), size(b), plan.doublings, plan.steps
-    shifts = [(squares, plan.fine)] * (2 * k - 3) + [(squares, 2 * plan.fine - plan.coarse), (squares, plan.top - plan.fine)]
+    pairs = [(plan.fine[i - 1], plan.fine[i], plan.held(i)) for i in range(1, k)]
+    shifts = [(squares, bits) for f, g, held in pairs for bits in (2 * f - g, f + g - held)] + [(squares, plan.top - plan.fine[0])]
     shifts += [(columns, plan.update)] * j + [(columns, plan.dropped)] * (j - 1) + [(columns, plan.dropped - unit)]
     costs = [_shift_cost(n, bits) for n, bits in shifts]
-    opened = squares * (2 * k - 1 + (j > 1 and plan.top < plan.fine)) + columns * (2 * j - 1)
+    opened = squares * (2 * k - 1 + (j > 1 and plan.top < plan.fine[0])) + columns * (2 * j - 1)
     products = squares * 2 * (k - 1) + columns * (2 * j - 1)
     return 8 * opened + sum(online for online, _ in costs), 8 * products + sum(dealt for _, dealt in costs)
 
@@ -132,7 +143,7 @@ def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: in
     """[2^unit A^-1 b] for symmetric A (.., d, d) and b (.., d, m), below 2 units off: 2 rounds a doubling, 3 or 4 a refinement.
 
     The eigenvalues of A, in units of its last place, lie in [smallest, largest] (d times a bound of its entries is above them), and
-    every column of the solution has a length of at most `bound`. The public `schedule` says how often: about 3 doublings more than
+    every column of the solution has a length of at most `bound`. The public `schedule` says how often: about 4 doublings more than
     the bits of the condition, each 32 B online and 38 B dealt an entry of A, and 2 to 8 refinements.
 
     The inverse is a product of powers (Schulz 1933), the rest refinement (Wilkinson 1963). Residuals are exact, so an inverse that
@@ -149,13 +160,13 @@ def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: in
 
 def _inverse(s: Session, A: Share, plan: Schedule) -> Share:
     """[M^-1] for M = A / 2^top, with `coarse` fraction bits: the product of I + (I - M)^(2^k) for k below `doublings`."""
-    one = s.constant(np.eye(A.shape[-1], dtype=np.uint64) << np.uint64(plan.fine))
-    power = -_shifted(s, A, plan.top - plan.fine) + one
-    inverse = power + one
+    ones = [s.constant(np.eye(A.shape[-1], dtype=np.uint64) << np.uint64(bits)) for bits in plan.fine]
+    power = -_shifted(s, A, plan.top - plan.fine[0]) + ones[0]
+    inverse = power + ones[0]
     for k in range(1, plan.doublings):
-        power = truncate(s, matmul(s, power, power), plan.fine)
-        last = plan.fine - plan.coarse if k == plan.doublings - 1 else 0
-        inverse = truncate(s, matmul(s, inverse, power + one), plan.fine + last)
+        before, bits = plan.fine[k - 1 : k + 1]
+        power = truncate(s, matmul(s, power, power), 2 * before - bits)
+        inverse = truncate(s, matmul(s, power + ones[k], inverse), before + bits - plan.held(k))
     return inverse
 
 

@@ -45,8 +45,6 @@ Case = tuple[Callable[[V], Any], str] | tuple[Callable[[V], Any], str, dict[str,
 CASES: dict[str, Case] = {
     "cbrt": (lambda v: np.cbrt(v.x), "np.exp(np.log(x) / 3)"),
     "tan": (lambda v: np.tan(v.table), "divide(np.sin(x), np.cos(x), low=0.5)", {"x": "table"}),
-    "matmul": (lambda v: v.p @ v.q, "(1 * a) @ b > 0", {"a": "p", "b": "q"}),
-    "counting pairs": (lambda v: np.matmul(v.p, v.q) * 3, "(a & b).sum()", {"a": "p", "b": "q"}),
     "logaddexp2": (lambda v: np.logaddexp2(v.x, v.y), "softplus((y - x) * np.log(2)) / np.log(2) + x"),
     "power": (lambda v: 2.0**v.y, "np.exp2(x)", {"x": "y"}),
     "another base": (lambda v: np.power(3.0, v.y), "np.exp(x * np.log(base))", {"x": "y"}),

@@ -39,11 +39,12 @@ def exact(A: Any, b: Any, unit: int) -> list[list[Fraction]]:
 
 
 LIMITS = [  # unknowns, smallest, largest, bound, unit: near the worst condition that is accepted
-    (50, 1 << 17, 1 << 30, 16, 16),
-    (50, 1 << 14, 1 << 24, 4, 20),
-    (20, 90_000, 1 << 30, 8, 16),
+    (50, 1 << 12, 1 << 30, 16, 16),
+    (50, 1 << 10, 1 << 24, 4, 20),
+    (30, 1 << 19, 1 << 37, 64, 10),
+    (20, 1 << 11, 1 << 30, 8, 16),
     (10, 1 << 16, 1 << 26, 16, 28),
-    (5, 1 << 20, 1 << 35, 16, 16),
+    (5, 1 << 14, 1 << 35, 16, 16),
     (3, 1 << 4, 1 << 19, 256, 16),
     (2, 7, 12, 1000, 24),
     (1, 5, 5, 3, 30),
@@ -84,14 +85,14 @@ def test_the_proved_residual_of_the_inverse_holds(case: tuple[int, ...]) -> None
     ).results[NAMES[0]]
     inverse = words.view(np.int64) / 2.0**plan.coarse
     residual = np.linalg.norm(np.eye(d) - inverse @ (A / 2.0**plan.top), 2)
-    proved = linear._residual(d, smallest, plan.top, plan.fine, plan.coarse, plan.doublings) / ONE
+    proved = linear._residual(d, smallest, plan.top, plan.fine, plan.coarse) / ONE
     assert residual < proved < 0.2
 
 
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ((50, 1 << 16, 1 << 30, 16, 16), "ill-conditioned"),
+        ((50, 1 << 11, 1 << 30, 16, 16), "ill-conditioned"),
         ((3, 1, 1 << 30, 16, 16), "ill-conditioned"),
         ((20, 1 << 40, 1 << 50, 4, 24), "words too long"),
         ((0, 1, 1, 1, 1), "positive bounds"),

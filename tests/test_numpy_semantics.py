@@ -228,7 +228,9 @@ def test_only_misfits_become_misfits(monkeypatch: pytest.MonkeyPatch) -> None:
 ABSENT = {
     "round": (lambda x: x.round(2), "round what is revealed"),
     "dtype": (lambda x: x.dtype, "have no dtype"),
-    "a word of nobody": (lambda x: x.frobnicate, "supported here: absolute"),
+    "a word of nobody": (lambda x: x.frobnicate, "docs/numpy.md"),
+    "a word that is nearly one": (lambda x: x.meen(), "names like it: mean.*; docs/numpy.md"),
+    "a function that is nearly one": (lambda x: np.frexp(x), "names like it: exp; docs/numpy.md"),
     "a quotient": (lambda x: 1 / (1 + np.exp(-x)), "sigmoid"),
     "a quotient without low": (lambda x: divide(x, x), "add low"),
     "a reciprocal without low": (lambda x: reciprocal(x), "add low"),

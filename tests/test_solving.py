@@ -10,7 +10,9 @@ import pytest
 
 import mpc
 from mpc.errors import RangeError, UsageError
-from protocols import load, reveal, solve
+from protocols import assume_bound, load, reveal, solve
+from protocols.learn import StandardScaler
+from protocols.numbers.solving import solved_if
 
 RNG = np.random.default_rng(9)
 
@@ -62,6 +64,72 @@ def test_several_systems_and_right_sides_between_three_parties() -> None:
     solution, inverse = outcome.results["c"]
     np.testing.assert_allclose(solution, np.linalg.solve(a, np.stack([b, -b], 1)), atol=2e-3)
     np.testing.assert_allclose(inverse, np.linalg.inv(a), atol=2e-3)
+
+
+@pytest.mark.parametrize("precision", [16, 21, 26])
+@pytest.mark.parametrize("condition", [1e3, 1e5])
+def test_least_squares_of_thirty_columns_that_hardly_differ(condition: float, precision: int) -> None:
+    rng = np.random.default_rng(2)
+    rows, d = 500, 30
+    basis = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    x = rng.normal(size=(rows, d)) * np.geomspace(1, condition**-0.5, d) @ basis.T
+    x = np.clip(x / x.std(0), -4.5, 4.5) * np.geomspace(0.01, 1000, d)
+    z = (x - x.mean(0)) / x.std(0)
+    values = np.linalg.eigvalsh(z.T @ z / rows)
+    assert values[-1] / values[0] > condition / 2
+    y = z @ rng.normal(size=d) + rng.normal(size=rows)
+    y -= y.mean()
+    y *= 7.5 / np.abs(y).max()
+    expected, spread = np.linalg.lstsq(z, y)[0], np.sqrt(np.diag(np.linalg.inv(z.T @ z)))
+    low, size = float(values[0]) * 0.9, float(np.abs(expected).max()) * 2
+
+    def main(s: Any) -> Any:
+        z, y = StandardScaler().fit_transform(load(s, "a", "x")), load(s, "a", "y")
+        gram = assume_bound(z.T @ z / rows, 1.01)
+        beta = solve(gram, z.T @ y / rows, low, size, symmetric=True)
+        return reveal(beta, np.diagonal(solve(gram, np.eye(d, dtype=int), low, symmetric=True)), label="r")
+
+    bound: Any = {"x": list(np.geomspace(0.05, 5000, d)), "y": 8}
+    beta, inverse = mpc.run_local(
+        main, data={"a": {"x": x, "y": y}, "b": {}}, bound=bound, precision=precision, debug=True
+    ).results["a"]
+    assert np.abs(beta - expected).max() < 0.01 * np.abs(expected).max()
+    np.testing.assert_allclose(np.sqrt(inverse / rows), spread, rtol=0.01)
+
+
+@pytest.mark.parametrize("precision", [16, 21, 26])
+@pytest.mark.parametrize(("d", "condition"), [(4, 10.0), (4, 1e3), (4, 1e6), (10, 3e4), (30, 2e4)])
+def test_conditions_up_to_a_million(d: int, condition: float, precision: int) -> None:
+    rng = np.random.default_rng(3)
+    basis, values = np.linalg.qr(rng.normal(size=(d, d)))[0], np.geomspace(1, 1 / condition, d)
+    a = (basis * values) @ basis.T
+    a = np.rint(a / np.abs(a).max() * 2**20) / 2**20
+    b = a @ rng.normal(size=d)
+    b = np.rint(b / np.abs(b).max() * 2**20) / 2**20
+    expected, low = np.linalg.solve(a, b), float(np.linalg.eigvalsh(a)[0]) * 0.9
+
+    def main(s: Any) -> Any:
+        high = float(np.abs(expected).max()) * 2
+        return reveal(solve(load(s, "a", "a"), load(s, "a", "b"), low, high, symmetric=True), label="r")
+
+    found = mpc.run_local(main, data={"a": {"a": a, "b": b}, "b": {}}, bound=1, precision=precision, debug=True).results["a"]
+    assert np.linalg.norm(found - expected) < 2.0**-18 * np.linalg.norm(expected)
+
+
+@pytest.mark.filterwarnings("ignore::mpc.errors.PrecisionWarning")  # the bound is far above the data, and `high` knows better
+@pytest.mark.parametrize("high", [None, 0.75])
+def test_what_is_above_all_singular_values_leaves_more_room(high: float | None) -> None:
+    basis = np.linalg.qr(RNG.normal(size=(12, 12)))[0]
+    a = (basis * np.geomspace(0.7, 2.0**-11, 12)) @ basis.T
+    b = a @ np.ones(12)
+
+    def main(s: Any) -> Any:
+        found = solved_if(load(s, "a", "a"), load(s, "a", "b"), 2.0**-12, 2.0, symmetric=True, high=high)
+        return None if found is None else reveal(found, label="r")
+
+    found = mpc.run_local(main, data={"a": {"a": a, "b": b}, "b": {}}, bound=64, precision=26, debug=True).results["a"]
+    assert (found is None) == (high is None)
+    assert found is None or np.abs(found - 1).max() < 0.01
 
 
 WRONG: dict[str, tuple[Any, Callable[..., Any]]] = {

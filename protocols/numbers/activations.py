@@ -11,18 +11,19 @@ from fractions import Fraction
 
 import numpy as np
 
-from mpc.errors import UsageError
+from mpc.errors import RangeError, UsageError
 from mpc.lines import script_line
 from mpc.session import Session
 from mpc.sharing.share import Share
 from protocols import series, waves
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, is_fine, level_of, number_of
-from protocols.numbers.encoding import FRACTION, overflow, precision
+from protocols.numbers.encoding import FRACTION, operation, overflow, precision
 from protocols.numbers.structure import explained
 from protocols.waves import ERF, FINE, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
 
 FINE_BITS = 24  # fraction bits of results that are right to about as many
+ANGLE_BITS = 46  # of an angle
 LONGEST, FINE_LONGEST = 128, 160  # the longest period; beyond it the clamped form deals less, and is more exact
 
 
@@ -81,13 +82,13 @@ def softplus(x: Number, *, rounded: bool = False) -> Fixed:
 
 @explained
 def sin(x: Number) -> Fixed:
-    """Sine of an angle in radians, error below 2^-15 for |x| < 2^30: 1 round."""
+    """Sine of an angle in radians, error below 2^-15 for |x| < 2^30, of whole ones < 2^46, else RangeError: 1 round."""
     return _rotation(x, series.sin)
 
 
 @explained
 def cos(x: Number) -> Fixed:
-    """Cosine of an angle in radians, error below 2^-15 for |x| < 2^30: 1 round."""
+    """Cosine of an angle in radians, otherwise as `sin`."""
     return _rotation(x, series.cos)
 
 
@@ -131,7 +132,12 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = F
 def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fixed:
     x = number_of(x)
     level = level_of(x)
-    level = level.reduced(level.limit.bit_length() - 46)
+    beyond = level.limit.bit_length() - ANGLE_BITS
+    if beyond > 0 and int(np.max(level.frac)) - beyond < FRACTION:
+        why = "so large an angle is not known to a small part of a turn: below 2^30, and whole numbers below 2^46, they are"
+        do = "take whole turns away before the data are loaded, or state a bound with assume_bound"
+        raise RangeError(f"{operation()} of angles up to {bound_of(x):.3g} is not known.", where=script_line(), why=why, do=do)
+    level = level.reduced(beyond)
     f = int(np.max(level.frac))
-    limit = (1 << WAVE_UNIT) + math.ceil(waves.turn_error(1 << 46))
+    limit = (1 << WAVE_UNIT) + math.ceil(waves.turn_error(1 << ANGLE_BITS))
     return Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION, WAVE_UNIT - FRACTION)

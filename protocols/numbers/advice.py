@@ -5,6 +5,9 @@ The tests run every expression and compare it with the NumPy function whose plac
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 ABSENT = "not yet supported"
 CLASSES = "for classes, count the thresholds that are reached: (x[..., None] >= edges).sum(-1)"
 BELOW = f"{ABSENT}; how many values lie below public edges is (x[:, None] < edges).sum(axis=0)"
@@ -39,7 +42,6 @@ NEAREST = {
     "round": REVEALED, "around": REVEALED, "rint": REVEALED,
     **dict.fromkeys(("arctan", "arctan2", "arcsin", "arccos", "arctanh"), f"{ABSENT}; of public numbers NumPy has it"),
     # Logic and gaps.
-    "matmul": "count where both hold, (a & b).sum() or (1 * a) @ b; what NumPy's @ tells is whether any do: (1 * a) @ b > 0",
     "isnan": f"leave it out: {NO_GAPS}", "isfinite": f"leave it out: {NO_GAPS}", "nan_to_num": f"leave it out: {NO_GAPS}",
     **{f"nan{name}": f"use np.{name}: {NO_GAPS}" for name in ("sum", "mean", "max", "min", "var", "std")},
     # Statistics.
@@ -86,3 +88,9 @@ NEAREST |= dict.fromkeys(  # what is another word for the plain numbers, or puts
 )  # fmt: skip
 NEAREST["divmod"] = f"{ABSENT}; {CLASSES}"
 MARKER = "choose a number that cannot occur, such as -1 or 0: np.where(condition, -1, x)"
+
+
+def similar(name: str, there: Iterable[str]) -> str:
+    """What to write in place of a name that nobody has advice on: names that look like it, and the page of all."""
+    found = get_close_matches(name, sorted(there), n=3, cutoff=0.7)
+    return f"{'names like it: ' + ', '.join(found) + '; ' if found else ''}docs/numpy.md lists what there is"

@@ -143,7 +143,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> N
     numbers = number_of(x)
     gone = numbers._axes("norm", axis, {})
     if ord is None or (len(gone) == 1 and ord == 2) or (len(gone) == 2 and ord == "fro"):
-        return root(numbers.squared().sum(gone, keepdims=keepdims))
+        return root(numbers.even(gone).squared().sum(gone, keepdims=keepdims))
     if len(gone) == 1:
         return vector_norm(numbers, axis=gone, keepdims=keepdims, ord=ord)
     if len(gone) == 2 and ord in (1, math.inf, -math.inf, -1):
@@ -162,7 +162,7 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     numbers = number_of(x)
     gone = numbers._axes("norm", axis, {})
     if ord == 2:
-        return root(numbers.squared().sum(gone, keepdims=keepdims))
+        return root(numbers.even(gone).squared().sum(gone, keepdims=keepdims))
     if ord == 1:
         return numbers.absolute().sum(gone, keepdims=keepdims)
     if ord == 0:

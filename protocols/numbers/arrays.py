@@ -14,7 +14,7 @@ from mpc.ring import BIT
 from mpc.session import Session
 from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits, order
-from protocols.numbers import scaling
+from protocols.numbers import limits, scaling
 from protocols.numbers.encoding import (
     FARTHEST,
     FEWEST_MEAN_DIGITS,
@@ -24,6 +24,7 @@ from protocols.numbers.encoding import (
     RING_BITS,
     coarser,
     encoded,
+    neighbours,
     overflow,
     precision,
     public,
@@ -42,38 +43,36 @@ class Number(Secret):
     which tells its argument: they are truncated before a product with another secret, and before they would be revealed.
 
     `counts` is true of what is known to be sums of truth values: with nothing subtracted, scaled or repeated.
-    `spans` are limits of the elements where it is known that they differ, as they do between columns of one table.
+    `limit` may be an array of integers that broadcasts to the shape: then `limit` is the largest, and `spans` are those of the
+    elements, as they differ between columns of one table. What drops digits first raises elements whose limits are smaller.
     """
 
     __slots__ = ("_reduced", "counts", "extra", "frac", "limit", "noise", "spans")
     whole = False
 
-    def __init__(self, s: Session, share: Share, frac: Any, limit: int, extra: int = 0, noise: int = 0) -> None:
+    def __init__(self, s: Session, share: Share, frac: Any, limit: Any, extra: int = 0, noise: int = 0) -> None:
         super().__init__(s, share)
-        self.frac = settled(frac)
-        self.limit = limit
-        self.extra = max(0, min(extra, limit.bit_length() - 1 - precision(s)))  # nominal precision is never given up
+        held = settled(frac)
+        self.frac = held if isinstance(held, int) else np.broadcast_to(limits.compact(held), self.shape)
+        self.limit, self.spans = limits.told(limit, self.shape, RING_BITS)
+        self.extra = max(0, min(extra, self.limit.bit_length() - 1 - precision(s)))  # nominal precision is never given up
         self.noise = max(0, noise)
         self.counts = False
-        self.spans: npt.NDArray[np.int64] | None = None
         self._reduced: dict[int, Number] = {}
-        if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.frac).max()) > FARTHEST:
+        if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.fracs).max()) > FARTHEST:
             overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
-        if limit >> RING_BITS:
-            overflow(s, reach(limit, self.frac), self.shape)
+        if self.limit >> RING_BITS:
+            overflow(s, reach(self.limit, self.frac), self.shape)
 
-    def _new(self, share: Share, frac: Any, limit: int, extra: int, noise: int | None = None) -> Number:
+    def _new(self, share: Share, frac: Any, limit: Any, extra: int, noise: int | None = None) -> Number:
         kind = Int if self.whole and isinstance(settled(frac), int) and settled(frac) == 0 else Fixed
         return kind(self.s, share, frac, limit, extra, self.noise if noise is None else noise)
 
     def _view(self, move: Callable[[Any], Any]) -> Self:
         share = move(self.share)
         frac = self.frac if isinstance(self.frac, int) else move(self.frac)
-        spans = None if self.spans is None else move(self.spans)
-        limit = self.limit if spans is None else int(spans.max(initial=1))
+        limit = self.limit if self.spans is None else move(self.spans)
         moved = type(self)(self.s, share, frac, limit, self.extra, self.noise)
-        if spans is not None and (spans != limit).any():
-            moved.spanning(spans)
         return moved.counting(self.counts and moved.size <= self.size)
 
     def counting(self, whether: bool) -> Self:
@@ -81,10 +80,15 @@ class Number(Secret):
         self.counts = whether and self.whole
         return self
 
-    def spanning(self, limits: npt.NDArray[np.int64]) -> Self:
-        """The same number, just made, whose elements are known to have these limits."""
-        self.spans = np.broadcast_to(limits, self.shape)
-        return self
+    @property
+    def fracs(self) -> Any:
+        """Fraction bits, with an extent of 1 along axes along which they are the same."""
+        return self.frac if isinstance(self.frac, int) else limits.once(self.frac)
+
+    @property
+    def limits(self) -> Any:
+        """The limit, or limits of elements as Python's integers, with an extent of 1 along axes along which they are the same."""
+        return self.limit if self.spans is None else limits.exact(self.spans)
 
     @property
     def bits(self) -> bool:
@@ -94,7 +98,8 @@ class Number(Secret):
     @property
     def bound(self) -> Any:
         """Public bound on the magnitude, a float, or one per element where fraction bits differ."""
-        return float(self.limit) * np.exp2(-np.asarray(self.frac, dtype=np.float64))
+        limit = float(self.limit) if self.spans is None else self.spans.astype(np.float64)
+        return limit * np.exp2(-np.asarray(self.frac, dtype=np.float64))
 
     def wide(self) -> npt.NDArray[np.int64]:
         """Fraction bits of every element."""
@@ -110,9 +115,9 @@ class Number(Secret):
         if count > RING_BITS - 1:
             return self.reduced(RING_BITS - 1).reduced(count - RING_BITS + 1)
         if count not in self._reduced:
-            share, frac = arithmetic.truncate(self.s, self.share, count), self.frac - count
+            share, frac = arithmetic.truncate(self.s, self.share, count), self.fracs - count
             left = [max(0, bits - count) for bits in (self.extra, self.noise)]
-            self._reduced[count] = self._new(share, frac, (self.limit >> count) + 1, *left)
+            self._reduced[count] = self._new(share, frac, (self.limits >> count) + 1, *left)
         return self._reduced[count]
 
     def slack(self, terms: int = 1) -> int:
@@ -128,10 +133,10 @@ class Number(Secret):
         """The same number without the digits that are the error of an approximation."""
         return self.reduced(self.noise)
 
-    def fitted(self, factor: int, bits: int = RING_BITS, terms: int = 1) -> Number:
+    def fitted(self, factor: Any, bits: int = RING_BITS, terms: int = 1) -> Number:
         """With as few bits dropped as keep it below 2^bits times `factor`, if there are so many; `terms` of it are added up."""
-        excess = (self.limit * factor).bit_length() - bits
-        return self.reduced(min(max(self.extra, self.slack(terms)), excess + 1)) if excess > 0 else self
+        excess = int(np.max(self.limits * factor, initial=0)).bit_length() - bits
+        return scaling.without(self, min(max(self.extra, self.slack(terms)), excess + 1)) if excess > 0 else self
 
     def lifted(self, frac: Any) -> Number:
         """The same number with at least as many fraction bits, exactly."""
@@ -140,44 +145,47 @@ class Number(Secret):
             by = target - self.frac
             if not by:
                 return self
-            return self._new(
-                self.share << by, target, self.limit << by, self._lifted_extra(by, self.limit << by), self.noise and self.noise + by
-            )
-        shift = np.broadcast_to(np.subtract(target, self.frac), self.shape)
+            extra = self._lifted_extra(by, self.limit << by)
+            return self._new(self.share << by, target, self.limits << by, extra, self.noise and self.noise + by)
+        target = np.broadcast_to(target, self.shape)
+        shift = np.subtract(limits.compact(target), np.asarray(self.fracs))
         if not shift.any():
             return self
         if self.noise:  # it would be of different heights
             return self.quiet().lifted(frac)
         factor = self.s.constant(np.left_shift(np.uint64(1), shift.astype(np.uint64)))
-        return self._new(
-            self.share * factor,
-            target,
-            self.limit << int(shift.max()),
-            self._lifted_extra(int(shift.min()), self.limit << int(shift.max())),
-        )
+        limit = self.limits << limits.exact(shift)
+        return self._new(self.share * factor, target, limit, self._lifted_extra(int(shift.min()), int(np.max(limit, initial=1))))
 
     def _lifted_extra(self, by: int, limit: int) -> int:
         return spare(by, limit, precision(self.s)) if self.whole else self.extra + by
 
     def rounded(self, frac: int) -> Number:
-        """The same number with at most `frac` fraction bits; all elements must have the same number of them now."""
-        if not isinstance(self.frac, int):
-            raise ValueError("the elements have different fraction bits")
-        return self.reduced(self.frac - frac)
+        """The same number with at most `frac` fraction bits."""
+        return scaling.coarsened(self, frac)
 
     def at_scale_of(self, other: Number) -> Number:
         """The same number with as many fraction bits as `other`, of the same shape, or fewer."""
         return self.reduced(int(np.max(self.wide() - other.wide(), initial=0)))
 
     def even(self, axis: tuple[int, ...]) -> Number:
-        """With the same fraction bits along `axis`, so that elements may be added there."""
-        if isinstance(self.frac, int):
-            return self
-        return self.lifted(np.broadcast_to(self.wide().max(axis=axis, keepdims=True), self.shape))
+        """With the same fraction bits and limit along `axis`, so that elements may be added there."""
+        level: Number = self if isinstance(self.frac, int) else scaling.levelled(self, axis)
+        if level.spans is None:
+            return level
+        return level._limited(level.limits.max(axis=axis, keepdims=True))
 
-    def assume(self, limit: int) -> Number:
-        """The same number with a smaller limit that the caller has proved."""
-        return type(self)(self.s, self.share, self.frac, min(limit, self.limit), self.extra, self.noise).counting(self.counts)
+    def assume(self, limit: Any) -> Number:
+        """The same number with a smaller limit, or several, that the caller has proved."""
+        return self._limited(np.minimum(limits.exact(limit), self.limits, dtype=object))
+
+    def even_like(self, *others: Any) -> Number:
+        """With fraction bits and limits that differ only along axes along which those of others do: not by rows put into them."""
+        like = [one for x in others if isinstance(x, Number) for one in (x.limits, limits.exact(x.frac))]
+        return self.even(limits.alike(self.ndim, *like))
+
+    def _limited(self, limit: Any) -> Number:
+        return type(self)(self.s, self.share, self.frac, limit, self.extra, self.noise).counting(self.counts)
 
     # -- sums ------------------------------------------------------------------------------------------------------------------
 
@@ -187,16 +195,16 @@ class Number(Secret):
             return self
         x, y = self.aligned(self._other(other))
         kind = x if y.whole else y
-        total = kind._new(x.share + y.share, x.frac, x.limit + y.limit, min(x.extra, y.extra), max(x.noise, y.noise))
+        total = kind._new(x.share + y.share, x.frac, x.limits + y.limits, min(x.extra, y.extra), max(x.noise, y.noise))
         return total.counting(x.counts and y.counts and x.shape == y.shape and x.share.node is not y.share.node)
 
     def aligned(self, other: Number) -> tuple[Number, Number]:
         """Both numbers with the same fraction bits, as many as fit; broadcast where these differ among elements."""
         x, y = self, other
-        target = np.maximum(x.frac, y.frac)
+        target = np.maximum(x.fracs, y.fracs)
         if not (scaling.fits(x, target) and scaling.fits(y, target)):
             x, y = scaling.addable(x, y)
-            target = np.maximum(x.frac, y.frac)
+            target = np.maximum(x.fracs, y.fracs)
         if np.ndim(target):
             shape = np.broadcast_shapes(x.shape, y.shape)
             target, x, y = np.broadcast_to(target, shape), x.broadcast_to(shape), y.broadcast_to(shape)
@@ -212,7 +220,7 @@ class Number(Secret):
 
     def negated(self) -> Number:
         """-x."""
-        return type(self)(self.s, -self.share, self.frac, self.limit, self.extra, self.noise)
+        return type(self)(self.s, -self.share, self.frac, self.limits, self.extra, self.noise)
 
     def itself(self) -> Number:
         """+x."""
@@ -225,7 +233,8 @@ class Number(Secret):
         count = math.prod(x.shape[k] for k in gone)
         x = x.fitted(count, terms=count)
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
-        total = x._new(x.share.sum(gone), frac, x.limit * max(count, 1), scaling.droppable(x, terms=count)).counting(x.counts)
+        limit = limits.along(x.limits, gone) * max(count, 1)
+        total = x._new(x.share.sum(gone), frac, limit, scaling.droppable(x, terms=count)).counting(x.counts)
         return total.expand_dims(gone) if keepdims else total
 
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
@@ -248,15 +257,15 @@ class Number(Secret):
         if self.limit.bit_length() + QUOTIENT_DIGITS < RING_BITS:
             return self.times(1.0 / count, digits=QUOTIENT_DIGITS)
         half = QUOTIENT_DIGITS // 2
-        x: Number = Fixed(self.s, self.share, 0, self.limit) if self.whole else self  # of a whole number digits can go
+        x: Number = Fixed(self.s, self.share, 0, self.limits) if self.whole else self  # of a whole number digits can go
         x = x.fitted(1, RING_BITS - half - 2)
         scale = QUOTIENT_DIGITS + count.bit_length() - 1
         high, low = divmod(round(Fraction(1 << scale, count)), 1 << half)
         if not low or x.limit.bit_length() > RING_BITS - half - 2:
             return self.times(1.0 / count)
         share = x.share.scale(high) + arithmetic.truncate(x.s, x.share.scale(low), half)
-        limit, frac = x.limit * (high + 1) + 1, np.add(x.frac, scale - half)
-        return Fixed(x.s, share, frac, limit, limit.bit_length(), x.noise and x.noise + high.bit_length() - 1)
+        limit, frac = x.limits * (high + 1) + 1, np.add(x.fracs, scale - half)
+        return Fixed(x.s, share, frac, limit, RING_BITS, x.noise and x.noise + high.bit_length() - 1)
 
     # -- products --------------------------------------------------------------------------------------------------------------
 
@@ -266,28 +275,34 @@ class Number(Secret):
             x, y = scaling.fitting(self, other, 1)
             kind = x if y.whole else y
             share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
-            product = kind._new(share, scaling.spread(x, y) + scaling.spread(y, x), x.limit * y.limit, scaling.droppable(x, y), 0)
+            product = kind._new(share, np.add(x.fracs, y.fracs), x.limits * y.limits, scaling.droppable(x, y), 0)
             return product.counting(x.bits and y.bits)
         if isinstance(other, Bool):
             return other.times(self)
         factor = public(self, other)
         if np.ndim(factor) == 0 and factor != 0 and math.frexp(abs(float(factor)))[0] == 0.5 and type(self) is Fixed:
             power = math.frexp(abs(float(factor)))[1] - 1
-            moved = Fixed(self.s, self.share, np.subtract(self.frac, power), self.limit, self.extra, self.noise)
+            moved = Fixed(self.s, self.share, np.subtract(self.fracs, power), self.limits, self.extra, self.noise)
             return moved if factor > 0 else moved.negated()
         nominal = precision(self.s)
-        words, frac, limit = encoded(factor, digits or nominal)
+        words, frac, largest = encoded(factor, digits or nominal)
         x = self if np.ndim(words) == 0 else self.quiet()  # factors of different sizes leave noise of different heights
-        x = x.fitted(limit)
-        if x.limit * limit >> RING_BITS and (digits or nominal) > nominal:
+        if frac and np.ndim(words) and int(np.max(x.limits * scaling.sizes(words, x), initial=0)) >> RING_BITS:
+            by = scaling.powers(factor, limits.alike(factor.ndim, scaling.sizes(words, x)))
+            if by.any():  # each column's factor has digits of its own
+                even = x.times(np.ldexp(factor, -by), digits)
+                return Fixed(x.s, even.share, even.fracs - by, even.limits, even.extra, even.noise)
+        x = x.fitted(scaling.sizes(words, x))
+        reached = int(np.max(x.limits * scaling.sizes(words, x), initial=1))
+        if reached >> RING_BITS and (digits or nominal) > nominal:
             return self.times(other)
-        words, frac, limit = coarser(factor, words, frac, limit, (x.limit * limit).bit_length() - RING_BITS, nominal)
+        words, frac, _ = coarser(factor, words, frac, largest, reached.bit_length() - RING_BITS, nominal)
+        limit = x.limits * scaling.sizes(words, x)
         scale = scaling.smallest(words).bit_length() - 1
-        extra = spare(frac, x.limit * limit, nominal) if self.whole else x.extra + scale
+        extra = spare(frac, int(np.max(limit, initial=1)), nominal) if self.whole else x.extra + scale
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
-        spread = x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, share.shape)
         noise = x.noise and x.noise + scale
-        product = (type(x) if frac == 0 else Fixed)(x.s, share, np.add(spread, frac), x.limit * limit, extra, noise)
+        product = (type(x) if frac == 0 else Fixed)(x.s, share, np.add(x.fracs, frac), limit, extra, noise)
         return product.counting(x.counts and frac == 0 and np.ndim(words) == 0 and int(words) == 1)
 
     def squared(self) -> Number:
@@ -340,30 +355,27 @@ class Number(Secret):
         kept = precision(self.s)
         words, frac, limit = encoded(public(self, other), kept)
         share = self.s.embed(self.s.constant(np.asarray(words).astype(np.uint64)))
-        return Int(self.s, share, 0, limit) if frac == 0 else Fixed(self.s, share, frac, limit, limit.bit_length() - 1 - kept)
+        apart = scaling.sizes(words, self) if np.ndim(words) else limit
+        return Int(self.s, share, 0, apart) if frac == 0 else Fixed(self.s, share, frac, apart, limit.bit_length() - 1 - kept)
 
     # -- comparisons -----------------------------------------------------------------------------------------------------------
 
     def less(self, other: Any) -> Bool:
         """self < other."""
-        return self.minus(self._on_grid(other))._negative()
+        return self.minus(self._threshold(other, lambda low, high: high))._negative()
 
     def greater(self, other: Any) -> Bool:
         """self > other."""
-        return self.minus_from(self._on_grid(other))._negative()
+        return self.minus_from(self._threshold(other, lambda low, high: low))._negative()
 
-    def _on_grid(self, other: Any) -> Any:
-        """A public number rounded as the secret ones were, so that a value equals the decimal it was read from."""
-        if isinstance(other, Secret) or self.whole:
+    def _threshold(self, other: Any, which: Callable[[Any, Any], Any]) -> Any:
+        """What a public number is compared as: a word next to it that decides alike, or is out of reach as it is."""
+        if isinstance(other, Secret):
             return other
-        plain = np.asarray(public(self, other), dtype=np.float64)
-        frac = self.frac if isinstance(self.frac, int) else np.broadcast_to(self.frac, np.broadcast_shapes(self.shape, plain.shape))
-        scaled = np.rint(plain * np.exp2(frac))
-        if not (np.abs(scaled) < 2.0 ** (RING_BITS - 1)).all():
-            overflow(self.s, f"a public number of {float(np.max(np.abs(plain))):.3g}, beyond the ring", plain.shape)
-        words = scaled.astype(np.int64)
-        limit = max(1, int(np.abs(words).max(initial=0)))
-        return Fixed(self.s, self.s.embed(self.s.constant(words.astype(np.uint64))), frac, limit)
+        words = which(*neighbours(public(self, other), self.frac, self.limit))
+        frac = self.frac if isinstance(self.frac, int) else np.broadcast_to(self.frac, np.broadcast_shapes(self.shape, words.shape))
+        limit = np.maximum(1, scaling.sizes(words, self))
+        return self._new(self.s.embed(self.s.constant(words.astype(np.uint64))), frac, limit, 0, 0)
 
     def less_equal(self, other: Any) -> Bool:
         """self <= other."""
@@ -378,7 +390,7 @@ class Number(Secret):
 
     def equal(self, other: Any) -> Bool:
         """self == other, exactly on the fixed-point grid."""
-        difference = self.minus(self._on_grid(other))
+        difference = self.minus(self._threshold(other, lambda low, high: np.where(low == high, low, self.limit + 1)))
         return Bool(self.s, bits.zero(self.s, difference.share, max(1, difference.limit.bit_length())))
 
     def not_equal(self, other: Any) -> Bool:
@@ -387,7 +399,7 @@ class Number(Secret):
 
     def absolute(self) -> Number:
         """|x|."""
-        return self._new(order.absolute(self.s, self.share, max(1, self.limit.bit_length())), self.frac, self.limit, self.extra)
+        return self._new(order.absolute(self.s, self.share, max(1, self.limit.bit_length())), self.frac, self.limits, self.extra)
 
 
 class Fixed(Number):
@@ -456,7 +468,7 @@ class Bool(Secret):
         if isinstance(other, Number):
             shape = np.broadcast_shapes(self.shape, other.shape)
             x = other.broadcast_to(shape)
-            return x._new(bits.select(self.s, self.share.broadcast_to(shape), x.share), x.frac, x.limit, x.extra)
+            return x._new(bits.select(self.s, self.share.broadcast_to(shape), x.share), x.frac, x.limits, x.extra)
         return self.number().times(other)
 
     def sum(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:

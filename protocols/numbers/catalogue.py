@@ -12,6 +12,8 @@ ANY, NUMBERS, FRACTIONS, WHOLE, TRUTH = "FIB", "FI", "F", "I", "B"
 FIT = "products below 2^62 units"
 SUMMED = "sums below 2^62 units"
 PLACES = "secret places exist: checked on shares"
+ROOT = "the error is at least 2^-31 of the largest result that bounds allow"
+SQUARES = "the error is at least 2^-28 of the largest result that bounds allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,14 @@ FUNCTIONS = (
     Row("np.log2(u)", NUMBERS, QUOTIENT, "u > 0: checked on shares"),
     Row("np.log10(u)", NUMBERS, QUOTIENT, "u > 0: checked on shares"),
     Row("np.log1p(u)", NUMBERS, QUOTIENT, "u > -1: checked on shares"),
-    Row("np.sqrt(u)", ANY, FUNCTION, "u >= 0: checked on shares"),
-    Row("np.hypot(x, y)", NUMBERS, FUNCTION),
+    Row("np.sqrt(u)", ANY, FUNCTION, "u >= 0: checked on shares; " + ROOT),
+    Row("np.hypot(x, y)", NUMBERS, FUNCTION, SQUARES),
     Row("np.reciprocal(u)", FRACTIONS, QUOTIENT, "u at least 2^-16 of its bound: checked on shares"),
     Row("np.tanh(x)", ANY, FUNCTION),
     Row("np.sinh(x)", ANY, FUNCTION, "up to 18.5, by the bound"),
     Row("np.cosh(x)", ANY, FUNCTION, "up to 18.5, by the bound"),
-    Row("np.sin(x)", ANY, FUNCTION, "below 2^30"),
-    Row("np.cos(x)", ANY, FUNCTION, "below 2^30"),
+    Row("np.sin(x)", ANY, FUNCTION, "below 2^30, whole numbers below 2^46, by the bound"),
+    Row("np.cos(x)", ANY, FUNCTION, "below 2^30, whole numbers below 2^46, by the bound"),
     Row("np.logaddexp(x, y)", NUMBERS, FUNCTION),
     Row("np.polyval([2, -1, 3], x)", NUMBERS, 0.0, FIT),
 )
@@ -154,7 +156,7 @@ ALONG = (
 STATISTICS = (
     Row("np.var(m, axis=0); m.var(axis=0)", ANY, STEP),
     Row("np.var(x, ddof=1); x.var(ddof=1)", ANY, STEP),
-    Row("np.std(m, axis=0); m.std(axis=0)", ANY, FUNCTION),
+    Row("np.std(m, axis=0); m.std(axis=0)", ANY, FUNCTION, SQUARES),
     Row("np.cov(m, rowvar=False)", ANY, STEP),
     Row("np.cov(x, y)", ANY, STEP),
     Row("np.corrcoef(m, rowvar=False)", NUMBERS, 2.0**-13),
@@ -177,6 +179,7 @@ STATISTICS = (
 ALGEBRA = (
     Row("m.T @ m; np.matmul(m.T, m)", NUMBERS, 0.0, FIT),
     Row("x @ y; np.dot(x, y); x.dot(y)", NUMBERS),
+    Row("p @ q; np.matmul(p, q)", TRUTH, 0.0, "counts where both hold; NumPy's tells whether any do: `(p @ q) > 0`", "(1 * p) @ q"),
     Row("m @ [1, 2, 3]"),
     Row("[[1, 0, 2, 1]] @ m"),
     Row("np.inner(x, y)", NUMBERS),
@@ -206,11 +209,11 @@ ALGEBRA = (
         " smallest; the error times the condition; that it is a solution is checked on shares",
     ),
     Row("np.linalg.inv(a)", NUMBERS, FUNCTION, "as np.linalg.solve"),
-    Row("np.linalg.norm(x)", NUMBERS, FUNCTION),
+    Row("np.linalg.norm(x)", NUMBERS, FUNCTION, SQUARES),
     Row("np.linalg.norm(m, 1)", NUMBERS),
     Row("np.linalg.norm(m, np.inf, axis=1)", NUMBERS),
     Row("np.linalg.vector_norm(m, axis=0, ord=1)", NUMBERS),
-    Row("np.linalg.matrix_norm(m)", NUMBERS, FUNCTION),
+    Row("np.linalg.matrix_norm(m)", NUMBERS, FUNCTION, SQUARES),
     Row("np.linalg.matrix_power(a, 3)", NUMBERS, STEP, FIT),
     Row("np.linalg.multi_dot([x[:4], m, a])", NUMBERS, STEP, FIT),
     Row("np.linalg.vecdot(m, m, axis=0)", NUMBERS),

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.lines import script_line
+from mpc.ring import BIT
 from protocols import bits
 from protocols.numbers.arrays import Bool, Number
+from protocols.numbers.beside import FARTHEST
 from protocols.numbers.elementary import number_of
+from protocols.numbers.encoding import neighbours, public
 from protocols.numbers.joining import array
-from protocols.numbers.ordering import FARTHEST
 from protocols.numbers.pieces import extent_of
 from protocols.numbers.secret import Secret, refuse
 from protocols.numbers.structure import explained, whole
@@ -23,18 +25,19 @@ MOST = 4096  # classes of one array that are told apart
 def reached(x: Number, edges: Any, beyond: Any = False) -> Bool:
     """x >= edge for each public edge, along a new first axis; x > edge where `beyond`: 3 rounds, one opening of x.
 
-    Edges are rounded as the secret numbers were, so that a value equals the decimal it was read from.
+    Edges are put on the grid of the secret numbers as other public numbers are that these are compared with.
     """
     level = x.even(tuple(range(x.ndim))).fitted(1, FARTHEST)
-    unit = 2.0 ** float(np.max(level.frac, initial=0))
-    plain = np.asarray(edges, dtype=np.float64)
-    units = np.rint(plain * unit) if not x.whole else np.where(beyond, np.floor(plain), np.ceil(plain))
-    units = np.clip(units + np.asarray(beyond, dtype=np.float64), -(2.0**62), 2.0**62)
-    limits = [max(-level.limit, min(int(unit), level.limit + 1)) for unit in units.ravel()]
+    plain = public(x, edges)
+    if not plain.size:
+        return Bool(x.s, x.s.embed(x.s.constant(np.zeros((*plain.shape, *x.shape), dtype=np.uint8), BIT)))
+    low, high = neighbours(plain, int(np.max(level.frac)), level.limit)
+    words = np.where(beyond, low + 1, high)
+    limits = [max(-level.limit, min(int(word), level.limit + 1)) for word in words.ravel()]
     return Bool(x.s, bits.at_least(x.s, level.share, limits, level.limit.bit_length() + 1))
 
 
-def edges_of(x: Secret, bins: Any, limits: Any, what: str) -> npt.NDArray[np.float64]:
+def edges_of(x: Secret, bins: Any, limits: Any, what: str) -> npt.NDArray[Any]:
     """Public edges that rise: those given, or `bins` equal ones between public limits."""
     if isinstance(bins, Secret | str):
         refuse(x, f"{what} with bins that follow from the data", "give public edges, or a number of bins with range=(low, high)")
@@ -43,13 +46,13 @@ def edges_of(x: Secret, bins: Any, limits: Any, what: str) -> npt.NDArray[np.flo
             refuse(x, f"{what} without range=", "its limits would be the secret minimum and maximum: range=(low, high), or edges")
         low, high = limits
         return np.histogram_bin_edges(np.zeros(0), whole(bins), (float(low), float(high)))
-    edges = np.asarray(bins, dtype=np.float64)
-    if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
+    edges = public(x, bins)
+    if edges.ndim != 1 or len(edges) < 2 or (edges[1:] < edges[:-1]).any():
         refuse(x, f"{what} with these edges", "give two or more finite numbers that rise")
-    return edges
+    return np.asarray(edges)
 
 
-def inside(x: Number, edges: npt.NDArray[np.float64]) -> Bool:
+def inside(x: Number, edges: npt.NDArray[Any]) -> Bool:
     """Which bin each element of a vector is in, (bins, elements); the last bin has its upper edge."""
     last = np.arange(len(edges)) == len(edges) - 1
     passed = reached(x, edges, last)
@@ -58,7 +61,7 @@ def inside(x: Number, edges: npt.NDArray[np.float64]) -> Bool:
 
 def histogram(
     a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
-) -> tuple[Number, npt.NDArray[np.float64]]:
+) -> tuple[Number, npt.NDArray[Any]]:
     """np.histogram: (secret counts, public edges). The edges are public, or follow from a public range=(low, high)."""
     x = number_of(a)
     if density:
@@ -75,9 +78,7 @@ def _added(inside: Bool, weights: Any) -> Number:
     return weighed.sum(1)
 
 
-def histogram2d(
-    x: Any, y: Any, bins: Any = 10, range: Any = None
-) -> tuple[Number, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None) -> tuple[Number, npt.NDArray[Any], npt.NDArray[Any]]:
     """np.histogram2d: (secret counts, public edges of x, those of y): a round more than np.histogram."""
     first, second = (number_of(v) for v in (x, y))
     both = bins if isinstance(bins, list | tuple) and len(bins) == 2 else (bins, bins)
@@ -91,10 +92,11 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Number:
     """np.digitize: how many public edges each element has passed."""
     if isinstance(bins, Secret):
         refuse(bins, "np.digitize with secret edges", "give public edges; how many are passed is (x[:, None] >= edges).sum(1)")
-    numbers, edges = number_of(x), np.asarray(bins, dtype=np.float64)
+    numbers = number_of(x)
+    edges = np.asarray(public(numbers, bins))
     falling = edges.ndim == 1 and len(edges) > 1 and edges[0] > edges[-1]
     edges = edges[::-1] if falling else edges
-    if edges.ndim != 1 or not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
+    if edges.ndim != 1 or (edges[1:] < edges[:-1]).any():
         refuse(numbers, "np.digitize with these edges", "give finite numbers that rise, or that fall")
     count = reached(numbers, edges, bool(right)).sum(0)
     return count.minus_from(len(edges)) if falling else count
@@ -107,7 +109,7 @@ def searchsorted(a: Any, v: Any, side: str = "left") -> Number:
     numbers = number_of(v)
     if side not in ("left", "right"):
         refuse(numbers, f"np.searchsorted with side={side!r}", "side is 'left' or 'right'")
-    return reached(numbers, np.asarray(a, dtype=np.float64), side == "left").sum(0)
+    return reached(numbers, a, side == "left").sum(0)
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Number:

@@ -18,7 +18,7 @@ from mpc.sharing.share import Share, concat
 from mpc.unknown import Unknown
 from protocols import bits, release
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
-from protocols.numbers.encoding import GUARD, RING_BITS, precision
+from protocols.numbers.encoding import GUARD, RING_BITS, neighbours, precision
 from protocols.numbers.layout import Layout
 from protocols.numbers.precision import note, warn_if_coarse
 from protocols.numbers.rules import Check, Leaving, gate
@@ -61,22 +61,20 @@ def loaded(s: Session, table: Table, order: npt.NDArray[np.int64] | None = None)
             raise UsageError(
                 f"A bound of table {name!r} is not of a usable size.", where=owner, do="choose another unit for the column"
             )
-        limit = max(1 << digits, *(int(bound) for bound, real in zip(table.bounds, reals, strict=True) if not real), 1)
         extra = int(np.min(frac[~reals], initial=GUARD))
         if table.vector:
             frac = frac[0]
         share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), frac))
-        made: Number = Fixed(s, share, np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac, limit, extra)
-        spans = [
+        limits = [
             1 << digits if real else int(b) << int(f) for b, f, real in zip(table.bounds, np.atleast_1d(frac), reals, strict=True)
         ]
-        return made if len({*spans}) == 1 else made.spanning(np.array(spans))
+        frac = np.broadcast_to(frac, table.shape) if np.ndim(frac) else frac
+        return Fixed(s, share, frac, limits[0] if table.vector else np.array(limits), extra)
     if table.type == "bool":
         return Bool(s, s.input(owner, name, table.shape, lambda x: rows(x).astype(np.uint8), BIT))
     share = s.input(owner, name, table.shape, lambda x: encode(s, rows(x), 0))
-    spans = [max(1, int(bound)) for bound in table.bounds]
-    made = Int(s, share, 0, max(spans)).counting(all(column.type in ("category", "bool") for column in table.columns))
-    return made if len({*spans}) == 1 else made.spanning(np.array(spans))
+    made = Int(s, share, 0, np.array([max(1, int(bound)) for bound in table.bounds]))
+    return made.counting(all(column.type in ("category", "bool") for column in table.columns))
 
 
 def encode(s: Session, x: npt.NDArray[Any], frac: Any) -> Array:
@@ -140,7 +138,7 @@ def assume_bound(x: Number, bound: float) -> Number:
     if not isinstance(x, Number) or not 0 < bound < math.inf:
         raise UsageError("assume_bound takes secret numbers and one positive number.", where=script_line())
     x = x.quiet().even(tuple(range(x.ndim)))
-    limit = math.floor(bound * 2 ** float(np.max(x.frac)))  # 0 where the bound is below the resolution: only zeros are within it
+    limit = int(neighbours(float(bound), int(np.max(x.frac)), x.limit)[0])  # 0 below the resolution: only zeros are within that
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)

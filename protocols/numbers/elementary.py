@@ -67,7 +67,9 @@ def exp(x: Number, high: float | None = None) -> Fixed:
 
 @explained
 def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
-    """Logarithm of numbers that are at least `low` > 0, their resolution by default; error below 2^-17: 5 rounds.
+    """Logarithm of numbers that are at least `low` > 0, their resolution by default; error below 2^-15: 5 rounds.
+
+    Of that 2^-16 is the rounding of what is revealed, and 2^-18 the function's own.
 
     Checked before the next reveal; `base` is log, log2 or log10.
     """
@@ -91,7 +93,7 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
 def sqrt(x: Number) -> Fixed:
     """Square root of numbers that are not negative, 0 at 0: 7 rounds. That they are not is checked before the next reveal.
 
-    Relative error 2^-18 for numbers down to 2^-36 of their bound; the roots of smaller ones are off by 2^-37 of the bound's root.
+    Relative error 2^-18, or 2^-31 of the bound's root where that is more.
     """
     x = _even(_narrow(number_of(x), placed(x)))  # each column keeps its scale: one for all would not fit where bounds are far apart
     _at_least(x, 0, "sqrt")
@@ -141,7 +143,7 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
 
 @explained
 def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -> Fixed:
-    """sqrt(times / x) for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds.
+    """sqrt(times / x) for numbers that are at least `low` > 0; relative error 2^-16, or 2^-31 sqrt(times / low): 7 rounds.
 
     That they are is checked before the next reveal, unless the caller has `proved` it.
     """
@@ -165,9 +167,9 @@ def rsqrt(x: Number, low: Any = None, times: int = 1, *, proved: bool = False) -
 
 @explained
 def reciprocal(x: Number, low: Any = None) -> Fixed:
-    """1 / x for numbers that are at least `low` > 0; relative error 2^-16: 7 rounds. Checked before the next reveal.
+    """1 / x for numbers that are at least `low` > 0; relative error 2^-16, or 2^-31 / low where that is more: 7 rounds.
 
-    Raises RangeError where the bound of x is more than 2^29 times `low`.
+    Checked before the next reveal. Raises RangeError where the bound of x is more than 2^29 times `low`.
     """
     x = _narrow(number_of(x), placed(x))
     grid, smallest = grid_of(x), _units(x, low)
@@ -214,6 +216,7 @@ WIDEST_ROOT = 40  # bits between the smallest and the largest argument of a root
 
 def _narrow(x: Number, bits: int = RING_BITS - 2) -> Number:
     """x with as few extra bits dropped as leave room for lifting it to an even number of fraction bits."""
+    x = Fixed(x.s, x.share, 0, x.limits) if x.whole and x.limit.bit_length() > bits else x  # of such whole numbers digits can go
     return x.fitted(1, bits)
 
 

@@ -16,6 +16,7 @@ from mpc.errors import RangeError
 from mpc.lines import script_line
 from mpc.session import Session
 from mpc.setting import PRECISION
+from protocols.numbers.limits import once
 from protocols.numbers.secret import UFUNCS, Secret, refuse
 
 FRACTION = PRECISION  # nominal fraction bits of a number of size 1 where the setting asks for no more, and of functions' results
@@ -25,8 +26,10 @@ MEAN_DIGITS, FEWEST_MEAN_DIGITS = 26, 21  # of 1/n: a mean is the first step of 
 QUOTIENT_DIGITS = 30  # of 1/n, in two halves, where the setting asks for more than nominal precision
 WHOLE = 24  # bits that are enough for a number made from whole ones
 FARTHEST = 900  # fraction bits, either way, that floating point and the kernels still scale by
+LOG10_2 = 0.30102999566398120  # written out: the same bits on every machine
 RING_BITS = 62  # magnitudes stay below 2^62, the range of exact truncation
 Frac = int | npt.NDArray[np.int64]
+METHODS_OF_ARRAYS = "protocols.numbers.methods"  # which call NumPy's functions of the same names
 METHODS = {method: name for name, method in UFUNCS.items()}
 BETWEEN = ("__array_ufunc__", "__array_function__", "_elementary", "explaining")  # what leads from NumPy to a function
 Plain = (int, float, np.generic, np.ndarray, list, tuple)
@@ -42,7 +45,7 @@ def settled(frac: Any) -> Frac:
     if isinstance(frac, int | np.integer):
         return int(frac)
     array = np.asarray(frac, dtype=np.int64)
-    return int(array.flat[0]) if array.size and (array == array.flat[0]).all() else (array if array.size else FRACTION)
+    return int(array.flat[0]) if array.size and (once(array) == array.flat[0]).all() else (array if array.size else FRACTION)
 
 
 def spare(frac: int, limit: int, kept: int) -> int:
@@ -87,6 +90,34 @@ def encoded(value: Any, digits: int) -> tuple[Any, int, int]:
     return (int(words) if array.ndim == 0 else words.astype(np.uint64)), frac, max(limit, 1)
 
 
+def neighbours(value: Any, frac: Any, limit: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The last words of `frac` fraction bits that are not above public numbers, and the first not below; at most limit + 1 from 0.
+
+    They are the same where a number is on that grid. One of no more decimal places than the grid tells apart is rounded to it, as
+    data are when they are loaded: a value equals the decimal that it was read from.
+    """
+    plain, places = np.broadcast_arrays(np.asarray(value), np.asarray(frac, dtype=np.int64))
+    low, high = _between(plain.astype(np.float64), places)
+    if plain.dtype.kind != "f":  # which a float may be too short for
+        up = np.clip(places, 0, RING_BITS)
+        most = (np.int64(limit) >> up) + 1
+        units = np.left_shift(np.clip(plain.astype(np.int64), -most, most), up)
+        low, high = np.where(places < 0, low, units), np.where(places < 0, high, units)
+    return np.clip(low, -limit - 1, limit + 1), np.clip(high, -limit - 1, limit + 1)
+
+
+def _between(plain: npt.NDArray[np.float64], frac: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """As `neighbours`, up to 2^62."""
+    exponents = np.ceil(frac * -LOG10_2).astype(np.int64)
+    first = int(exponents.min(initial=0))
+    powers = np.array([float(f"1e{k}") for k in range(first, int(exponents.max(initial=0)) + 1)])  # the same bits on every machine
+    with np.errstate(all="ignore"):
+        units, place = np.ldexp(plain, frac), powers[exponents - first]
+        short = (np.abs(np.rint(plain / place) * place - plain) <= np.abs(plain) * 2.0**-50) & (frac != 0)
+        ends = [np.where(short, np.rint(units), end) for end in (np.floor(units), np.ceil(units))]
+    return [np.clip(end, -(2.0**RING_BITS), 2.0**RING_BITS).astype(np.int64) for end in ends]
+
+
 def coarser(value: Any, words: Any, frac: int, limit: int, excess: int, kept: int) -> tuple[Any, int, int]:
     """The same public numbers with up to `excess` fewer fraction bits, but `kept` bits below the largest of them."""
     drop = min(excess, frac, limit.bit_length() - 1 - kept)
@@ -109,9 +140,9 @@ def operation() -> str:
     frame: FrameType | None = sys._getframe(1)
     called = ""
     while frame is not None:
-        name = frame.f_code.co_name
-        if frame.f_globals.get("__name__", "").startswith("protocols.") and name not in BETWEEN:
-            called = name
+        name, module = frame.f_code.co_name, frame.f_globals.get("__name__", "")
+        if module.startswith("protocols.") and module != METHODS_OF_ARRAYS:
+            called = frame.f_locals.get("what", called) if name in BETWEEN else name
         frame = frame.f_back
     return f"np.{METHODS[called]}" if called in METHODS else called.strip("_")
 

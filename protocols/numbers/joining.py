@@ -12,7 +12,9 @@ from mpc.sharing.node import ShapeError, broadcast
 from mpc.sharing.share import concat
 from protocols.numbers.advice import MARKER
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
+from protocols.numbers.beside import beside
 from protocols.numbers.encoding import precision, public, settled
+from protocols.numbers.limits import side_by_side
 from protocols.numbers.secret import Secret, extent, refuse, truth
 
 
@@ -34,10 +36,10 @@ def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
     if len({n.noise for n in numbers}) > 1:  # one count serves the whole array
         numbers = [n.quiet() for n in numbers]
     share = concat([n.share for n in numbers], axis)
-    frac = settled(np.concatenate([n.wide() for n in numbers], axis=axis))
-    made = kind(first.s, share, frac, max(n.limit for n in numbers), min(n.extra for n in numbers), numbers[0].noise)
-    if any(n.spans is not None or n.limit != made.limit for n in numbers):
-        made.spanning(np.concatenate([n.spans if n.spans is not None else np.full(n.shape, n.limit) for n in numbers], axis=axis))
+    frac = settled(side_by_side([(n.frac, n.shape) for n in numbers], axis))
+    frac = frac if isinstance(frac, int) else np.broadcast_to(frac, share.shape)
+    limit = side_by_side([(n.limit if n.spans is None else n.spans, n.shape) for n in numbers], axis)
+    made = kind(first.s, share, frac, limit, min(n.extra for n in numbers), numbers[0].noise)
     return made.counting(all(n.counts for n in numbers))
 
 
@@ -50,11 +52,18 @@ def level(numbers: Sequence[Number]) -> list[Number]:
 
 
 def array(x: Any) -> Any:
-    """A secret array as it is, anything public as a NumPy array."""
+    """A secret array as it is, anything public as a NumPy array; a list with secrets in it as one secret array."""
     if isinstance(x, Secret):
         return x
+    if isinstance(x, list | tuple) and holds_secrets(x):
+        return stacked([array(one) for one in x])
     extent(x)
     return np.asarray(x)
+
+
+def holds_secrets(x: Any) -> bool:
+    """Whether there is a secret in a list, or in lists in it."""
+    return isinstance(x, Secret) or (isinstance(x, list | tuple) and any(holds_secrets(one) for one in x))
 
 
 def bits(first: Secret, x: Any) -> Any:
@@ -114,6 +123,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
         secret = next(v for v in (condition, x, y) if isinstance(v, Secret))
         do = "compare it first: condition > 0" if condition is secret else "choose in plain Python, or multiply by 0 and 1"
         refuse(secret, "np.where with a condition that is not a secret truth value", do)
+    x, y = (array(v) if isinstance(v, list | tuple) else v for v in (x, y))
     broadcast(condition.shape, broadcast(extent(x), extent(y)))
     if not all(isinstance(v, Secret) or finite(v) for v in (x, y)):
         refuse(condition, "np.where with NaN or an infinite number", MARKER)
@@ -122,13 +132,14 @@ def where(condition: Any, x: Any, y: Any) -> Any:
         differ = np.logical_xor(x, y)
         return condition.both(differ).differ(y)
     x, y = (v.number() if isinstance(v, Bool) else v for v in (x, y))
-    base = x if isinstance(x, Number) else y if isinstance(y, Number) else None
-    if base is None:
+    if not isinstance(x, Number) and not isinstance(y, Number):
         x, y = public(condition, x), public(condition, y)
         return condition.number().times(np.subtract(x, y)).plus(y)
-    left, right = base._other(x), base._other(y)
+    left, right = beside(x, y)
     chosen = condition.times(left.minus(right)).plus(right)
     if all(isinstance(v.frac, int) for v in (left, right, chosen)):  # one of the two, give or take a truncation
-        raised = [(v.limit, int(chosen.frac) - int(v.frac)) for v in (left, right)]
-        return chosen.assume(max(limit << up if up >= 0 else (limit >> -up) + 1 for limit, up in raised) + 2)
+        raised = [(v.limits, int(chosen.frac) - int(v.frac)) for v in (left, right)]
+        return chosen.assume(
+            np.maximum(*[limit << up if up >= 0 else (limit >> -up) + 1 for limit, up in raised], dtype=object) + 2
+        )
     return chosen

@@ -9,7 +9,7 @@ import numpy as np
 
 from mpc.lines import script_line
 from protocols.numbers import names
-from protocols.numbers.advice import NEAREST
+from protocols.numbers.advice import NEAREST, similar
 from protocols.numbers.secret import FUNCTIONS, UFUNCS, NoSuchAttribute, Secret, refuse
 
 VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")  # of the standard
@@ -69,7 +69,7 @@ class Namespace(ModuleType):
     def _refuse(self, name: str) -> NoReturn:
         why = "not supported on secret arrays" if name in self._standard else "not in the array API standard"
         what = f"{self._prefix}{name} is {why}."
-        do = NEAREST.get(name, f"supported here: {', '.join(dir(self))}")
+        do = NEAREST.get(name, similar(name, dir(self)))
         raise NoSuchAttribute(what, where=script_line(), do=do)
 
 

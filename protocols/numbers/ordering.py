@@ -8,21 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from mpc.errors import RangeError
-from mpc.lines import script_line
 from mpc.session import Session
 from mpc.sharing.node import ShapeError
 from mpc.sharing.share import Share
 from protocols import order, rectifier
 from protocols.numbers.arrays import Bool, Int, Number
-from protocols.numbers.elementary import bound_of, number_of
-from protocols.numbers.encoding import precision
+from protocols.numbers.beside import FARTHEST, beside, check_digits, reaching
+from protocols.numbers.elementary import number_of
+from protocols.numbers.limits import along
 from protocols.numbers.secret import Secret, refuse
 from protocols.numbers.structure import explained
 
-FARTHEST = 60  # bits of a limit
-DIGITS = 1 << 10  # units that limits must come to where they are rounded
-TIGHTER = "declare tighter column bounds, or state a bound with assume_bound first"
 Pick = Callable[[Session, Share, int], Share]
 
 
@@ -47,7 +43,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     single = all(v is None or (not isinstance(v, Secret) and np.ndim(v) == 0) for v in (a_min, a_max))
     units: list[float] = []
     if a_min is not None and a_max is not None and single and isinstance(x.frac, int):
-        x = _reaching(x.fitted(1, FARTHEST - 1), max(abs(float(a_min)), abs(float(a_max))))
+        x = reaching(x.fitted(1, FARTHEST - 1), [float(a_min), float(a_max)])
         past = max(float(a_min), -float(a_max), 2.0**-1000) * 2.0 ** float(x.frac)  # what the wrong limit may need room for
         x = x.reduced(min(x.extra, math.frexp(past)[1] - FARTHEST)) if past < math.inf else x
         units = [float(v) * 2.0 ** float(x.frac) for v in (a_min, a_max)]
@@ -55,32 +51,21 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     fits = bool(units) and x.limit < farthest and units[0] < farthest and units[1] > -farthest
     if fits and (not x.whole or all(math.isinf(unit) or unit == round(unit) for unit in units)):
         least, most = (round(max(-farthest, min(farthest, unit))) for unit in units)
-        if max(abs(least), abs(most)) < DIGITS and units != [least, most]:
-            what = f"np.clip to {a_min} and {a_max} of numbers in steps of {2.0 ** -float(x.frac):.3g}"
-            why = f"their bound is {bound_of(x):.3g}, which leaves room for no smaller steps"
-            raise RangeError(f"{what} would keep no digits.", where=f"{x.s.name}, {script_line()}", why=why, do=TIGHTER)
+        check_digits(x, np.array(units))
         if units[0] > units[1]:
             refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
         share = order.clip(x.s, x.share, max(1, x.limit.bit_length()), least, most)
-        ends = max(least, min(most, -x.limit)), min(most, max(least, x.limit))
-        return x._new(share, x.frac, max(1, *map(abs, ends)), x.extra)
+        ends = [np.maximum(least, np.minimum(most, end)) for end in (-x.limits, x.limits)]
+        return x._new(share, x.frac, np.maximum(1, np.maximum(*map(abs, ends))), x.extra)
     x = x if a_min is None else larger(x, a_min)
     return x if a_max is None else smaller(x, a_max)
-
-
-def _reaching(x: Number, size: float) -> Number:
-    """x with as many fraction bits as give a number of this size its precision, if there is room: a limit is rounded like x."""
-    if x.whole or not 0 < size < math.inf:
-        return x
-    lacking = precision(x.s) - math.frexp(size)[1] - int(np.max(x.frac))
-    return x.lifted(int(np.max(x.frac)) + max(0, min(lacking, FARTHEST - 1 - x.limit.bit_length())))
 
 
 @explained
 def relu(x: Number) -> Number:
     """max(x, 0): 4 rounds."""
     x = number_of(x)
-    return x._new(rectifier.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limit, x.extra)
+    return x._new(rectifier.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limits, x.extra)
 
 
 def sign(x: Number) -> Int:
@@ -114,14 +99,12 @@ def _number(x: Any) -> Any:
 
 
 def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: Any) -> Number:
-    x, y = _number(x), _number(y)
-    base: Number = x if isinstance(x, Number) else y
-    first, second = (v if isinstance(v, Number) else base._other(base._on_grid(v)) for v in (x, y))
+    first, second = beside(_number(x), _number(y))
     left, right = first.aligned(second)
     low = max(1, left.limit, right.limit).bit_length()
     kind = left if right.whole else right
-    limit, extra, noise = max(left.limit, right.limit), min(left.extra, right.extra), max(left.noise, right.noise)
-    return kind._new(choose(base.s, left.share, right.share, low), left.frac, limit, extra, noise)
+    limit, extra, noise = np.maximum(left.limits, right.limits), min(left.extra, right.extra), max(left.noise, right.noise)
+    return kind._new(choose(left.s, left.share, right.share, low), left.frac, limit, extra, noise)
 
 
 def _last(a: Any, axis: int | tuple[int, ...] | None) -> tuple[Number, tuple[int, ...]]:
@@ -139,7 +122,8 @@ def _last(a: Any, axis: int | tuple[int, ...] | None) -> tuple[Number, tuple[int
 def _along(pick: Pick, a: Any, axis: int | tuple[int, ...] | None, keepdims: bool) -> Number:
     x, gone = _last(a, axis)
     frac = x.frac if isinstance(x.frac, int) else x.frac[..., 0]
-    result: Number = x._new(pick(x.s, x.share, max(1, x.limit.bit_length())), frac, x.limit, x.extra)
+    share, limit = pick(x.s, x.share, max(1, x.limit.bit_length())), along(x.limits, (x.ndim - 1,))
+    result: Number = x._new(share, frac, limit, x.extra)
     return result.expand_dims(gone) if keepdims else result
 
 

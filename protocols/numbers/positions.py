@@ -47,8 +47,8 @@ def _picked(hot: Bool, rows: Any) -> Any:
         return np.matmul(hot.number(), rows.number() if isinstance(rows, Bool) else rows.astype(np.int64)) == 1
     found = np.matmul(hot.number(), rows)
     if isinstance(rows, Number) and isinstance(rows.frac, int) and isinstance(found.frac, int):
-        up = found.frac - rows.frac
-        return found.assume(rows.limit << up if up >= 0 else (rows.limit >> -up) + 1)
+        up, limits = found.frac - rows.frac, rows.even((0,)).limits
+        return found.assume(limits << up if up >= 0 else (limits >> -up) + 1)
     return found
 
 
@@ -106,7 +106,8 @@ def updated(x: Any, key: Any, value: Any) -> Any:
         if key.shape != x.shape[: key.ndim]:
             raise ShapeError(f"a condition of shape {key.shape} does not stand for elements or rows of shape {x.shape}")
         key = key.reshape(key.shape + (1,) * (x.ndim - key.ndim))
-        return where(key, *_alike(np.broadcast_to(value, x.shape) if np.ndim(value) <= x.ndim else value, x))
+        new = array(value)
+        return where(key, *_alike(np.broadcast_to(new, x.shape) if new.ndim <= x.ndim else new, x))
     if isinstance(key, Secret):
         refuse(x, "an update at a secret position", SOMEWHERE)
     places = _places(x, key)
@@ -116,7 +117,8 @@ def updated(x: Any, key: Any, value: Any) -> Any:
     source = np.arange(x.size)
     source[places.ravel()] = x.size + np.arange(places.size)
     both = joined(_alike(x.reshape(-1), new))
-    return both._view(lambda a: a.gather(source) if isinstance(a, Share) else np.take(a, source)).reshape(x.shape)
+    new = both._view(lambda a: a.gather(source) if isinstance(a, Share) else np.take(a, source)).reshape(x.shape)
+    return new.even_like(x) if isinstance(new, Number) else new
 
 
 def _alike(*parts: Any) -> list[Any]:
@@ -138,7 +140,8 @@ def chosen(condition: Any, x: Any, y: Any) -> Any:
     shape = np.broadcast_shapes(np.shape(condition), array(x).shape, array(y).shape)
     which = np.broadcast_to(np.asarray(condition, dtype=np.bool_), shape).reshape(-1)
     both = joined(_alike(*[np.broadcast_to(array(v), shape).reshape(-1) for v in (x, y)]))
-    return both[np.where(which, np.arange(which.size), which.size + np.arange(which.size))].reshape(shape)
+    made = both[np.where(which, np.arange(which.size), which.size + np.arange(which.size))].reshape(shape)
+    return made.even_like(x, y) if isinstance(made, Number) else made
 
 
 class At:
@@ -191,5 +194,5 @@ class Place:
 
     def _changed(self, operation: Callable[[Any, Any], Any], value: Any) -> Any:
         if isinstance(self._key, Secret):
-            return updated(self._x, self._key, operation(self._x, value))
-        return updated(self._x, self._key, operation(placed(self._x, lambda shown: shown[self._key]), value))
+            return updated(self._x, self._key, operation(self._x, array(value)))
+        return updated(self._x, self._key, operation(placed(self._x, lambda shown: shown[self._key]), array(value)))

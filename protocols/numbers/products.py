@@ -24,7 +24,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
         refuse(first, "np.einsum of other than a text and one or two operands", "multiply two at a time")
     if len(operands) == 1:
         return _alone(subscripts, operands[0])
-    if not all(isinstance(v, Bool) or (isinstance(v, Number) and isinstance(v.frac, int)) for v in operands):
+    if not all(isinstance(v, Bool) or (isinstance(v, Number) and isinstance(v.frac, int) and v.spans is None) for v in operands):
         return _arrays(subscripts, *operands)
     x, y = _operands(*operands)
     c = bilinear.contraction(subscripts, x.shape, y.shape)

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from protocols import arithmetic
+from protocols.numbers import limits
 from protocols.numbers.encoding import RING_BITS, coarser, encoded, overflow, precision, public, reach, spare
 
 if TYPE_CHECKING:
     from protocols.numbers.arrays import Number
 
 
-def spread(x: Number, y: Number) -> Any:
-    """The fraction bits of x, one for each element of a result of x and y where they differ."""
-    return x.frac if isinstance(x.frac, int) else np.broadcast_to(x.frac, np.broadcast_shapes(x.shape, y.shape))
-
-
 def addable(x: Number, y: Number) -> tuple[Number, Number]:
     """Two numbers with as few bits dropped as let the coarser one be brought to the scale of the finer one."""
+    if x.spans is not None or y.spans is not None:
+        return _roomy(x, y)
     if not (isinstance(x.frac, int) and isinstance(y.frac, int)):
         return x.reduced(), y.reduced()
     x, y = x.fitted(1, RING_BITS - 1), y.fitted(1, RING_BITS - 1)
@@ -31,7 +30,77 @@ def addable(x: Number, y: Number) -> tuple[Number, Number]:
 
 def fits(x: Number, frac: Any) -> bool:
     """Whether a sum of x and another, both with `frac` fraction bits, stays in the ring as far as x goes."""
-    return x.limit << max(0, int(np.max(np.subtract(frac, x.frac)))) < 1 << RING_BITS - 1
+    shift = np.subtract(limits.compact(np.asarray(frac)), np.asarray(x.fracs))
+    return int(np.max(x.limits << limits.exact(np.maximum(shift, 0)), initial=0)) < 1 << RING_BITS - 1
+
+
+def apart(x: Number, most: int = RING_BITS) -> Number:
+    """The same numbers, those with smaller limits raised: each keeps as many bits below its own limit as the largest does.
+
+    None is raised by more than `most` bits; zeros, which have none, are not.
+    """
+    x = x.quiet() if x.spans is not None else x
+    if x.spans is None:
+        return x
+    lengths = _lengths(x).astype(np.int64)
+    by = np.where(lengths > 0, np.minimum(x.limit.bit_length() - lengths, most), 0)
+    return x.lifted(np.asarray(x.fracs) + by)
+
+
+def without(x: Number, bits: int) -> Number:
+    """x with fewer fraction bits, except where a smaller limit makes room for them; whole numbers stay of one scale."""
+    if x.whole or x.spans is None or bits <= x.noise:
+        return x.reduced(bits)
+    rest = bits - x.noise
+    return apart(x, rest).reduced(rest)
+
+
+def _lengths(x: Number) -> Any:
+    """How many bits each limit has."""
+    return np.frompyfunc(int.bit_length, 1, 1)(x.limits)
+
+
+def levelled(x: Number, axis: tuple[int, ...]) -> Number:
+    """x with the fraction bits of the finest element along `axis`, or with as many as leave the largest one room."""
+    fracs, reached = limits.exact(np.asarray(x.fracs)), _lengths(x) - limits.exact(x.fracs)
+    target = np.minimum(_most(fracs, axis), RING_BITS - 1 - _most(reached, axis))
+    return coarsened(x, target).lifted(target)
+
+
+def _most(of: Any, axis: tuple[int, ...]) -> Any:
+    return np.max(of, axis=axis, keepdims=True) if np.ndim(of) else of
+
+
+def _roomy(x: Number, y: Number) -> tuple[Number, Number]:
+    """Two numbers with as few fraction bits dropped from each element as let it be brought to the scale of the other."""
+    x, y = x.quiet(), y.quiet()
+    fracs = [limits.exact(v.fracs) for v in (x, y)]
+    reached = np.maximum(_lengths(x) - fracs[0], _lengths(y) - fracs[1])
+    common = np.minimum(np.maximum(*fracs), RING_BITS - 2 - reached)
+    return coarsened(x, common), coarsened(y, common)
+
+
+def coarsened(x: Number, frac: Any) -> Number:
+    """x with at most so many fraction bits, for each element of what it is broadcast to; whole numbers stay as they are.
+
+    What loses fewer than others is raised before.
+    """
+    if np.ndim(frac):
+        frac = np.asarray(np.min(frac, axis=tuple(range(frac.ndim - x.ndim))), dtype=object)
+        frac = np.min(frac, axis=tuple(k for k, n in enumerate(x.shape) if n == 1), keepdims=True)
+    lost = np.asarray(np.maximum(limits.exact(x.fracs) - frac, 0), dtype=np.int64)
+    most = int(np.max(lost, initial=0))
+    if x.whole or not most:
+        return x
+    lengths = np.asarray(_lengths(x), dtype=np.int64)
+    full = most - np.maximum(RING_BITS - 1 - lengths, 0)  # what has no room to be raised loses as much, if precision is left
+    lost = np.where(lengths - full >= precision(x.s), np.maximum(lost, full), lost)
+    return x.lifted(np.asarray(x.fracs) + (most - lost)).reduced(most)
+
+
+def sizes(words: Any, x: Number) -> Any:
+    """Limits of public words that meet x."""
+    return limits.of_words(words, x.limits, x.fracs, x.ndim)
 
 
 def droppable(x: Number, y: Number | None = None, terms: int = 1) -> int:
@@ -54,13 +123,13 @@ def fitting(x: Number, y: Number, terms: int) -> tuple[Number, Number]:
     """
     same = x is y
     x, y = x.quiet(), y.quiet()
-    while x.limit * y.limit * terms >> RING_BITS:
-        excess = (x.limit * y.limit * terms).bit_length() - RING_BITS
+    while (most := int(np.max(x.limits * y.limits, initial=0)) * terms) >> RING_BITS:
+        excess = most.bit_length() - RING_BITS
         a, b = (x.extra, y.extra) if x.extra + y.extra else (x.slack(terms), y.slack(terms))
         if not a + b:
-            overflow(x.s, reach(x.limit * y.limit * terms, np.min(x.frac) + np.min(y.frac)), x.shape)
+            overflow(x.s, reach(most, np.min(x.frac) + np.min(y.frac)), x.shape)
         first = min(a, max(0, (excess + a - b + 1) // 2, excess - b))
-        x, y = x.reduced(first), y.reduced(min(first if same else max(0, excess - first), b))
+        x, y = without(x, first), without(y, min(first if same else max(0, excess - first), b))
         y = x if same else y
     return x, y
 
@@ -76,7 +145,7 @@ def matmul(x: Number, y: Number) -> Number:
     frac: Any = np.add(x.frac, y.frac) if isinstance(x.frac, int) and isinstance(y.frac, int) else np.broadcast_to(
         np.add(x.wide()[..., :, :1], y.wide()[..., :1, :]), share.shape
     )  # fmt: skip
-    result = (x if y.whole else y)._new(share, frac, x.limit * y.limit * terms, droppable(x, y, terms), 0)
+    result = (x if y.whole else y)._new(share, frac, x.limits * y.limits * terms, droppable(x, y, terms), 0)
     return _without_axes(result, left, right)
 
 
@@ -86,20 +155,56 @@ def combined(x: Number, factor: Any, left: bool = False) -> Number:
     vectors = (plain.ndim == 1, x.ndim == 1) if left else (x.ndim == 1, plain.ndim == 1)
     row, column = ((1, -1), (-1, 1)) if left else ((-1, 1), (1, -1))
     plain, x = plain.reshape(row) if plain.ndim == 1 else plain, x.reshape(column) if x.ndim == 1 else x
-    x = x.even((x.ndim - 2 if left else x.ndim - 1,))
-    terms = max(1, plain.shape[-1 if left else -2])
-    kept = precision(x.s)
+    kept, axis, terms = precision(x.s), -2 if left else -1, max(1, plain.shape[-1 if left else -2])
+    x = x.quiet()
+    x = x if isinstance(x.frac, int) else levelled(x, (x.ndim + axis,))
     words, frac, limit = encoded(plain, kept)
-    x = x.quiet().fitted(limit * terms, terms=terms)
-    words, frac, limit = coarser(plain, words, frac, limit, (x.limit * limit * terms).bit_length() - RING_BITS, kept)
+    most: Any = x.limits * limit * terms
+    own = np.ndim(most) > 0 and np.shape(most)[axis] > 1  # what is added up has limits of its own, and so has the result
+    if own:
+        most = _summed(x.limits, words, left)
+        if int(np.max(most)) >> RING_BITS and not x.whole:
+            x, plain = _folded(x, plain, axis)
+            words, frac, limit = encoded(plain, kept)
+            most = x.limit * limit * terms
+    by: Any = 0
+    if int(np.max(most, initial=0)) >> RING_BITS:
+        if frac and (by := powers(plain, (plain.ndim + (-1 if left else -2),))).any():  # what comes of each has digits of its own
+            plain = np.ldexp(plain, -by)
+            words, frac, limit = encoded(plain, kept)
+        x = x.even((x.ndim + axis,)).fitted(limit * terms, terms=terms)
+        words, frac, limit = coarser(plain, words, frac, limit, (x.limit * limit * terms).bit_length() - RING_BITS, kept)
+        most = _summed(np.full((1, terms) if not left else (terms, 1), x.limit), words, left) if own else x.limits * limit * terms
     constant = x.s.constant(words)
     share = constant @ x.share if left else x.share @ constant
     wide = (
         x.frac if isinstance(x.frac, int) else np.broadcast_to(x.wide()[..., :1, :] if left else x.wide()[..., :, :1], share.shape)
     )
-    bits, most = smallest(words).bit_length() - 1, x.limit * limit * terms
-    left_over = spare(frac, most, kept) if x.whole else droppable(x, terms=terms) + bits
+    bits = smallest(words).bit_length() - 1
+    left_over = spare(frac, int(np.max(most, initial=1)), kept) if x.whole else droppable(x, terms=terms) + bits
+    wide = np.broadcast_to(wide - by, share.shape) if np.any(by) else wide
     return _without_axes(x._new(share, np.add(wide, frac), most, left_over), *vectors)
+
+
+def powers(factors: Any, axis: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Exponents of two of public numbers, the largest along some axes."""
+    exponents: npt.NDArray[np.int64] = np.frexp(np.asarray(factors, dtype=np.float64))[1].astype(np.int64)
+    return np.max(exponents, axis=axis, keepdims=True)  # type: ignore[no-any-return]  # of an array
+
+
+def _summed(reached: Any, words: Any, left: bool) -> Any:
+    """Limits of linear combinations of what has these limits: sums of products of magnitudes, for each column of the result."""
+    weights = np.abs(words.astype(np.int64)).astype(object)
+    return np.matmul(weights, reached).max(axis=-2, keepdims=True) if left else np.matmul(reached, weights)
+
+
+def _folded(x: Number, plain: Any, axis: int) -> tuple[Number, Any]:
+    """The operands of a sum of products, with parts of smaller limits raised to the largest, and their weights lowered."""
+    x = apart(x.even(tuple(k for k in range(x.ndim) if k != x.ndim + axis)))
+    fracs = limits.compact(x.wide()).reshape(-1)
+    lowered = fracs.min() - fracs
+    weights = np.ldexp(np.asarray(plain, dtype=np.float64), lowered if axis == -2 else lowered[:, None])
+    return x._new(x.share, int(fracs.min()), x.limit, x.extra), weights
 
 
 def _without_axes(result: Number, left: bool, right: bool) -> Number:

@@ -12,7 +12,7 @@ from mpc.errors import Mistyped, UsageError
 from mpc.lines import script_line
 from mpc.sharing.node import Shape, ShapeError, broadcast, matmul_shape
 from mpc.unknown import Unknown
-from protocols.numbers.advice import CHOICE, INDEX, NEAREST, POWER, REDUCED, REVEAL, REVEALED, TOGETHER
+from protocols.numbers.advice import CHOICE, INDEX, NEAREST, POWER, REDUCED, REVEAL, REVEALED, TOGETHER, similar
 from protocols.numbers.advice import DIVIDE as DIVIDE  # for the modules above, too
 from protocols.numbers.methods import Methods
 from protocols.numbers.structure import Structured, fitting, named
@@ -45,7 +45,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         what, name = f"np.{ufunc.__name__}", UFUNCS.get(ufunc.__name__, "")
         if method != "__call__":
-            way = REDUCED.get(f"{ufunc.__name__}.{method}", f"{what}(x[:, None], y)" if method == "outer" else supported(self))
+            way = REDUCED.get(f"{ufunc.__name__}.{method}", f"{what}(x[:, None], y)" if method == "outer" else supported(self, ""))
             refuse(self, f"{what}.{method}", way)
         if "where" in kwargs:
             refuse(self, f"{what} with {named(kwargs)}", "choose afterwards: np.where(mask, result, 0)")
@@ -64,7 +64,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         if name == "over" and isinstance(right, Secret):
             refuse(x, "division by a secret", DIVIDE)
         if not hasattr(type(x), wanted):
-            refuse(x, what, POWER if wanted == "raised_from" else NEAREST.get(ufunc.__name__, supported(x)))
+            refuse(x, what, POWER if wanted == "raised_from" else NEAREST.get(ufunc.__name__, supported(x, ufunc.__name__)))
         if len(inputs) == 1:
             return getattr(x, wanted)()
         with fitting(x, what):
@@ -77,7 +77,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
 
         numbers = [v.number() if isinstance(v, Secret) and truth(v) else v for v in inputs]  # type: ignore[attr-defined]  # truth(v)
         if name not in names.UFUNCS:
-            refuse(self, what, NEAREST.get(name, supported(self)))
+            refuse(self, what, NEAREST.get(name, supported(self, name)))
         with fitting(self, what):
             if name not in GENERAL:
                 broadcast(extent(numbers[0]), extent(numbers[-1]))
@@ -100,7 +100,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         elif ours and name in names.FUNCTIONS:
             call, rest = names.FUNCTIONS[name], args
         else:
-            early = "give the secret array as the first argument" if ours and name in FUNCTIONS else supported(first)
+            early = "give the secret array as the first argument" if ours and name in FUNCTIONS else supported(first, name)
             refuse(first, what, NEAREST.get(name, NEAREST.get(function.__name__, early)))
         try:
             inspect.signature(call).bind(*rest, **kwargs)
@@ -130,7 +130,8 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
             if name in Structured.__slots__:  # half made: there is no shape to tell
                 raise AttributeError(name)
             what = f"A secret {type(self).__name__} of shape {self.shape} has no {name}."
-            raise NoSuchAttribute(what, where=f"{self.s.name}, {script_line()}", do=NEAREST.get(name, supported(self)))
+            do = NEAREST.get(name, similar(name, _attributes(self)))
+            raise NoSuchAttribute(what, where=f"{self.s.name}, {script_line()}", do=do)
 
     def __repr__(self) -> str:
         return f"<secret {type(self).__name__} {self.shape}>"
@@ -215,12 +216,17 @@ REFLECTED = {
 }  # fmt: skip
 
 
-def supported(x: Secret) -> str:
-    """The NumPy names that work on this kind of array."""
+def supported(x: Secret, name: str) -> str:
+    """Which NumPy names work on this kind of array in place of one that does not."""
     from protocols.numbers import names
 
     methods = [u for u, method in UFUNCS.items() if hasattr(type(x), method)] + [f for f in FUNCTIONS if hasattr(type(x), f)]
-    return f"supported here: {', '.join(sorted({*methods, *names.UFUNCS, *names.FUNCTIONS}))}"
+    return similar(name, {*methods, *names.UFUNCS, *names.FUNCTIONS})
+
+
+def _attributes(x: Secret) -> list[str]:
+    """What NumPy's arrays have and this one, too."""
+    return [name for name in dir(np.ndarray) if not name.startswith("_") and hasattr(type(x), name)]
 
 
 def check_shapes(name: str, left: Any, right: Any) -> None:
@@ -253,8 +259,8 @@ def truth(x: Any) -> bool:
 
 
 def widened(x: Any, other: Any, name: str) -> Any:
-    """A Bool as the numbers 0 and 1 where the other operand is a number and the operation one of numbers, as in NumPy."""
-    if not isinstance(x, Secret) or not truth(x) or truth(other) or not name or name in LOGIC:
+    """A Bool as the numbers 0 and 1 where the other operand is a number and the operation one of numbers, or a count, as @ is."""
+    if not isinstance(x, Secret) or not truth(x) or not name or name in LOGIC or (truth(other) and name != "matmul"):
         return x
     return x if hasattr(type(x), name) and name not in ("equal", "not_equal") else x.number()  # type: ignore[attr-defined]  # truth(x)
 

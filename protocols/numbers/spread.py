@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from protocols.numbers import scaling
+from protocols.numbers import limits, scaling
 from protocols.numbers.arrays import Bool, Fixed, Number
 from protocols.numbers.elementary import number_of, rsqrt, sqrt
 from protocols.numbers.encoding import FRACTION, GUARD, INPUT, RING_BITS, WHOLE, precision
@@ -22,30 +21,16 @@ FLOOR = 6  # added to each squared deviation: that of a spread of 2^-17 of the b
 
 
 def apart(x: Number) -> Number:
-    """The same numbers, those with smaller limits raised: each keeps as many bits below its own limit as the largest does."""
-    if x.spans is None or not x.size:
-        return x
-    spans = (x.spans >> x.noise) + 1 if x.noise else x.spans  # what is truncated has limits a unit above
-    x = x.quiet()
-    for axis in range(x.ndim):
-        first = spans.take([0], axis)
-        spans = first if (spans == first).all() else spans
-    by = x.limit.bit_length() - _lengths(spans)
-    if not by.any():
-        return x
-    share = x.share * x.s.constant(np.left_shift(np.uint64(1), by.astype(np.uint64)))
-    return Fixed(x.s, share, np.broadcast_to(x.wide() + by, x.shape), int(np.left_shift(spans, by).max()), RING_BITS)
-
-
-def _lengths(limits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """How many bits each has."""
-    return np.array([int(limit).bit_length() for limit in limits.ravel()], dtype=np.int64).reshape(limits.shape)
+    """The same numbers, each with as many bits below its own limit as the largest has, where limits are known to differ."""
+    raised = scaling.apart(x)
+    return raised if raised is x.quiet() else Fixed(x.s, raised.share, raised.frac, raised.limits, RING_BITS)
 
 
 def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
     """np.var: the mean square of what remains after the mean is taken away, 1 round and a truncation."""
-    x: Number = apart(a.number() if isinstance(a, Bool) else a)
+    x: Number = a.number() if isinstance(a, Bool) else a
     gone = x._axes("var", axis, {})
+    x = apart(x.even(gone))
     count = math.prod(x.shape[k] for k in gone)
     if count <= ddof:
         refuse(x, f"the variance of {count} numbers with ddof={ddof}", "check shape and ddof")
@@ -75,7 +60,7 @@ def std(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
 
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Number:
     """np.cov: products of deviations from the means, 1 round and a truncation."""
-    x = apart(_variables(m, y, rowvar))
+    x = apart(_variables(m, y, rowvar).even((1,)))
     count, less = x.shape[1], ddof if ddof is not None else 0 if bias else 1
     if count <= less:
         refuse(x, f"the covariance of {count} observations with ddof={less}", "check shape, rowvar and ddof")
@@ -119,7 +104,7 @@ def _variables(m: Any, y: Any, rowvar: bool) -> Number:
 def fractional(x: Number | Bool) -> Number:
     """Whole numbers and bits with fraction bits, so that means and deviations keep theirs."""
     number = x.number() if isinstance(x, Bool) else x
-    level = apart(number)
+    level = apart(number.even((0,)))
     if not number.whole:
         return level
     digits = precision(number.s)
@@ -152,5 +137,6 @@ def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number]:
 def standardised(centred: Number, inverse_scale: Number) -> Number:
     """Deviations in units of the standard deviation: proved to be below sqrt(rows)."""
     digits = precision(centred.s)
-    scaled = centred.times(inverse_scale).rounded(digits)
-    return scaled.assume(math.ceil(math.sqrt(centred.shape[0]) * (1 << digits) * 1.01))
+    scaled, most = centred.times(inverse_scale), math.sqrt(centred.shape[0]) * 1.01
+    scaled = scaled.assume(np.ceil(np.ldexp(most, limits.compact(np.asarray(scaled.frac)))).astype(np.int64))
+    return scaled.rounded(digits).assume(math.ceil(most * (1 << digits)))
