@@ -13,7 +13,7 @@ from benchmarks import growth, plots, rows, tables, transport
 from benchmarks.peers import comparing
 from benchmarks.projection import planned, project
 from benchmarks.rows import Document, Row
-from benchmarks.running import Progress, measured, prices, settings, tasks
+from benchmarks.running import Progress, measured, networks, prices, settings, tasks
 from benchmarks.sessions.figures import Setting
 from benchmarks.tables import Cells
 from benchmarks.workloads import chosen, registry
@@ -25,6 +25,7 @@ MARK = re.compile(r"(<!-- figures: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 ELSEWHERE = ("x < 0 as a number", "sigmoid", "matmul and truncate")  # protocols between more parties and on long lines
 EXAMPLES = ("cancer/", "mlp/", "statistics/")
 GROWING = ("one pass", "filtered mean", "description")
+TRAINED, SLOW = ("logistic regression", "five passes"), "20ms"  # what peers are compared in on a slow network
 BILLION = 10**9
 DROPPED = ("kernel", "spread", "x NumPy", "rate", "unit")
 
@@ -50,6 +51,7 @@ def measure(quick: bool, repeats: int, peers: bool, known: Profile | None = None
     if peers:
         with Progress() as progress:
             found.append(comparing.run((), (), quick, min(3, count), progress))
+            found.append(comparing.run((), TRAINED, quick, 1, progress, networks(SLOW)))
     return rows.merged(found)
 
 

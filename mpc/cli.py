@@ -14,6 +14,7 @@ import typer
 import mpc
 from mpc.bench.commands import bench_app
 from mpc.command.keys import PassphraseCommand, PassphraseFile, key_app, keygen, roster_app
+from mpc.command.saves import saved_app
 from mpc.command.stewards import approve, approver_app, policy_app, review, revoke, study_app
 from mpc.errors import MpcError, UsageError
 from mpc.rules import Imposed
@@ -150,6 +151,7 @@ EPILOG = """Examples:
   mpc status                             the latest runs here, and why the last failure was one
   mpc audit outputs                      all that has left this site, and to whom
   mpc audit verify                       whether ledger and certificates hold
+  mpc saved list                         the shares of models that this site keeps
   mpc bench models                       how long whole jobs take here, and what of it binds
 """
 
@@ -159,6 +161,7 @@ app.add_typer(study_app, name="study")
 app.add_typer(policy_app, name="policy")
 app.command()(review)
 app.add_typer(approver_app, name="approver")
+app.add_typer(saved_app, name="saved")
 app.command()(approve)
 app.command()(revoke)
 

@@ -13,11 +13,12 @@ from mpc import schedule
 from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
 from mpc.lines import called_by_library, ours, script_line
+from mpc.origin import Behind, Origin
 from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.rules import NOTHING, Imposed, Required
 from mpc.schedule import Reveal, RevealKey, Segment
 from mpc.setting import MEMORY
-from mpc.sharing.node import DEALER_SIDE, FREE, Node, Origin, Params, Shape, hides
+from mpc.sharing.node import DEALER_SIDE, FREE, Node, Params, Shape, hides
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Pad
 from mpc.sources.descriptor import Draw, Order, expression, order, outputs
@@ -90,6 +91,11 @@ def saved(label: str) -> bool:
     return label.startswith(f"{KEPT} ")
 
 
+def of_save(label: str) -> bool:
+    """Whether a label stands for a share of what is saved, or for its id."""
+    return saved(label) or label.startswith(id_of(""))
+
+
 def opened(label: str) -> bool:
     """Whether a label stands for what is opened to everybody, and not revealed to receivers."""
     return label.startswith((published(""), declassified("")))
@@ -97,7 +103,7 @@ def opened(label: str) -> bool:
 
 def of_library(label: str) -> bool:
     """Whether a label stands for what the library itself reveals or opens, so that no script may use it."""
-    return label in VERDICTS or opened(label) or saved(label) or label.startswith(id_of(""))
+    return label in VERDICTS or opened(label) or of_save(label)
 
 
 class Keeper(Protocol):
@@ -145,6 +151,7 @@ class Session:
         self.name, self.parties = name, parties
         self.context = context  # what the floors above attach: the schema that gives columns their meaning
         self.release: Required = getattr(context, "release", NOTHING)  # what every reveal must hold at least
+        self._behind: Mapping[str, Origin] = getattr(context, "behind", {})  # of what was saved: the tables that it was made of
         self._imposed = {place: Required.parse(texts) for place, texts in (imposed or {}).items()}
         self.told: Counter[Origin] = Counter()  # how many numbers have been revealed, by the tables that they depend on
         self._engine, self._columns, self._contract = engine, columns or {}, contract
@@ -283,7 +290,7 @@ class Session:
         self._order(Draw(number, asked, outputs(asked), (blind,), blind.line))
         words = _own_words(ring, self._columns[owner](column), encode, shape) if owner in self._columns else None
         opened = self.node("input", (blind,), (owner, column), ring, shape, secret=False, payload=words)
-        opened.origin = frozenset({(owner, column, shape[0] if shape else 1)})
+        opened.origin = self._behind.get(column) or frozenset({Behind(owner, column, shape[0] if shape else 1)})
         share = self.node("unmask", (opened,), mask.node.params, ring, shape, secret=True)
         share.form = (opened, mask.node)
         return Share(self, share)
@@ -371,6 +378,9 @@ class Session:
         """
         if x.ring != Z64 or x.ndim != 1 or self.assumptions:
             raise IntegrityError("What is saved is a checked vector of whole words.", where=script_line())
+        if not called_by_library():
+            what, do = "A script does not say what a saved model was made of.", "save a fitted model with protocols.learn.save"
+            raise UsageError(what, where=script_line(), do=do)
         drawn = [self._random("pad", Z64, x.shape) for _ in self.parties[1:]]
         last = x
         for one in drawn:

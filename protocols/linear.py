@@ -31,6 +31,7 @@ class Schedule:
     dropped: int  # low bits of residuals that do not matter
     doublings: int  # factors I + (I - M)^(2^k) of that inverse
     steps: int  # products of the inverse with a residual
+    finer: tuple[int, ...]  # fraction bits that are won by each of further ones
 
     def held(self, k: int) -> int:
         """Fraction bits of the inverse that has k factors and the first."""
@@ -44,14 +45,15 @@ class Schedule:
     @property
     def rounds(self) -> int:
         """Exchanges."""
-        return (self.top > self.fine[0]) + 2 * self.doublings + 2 + (self.steps - 1) * (3 + (self.dropped > 0))
+        refined = (self.steps - 1) * (3 + (self.dropped > 0)) + 3 * len(self.finer)
+        return (self.top > self.fine[0]) + 2 * self.doublings + 2 + refined
 
 
 @functools.cache
-def schedule(d: int, smallest: int, largest: int, bound: int, unit: int) -> Schedule:
+def schedule(d: int, smallest: int, largest: int, bound: int, unit: int, finer: int = 0) -> Schedule:
     """The shortest schedule for d unknowns and eigenvalues in [smallest, largest]; raises ValueError where none is accurate.
 
-    `bound` is on the Euclidean length of a solution, and `unit` its fraction bits.
+    `bound` is on the Euclidean length of a solution, and `unit` its fraction bits, to which refinement adds `finer` ones.
     """
     if not (d > 0 and 0 < smallest <= largest <= 1 << 61 and bound > 0 and unit >= 0):
         raise ValueError("a linear system needs at least one unknown, positive bounds and a result of whole or fraction bits")
@@ -68,8 +70,9 @@ def schedule(d: int, smallest: int, largest: int, bound: int, unit: int) -> Sche
         fine = tuple(bits[:doublings])
         residual = _residual(d, smallest, top, fine, coarse)
         steps = _steps(residual, root, bound << unit, top if dropped else 0)
-        if steps:
-            found.append(Schedule(top, fine, coarse, dropped, doublings, steps))
+        gains = _gains(residual, root, finer, 61 - coarse - top)
+        if steps and gains is not None:
+            found.append(Schedule(top, fine, coarse, dropped, doublings, steps, gains))
     if not found:
         raise ValueError(f"{d} unknowns, eigenvalues from {smallest} to {largest}: too ill-conditioned, or words too long")
     return min(found, key=lambda one: one.rounds)
@@ -114,6 +117,23 @@ def _steps(residual: int, root: int, length: int, top: int) -> int:
     return 0
 
 
+def _gains(residual: int, root: int, finer: int, room: int) -> tuple[int, ...] | None:
+    """Fraction bits that each of a few refinements adds, `finer` in all; None where no sequence is proved, or words have no room.
+
+    One leaves |I - P M| times the error before it (Euclidean), in new units, and root of its own; the last leaves 3/4 and its own.
+    """
+    found: list[tuple[int, ...]] = []
+    for gain in range(1, finer + 1):
+        gains, error, left = list[int](), (root + 1) * ONE, 0
+        while (sum(gains) < finer or left > 3 * ONE // 4) and len(gains) < MOST and (error >> UNIT).bit_length() + 1 <= room:
+            gains.append(min(gain, finer - sum(gains)))
+            left = _up(residual * error) << gains[-1]
+            error = left + root * ONE
+        if sum(gains) == finer and left <= 3 * ONE // 4:
+            found.append(tuple(gains))
+    return min(found, key=len, default=None) if finer else ()
+
+
 def _shift_cost(n: int, bits: int) -> tuple[int, int]:
     return (8 * n, 8 * n + Ring(bits).bytes(n)) if bits > 0 else (0, 0)
 
@@ -121,40 +141,53 @@ def _shift_cost(n: int, bits: int) -> tuple[int, int]:
 def solve_cost(plan: Schedule, unit: int, A: Shape, b: Shape) -> tuple[int, int]:
     """(online, dealt) bytes of `solve`."""
     squares, columns, k, j = size(A), size(b), plan.doublings, plan.steps
+    refined = j - 1 + len(plan.finer)
     pairs = [(plan.fine[i - 1], plan.fine[i], plan.held(i)) for i in range(1, k)]
     shifts = [(squares, bits) for f, g, held in pairs for bits in (2 * f - g, f + g - held)] + [(squares, plan.top - plan.fine[0])]
     shifts += [(columns, plan.update)] * j + [(columns, plan.dropped)] * (j - 1) + [(columns, plan.dropped - unit)]
+    shifts += [(columns, plan.coarse + plan.top - gain) for gain in plan.finer]
     costs = [_shift_cost(n, bits) for n, bits in shifts]
-    opened = squares * (2 * k - 1 + (j > 1 and plan.top < plan.fine[0])) + columns * (2 * j - 1)
-    products = squares * 2 * (k - 1) + columns * (2 * j - 1)
+    opened = squares * (2 * k - 1 + (refined > 0 and plan.top < plan.fine[0])) + columns * (1 + 2 * refined)
+    products = squares * 2 * (k - 1) + columns * (1 + 2 * refined)
     return 8 * opened + sum(online for online, _ in costs), 8 * products + sum(dealt for _, dealt in costs)
 
 
 SMALL = (1, 3 << 10, 1 << 12, 1 << 9, 12)
+MORE = (*SMALL, 9)  # fraction bits that refinement adds
 
 
+@realizes(
+    lambda A, b: b * 2**21 / A, domain=(Operand(3 << 10, 1 << 12), signed(20)), rounds=schedule(*MORE).rounds, error=2,
+    params={"smallest": 3 << 10, "largest": 1 << 12, "bound": 1 << 9, "unit": 12, "finer": 9},
+    shapes=(((1, 1), (1, 4)), ((3, 1, 1), (3, 1, 2))),
+    online=lambda A, b: solve_cost(schedule(*MORE), 12, A, b)[0], dealt=lambda A, b: solve_cost(schedule(*MORE), 12, A, b)[1],
+)  # fmt: skip
 @realizes(
     lambda A, b: b * 2**12 / A, domain=(Operand(3 << 10, 1 << 12), signed(20)), rounds=schedule(*SMALL).rounds, error=2,
     params={"smallest": 3 << 10, "largest": 1 << 12, "bound": 1 << 9, "unit": 12},
     shapes=(((1, 1), (1, 4)), ((3, 1, 1), (3, 1, 2))),
     online=lambda A, b: solve_cost(schedule(*SMALL), 12, A, b)[0], dealt=lambda A, b: solve_cost(schedule(*SMALL), 12, A, b)[1],
 )  # fmt: skip
-def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: int, unit: int) -> Share:
-    """[2^unit A^-1 b] for symmetric A (.., d, d) and b (.., d, m), below 2 units off: 2 rounds a doubling, 3 or 4 a refinement.
+def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: int, unit: int, finer: int = 0) -> Share:
+    """[2^(unit + finer) A^-1 b], A symmetric (.., d, d), b (.., d, m), below 2 units off: 2 rounds a doubling, 3 or 4 a refinement.
 
     The eigenvalues of A, in units of its last place, lie in [smallest, largest] (d times a bound of its entries is above them), and
     every column of the solution has a length of at most `bound`. The public `schedule` says how often: about 4 doublings more than
     the bits of the condition, each 32 B online and 38 B dealt an entry of A, and 2 to 8 refinements.
 
     The inverse is a product of powers (Schulz 1933), the rest refinement (Wilkinson 1963). Residuals are exact, so an inverse that
-    is off only slows it down: x + P (b - A x) has |I - P A| times the error of x, and the rounding of one product.
+    is off only slows it down: x + P (b - A x) has |I - P A| times the error of x, and the rounding of one product. What is left of
+    the right side is so small that it has room for more fraction bits: further refinements add `finer` to the solution.
     """
-    plan = schedule(A.shape[-1], smallest, largest, bound, unit)
+    plan = schedule(A.shape[-1], smallest, largest, bound, unit, finer)
     inverse = _inverse(s, A, plan)
     x = truncate(s, matmul(s, inverse, _shifted(s, b, plan.dropped - unit)), plan.update)
     for _ in range(plan.steps - 1):
         residual = _shifted(s, (b << unit) - matmul(s, A, x), plan.dropped)
         x = x + truncate(s, matmul(s, inverse, residual), plan.update)
+    for gain in plan.finer:
+        correction = matmul(s, inverse, (b << unit) - matmul(s, A, x))
+        x, unit = (x << gain) + truncate(s, correction, plan.coarse + plan.top - gain), unit + gain
     return x
 
 

@@ -43,6 +43,11 @@ def cancer(*columns: int) -> tuple[Any, Any]:
     return (x[:, columns] if columns else standard(x)), y.astype(bool)
 
 
+def cancer_as_number() -> tuple[Any, Any]:
+    x, y = cancer()
+    return x, y.astype(float)
+
+
 def standard(x: Any) -> Any:
     return (x - x.mean(0)) / x.std(0)
 
@@ -147,6 +152,7 @@ def diabetes() -> tuple[Any, Any]:
 CASES = [
     Case("LinearRegression", "diabetes, 442 x 10", diabetes, ours_linear, theirs_linear),
     Case("LinearRegression", "diabetes, 442 x 10", diabetes, ours_linear, theirs_linear, precision=26),
+    Case("LinearRegression", "breast cancer, 569 x 30", cancer_as_number, ours_linear, theirs_linear, precision=26),
     Case("Ridge(alpha=5)", "diabetes, 442 x 10", diabetes, ours_ridge, theirs_ridge),
     Case("LogisticRegression(sgd)", "breast cancer, 569 x 30", cancer, ours_descent, theirs_descent),
     Case("LogisticRegression(newton)", "breast cancer, 569 x 4", lambda: cancer(0, 1, 4, 8), ours_logit, theirs_logit),

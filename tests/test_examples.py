@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from guides import follow
 from jobs import Job
+from machines import places
 
 from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "registry", "statistics", "stats")
+FOLDERS = ("bank_telecom", "counts", "groups", "hospitals", "mlp", "registry", "risk", "statistics", "stats", "vendor")
 SCRIPT_LINES = 32
 
 
@@ -122,6 +124,43 @@ def test_mlp(tmp_path: Path) -> None:
         assert list(csv.reader(file))[1:] == [row[:16] for row in rows]
 
 
+def test_vendor(tmp_path: Path) -> None:
+    parties, plain = run("vendor", "score.py", tmp_path / "out"), module("vendor", "plain").figures()
+    assert parties["vendor"].labels() == []
+    diagnosis, probability = parties["clinic"].table("malignant", ["diagnosis", "probability"]).T
+    np.testing.assert_array_equal(diagnosis, plain["malignant"][:, 0])
+    np.testing.assert_allclose(probability, plain["malignant"][:, 1], atol=5e-5)
+    made = module("vendor", "make_data")
+    assert (diagnosis == [int(row["malignant"]) for row in made.study()[made.TRAINING_ROWS :]]).sum() == 107
+    with np.load(EXAMPLES / "vendor" / "model.npz") as model:
+        fitted = made.trained()
+        np.testing.assert_allclose(model["weight"], [*fitted.coef_[0], *fitted.intercept_], rtol=1e-6)
+
+
+RISK = {
+    "north": ("schema.toml", "train.py", "predict.py", "north.csv", "newcomers.csv", "north.data.toml"),
+    "south": ("schema.toml", "train.py", "predict.py", "south.csv", "south.data.toml"),
+    "dealer": tuple[str, ...](),
+}
+
+
+def test_risk_as_its_readme_types_it(tmp_path: Path) -> None:
+    made = module("risk", "make_data")
+    for name in made.FILES:
+        with (EXAMPLES / "risk" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            assert list(csv.reader(file)) == made.rows(name)
+    with places(tmp_path, tuple(RISK), ("192.0.2.1", "192.0.2.2", "192.0.2.3")) as sites:
+        for place, names in RISK.items():
+            for name in names:
+                shutil.copy(EXAMPLES / "risk" / name, sites[place].folder)
+        follow((EXAMPLES / "risk" / "README.md").read_text(encoding="utf-8"), sites)
+        left = {place: len([*site.folder.rglob("*.share")]) for place, site in sites.items()}
+    assert left == {"north": 1, "south": 0, "dealer": 0}, "the southern hospital has deleted its share"
+    assert not (tmp_path / "south" / "results").exists()
+    found = np.load(tmp_path / "north" / "results" / "north" / "results.npz")["risk-of-each-newcomer"]
+    np.testing.assert_allclose(found, module("risk", "plain").figures()["risk of each newcomer"], atol=1e-4)
+
+
 def test_statistics(tmp_path: Path) -> None:
     parties, plain = run("statistics", "describe.py", tmp_path / "out"), module("statistics", "plain").figures()
     columns = [f"{kind} {name}" for kind in ("mean", "worst") for name in module("statistics", "describe").MEASURED]
@@ -172,8 +211,9 @@ def test_registry(tmp_path: Path) -> None:
 def test_an_example_is_complete_and_its_data_fit(example: str) -> None:
     folder = EXAMPLES / example
     schema = Schema.load(folder / "schema.toml")
-    (script,) = [path for path in folder.glob("*.py") if path.name not in ("plain.py", "make_data.py")]
-    assert len(script.read_text(encoding="utf-8").splitlines()) <= SCRIPT_LINES
+    scripts = [path for path in folder.glob("*.py") if path.name not in ("plain.py", "make_data.py")]
+    assert len(scripts) == (2 if example == "risk" else 1)
+    assert all(len(script.read_text(encoding="utf-8").splitlines()) <= SCRIPT_LINES for script in scripts)
     readme = (folder / "README.md").read_text(encoding="utf-8")
     files = [path.name for path in folder.iterdir() if path.name not in ("README.md", "__pycache__")]
     assert all(name in readme for name in (*files, *schema.parties))

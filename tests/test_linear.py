@@ -52,8 +52,11 @@ LIMITS = [  # unknowns, smallest, largest, bound, unit: near the worst condition
 ]
 
 
-@pytest.mark.parametrize("case", LIMITS, ids=str)
-def test_solutions_are_within_two_units_near_the_worst_condition(case: tuple[int, ...]) -> None:
+FINER = [((30, 1 << 22, 1 << 40, 1 << 22, 0), 9), (LIMITS[2], 4), (LIMITS[5], 7), (LIMITS[6], 20), (LIMITS[8], 12)]
+
+
+@pytest.mark.parametrize(("case", "finer"), [*((case, 0) for case in LIMITS), *FINER], ids=str)
+def test_solutions_are_within_two_units_near_the_worst_condition(case: tuple[int, ...], finer: int) -> None:
     d, smallest, largest, bound, unit = case
     A, b = system(d, smallest, largest, bound, 300 // d, 7)
     eigenvalues = np.linalg.eigvalsh(A.astype(float))
@@ -61,18 +64,22 @@ def test_solutions_are_within_two_units_near_the_worst_condition(case: tuple[int
     assert eigenvalues[-1] <= largest
 
     def main(s: Session) -> Any:
-        x = solve(s, plain(born_masked(s, "A", A.shape)), plain(born_masked(s, "b", b.shape)), smallest, largest, bound, unit)
+        x = solve(
+            s, plain(born_masked(s, "A", A.shape)), plain(born_masked(s, "b", b.shape)), smallest, largest, bound, unit, finer
+        )
         s.flush()
         return s.reveal(x, label="solution"), s._engine.cost.openings
 
     words, openings = run(main, 2, {"A": A, "b": b}).results[NAMES[0]]
-    right = exact(A, b, unit)
+    right = exact(A, b, unit + finer)
     off = [
         float(int(g) - r) for got, wanted in zip(words.view(np.int64), right, strict=True) for g, r in zip(got, wanted, strict=True)
     ]
     assert max(map(abs, off)) < 2
     assert abs(np.mean(off)) < 0.2
-    assert openings == 1 + schedule(*case).rounds, "and one for both inputs"
+    plan = schedule(*case, finer)
+    assert openings == 1 + plan.rounds, "and one for both inputs"
+    assert sum(plan.finer) == finer
 
 
 @pytest.mark.parametrize("case", LIMITS[:4], ids=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import accuracy_unsupervised as accuracy
 import numpy as np
 import pytest
-from sklearn import cluster, datasets, decomposition, linear_model, metrics, preprocessing
+from sklearn import cluster, cross_decomposition, datasets, decomposition, linear_model, metrics, preprocessing
 
 import mpc
 from mpc.errors import RangeError, UsageError
@@ -13,11 +13,13 @@ from protocols import load, reveal
 from protocols.learn import (
     PCA,
     KMeans,
+    LogisticRegression,
     StandardScaler,
     accuracy_score,
     confusion_matrix,
     f1_score,
     from_sklearn,
+    load_model,
     log_loss,
     mean_absolute_error,
     mean_squared_error,
@@ -26,6 +28,7 @@ from protocols.learn import (
     recall_score,
     roc_auc_score,
     root_mean_squared_error,
+    save,
     to_sklearn,
     train_test_split,
     write_model,
@@ -110,6 +113,28 @@ def test_classes_as_columns_and_public_labels():
     assert accuracy == pytest.approx(metrics.accuracy_score(true, said), abs=1e-4)
 
 
+@pytest.mark.parametrize("given", ["secret", "public"])
+def test_whole_numbers_0_and_1_are_labels(given):
+    generator = np.random.default_rng(2)
+    y, p = (generator.random(40) < 0.4).astype(np.int64), generator.random(40)
+
+    def main(s):
+        true, score = load(s, "a", "y") if given == "secret" else y, load(s, "a", "p")
+        found = roc_auc_score(true, score), log_loss(true, score), accuracy_score(true, score > 0.5)
+        return [reveal(one, label="score") for one in found]
+
+    wanted = metrics.roc_auc_score(y, p), metrics.log_loss(y, p), metrics.accuracy_score(y, p > 0.5)
+    np.testing.assert_allclose(run(main, y=y, p=p), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("score", [roc_auc_score, log_loss])
+def test_a_whole_label_below_0_is_told_by_one_bit(score):
+    def main(s):
+        return reveal(score(load(s, "a", "y"), load(s, "a", "p")), label="score")
+
+    fails(main, RangeError, "no result would be right", y=np.array([1, 1, 1, -1]), p=np.linspace(0.1, 1, 4))
+
+
 def test_metrics_of_numbers():
     generator = np.random.default_rng(8)
     y = generator.uniform(-3, 3, 50)
@@ -143,8 +168,19 @@ def test_an_auc_of_one_class_and_a_label_out_of_range_are_told_by_one_bit():
         (lambda y, p: confusion_matrix(p, p), "labels"),
         (lambda y, p: precision_score(y, y, average="weighted"), "average"),
         (lambda y, p: roc_auc_score(y[:1], p[:1]), "2 to 4096 rows"),
+        (lambda y, p: accuracy_score(y, p), "not numbers with fractions"),
+        (lambda y, p: accuracy_score(np.full(4, 0.7), y), "not numbers with fractions"),
+        (lambda y, p: roc_auc_score(1 + 1 * y, p), "0 and 1"),
+        (lambda y, p: log_loss(1 + 1 * y, p), "0 and 1"),
+        (lambda y, p: log_loss(p, p), "0 and 1"),
+        (lambda y, p: roc_auc_score(np.array([1, 2, 1, 2]), p), "0 and 1"),
+        (lambda y, p: roc_auc_score(np.ones(4), p), "all labels are alike"),
+        (lambda y, p: confusion_matrix(np.array([0, 1, 2, 5]), 1 * y, labels=[0, 1, 2]), "none of `labels`"),
     ],
-    ids=["shapes", "public", "no classes", "average", "one row"],
+    ids=[
+        *("shapes", "public", "no classes", "average", "one row", "probabilities", "public fractions", "AUC of 1 and 2"),
+        *("loss of 1 and 2", "loss of fractions", "AUC of public 1 and 2", "AUC of one class", "a label outside"),
+    ],
 )
 def test_what_metrics_do_not_take(call, match):
     fails(lambda s: call(load(s, "a", "y"), load(s, "a", "p")), UsageError, match, y=np.ones(4, dtype=bool), p=np.ones(4))
@@ -171,6 +207,42 @@ def test_a_scaler_is_scikit_learns_and_goes_back(mean, std):
     np.testing.assert_allclose(back, x, atol=5e-3)
     np.testing.assert_allclose(variance, x.var(axis=0), rtol=1e-3)
     np.testing.assert_allclose(scale, x.std(axis=0), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("precision", "bound"), [(16, [8, 8, 1, 1.0]), (26, [8, 8, 1, 1.0]), (16, [2**17, 2.0**-8, 2.0**16, 4])], ids=str
+)
+def test_columns_that_were_constant_keep_their_unit_on_other_rows(precision, bound):
+    generator = np.random.default_rng(6)
+    x = np.column_stack([np.full(30, 0.73), generator.normal(size=30), np.zeros(30), np.full(30, -0.3)]) * np.array(bound) / 8
+    z = x[:9] + np.array([0.25, 0, 0.125, -0.25]) * bound * (np.arange(9) % 2)[:, None]
+    plain = preprocessing.StandardScaler().fit(x)
+
+    def main(s):
+        x, z = load(s, "a", "x"), load(s, "a", "z")
+        scaler = StandardScaler()
+        first = scaler.fit_transform(x)
+        found = first, scaler.transform(z), scaler.inverse_transform(scaler.transform(z)), scaler.scale_, scaler.inverse_scale_
+        return [reveal(one, label="values") for one in found]
+
+    data = {"a": {"x": x, "z": z}, "b": {}}
+    done = mpc.run_local(main, data=data, bound={"x": bound, "z": bound}, precision=precision)
+    first, other, back, scale, inverse = done.results["a"]
+    atol = np.maximum(np.array(bound) * 2.0**-15, 1e-3)
+    assert (np.abs(first - plain.transform(x)) <= atol).all()
+    assert (np.abs(other - plain.transform(z)) <= atol).all()
+    assert (np.abs(back - z) <= atol).all()
+    np.testing.assert_allclose(scale, plain.scale_, rtol=2e-3)
+    np.testing.assert_allclose(inverse, 1 / plain.scale_, rtol=2e-3)
+
+
+def test_a_truth_value_that_training_had_none_of_is_one_on_other_rows():
+    x, z = np.zeros((12, 1), dtype=bool), np.array([[True], [False]])
+
+    def main(s):
+        return reveal(StandardScaler().fit(load(s, "a", "x")).transform(load(s, "a", "z")), label="values")
+
+    np.testing.assert_allclose(run(main, x=x, z=z), preprocessing.StandardScaler().fit(x).transform(z), atol=1e-4)
 
 
 def test_a_split_takes_each_row_once_and_the_same_rows_of_all():
@@ -250,6 +322,47 @@ def test_a_cluster_that_loses_all_rows_keeps_its_centre():
     np.testing.assert_allclose(run(main, bound=8.0, x=np.array([[0.0], [1.0], [2.0]])), [[1.0], [7.0]], atol=1e-3)
 
 
+@pytest.mark.parametrize("parties", PARTIES, ids=len)
+def test_one_cluster_is_the_mean_and_counts_may_be_those_of_numpy(parties):
+    x = np.random.default_rng(3).normal(size=(20, 2))
+    one = cluster.KMeans(1, n_init=1).fit(x)
+    two = cluster.KMeans(2, init=x[drawn(20, 1)[:2]], n_init=1, max_iter=2, tol=0, algorithm="lloyd").fit(x)
+
+    def main(s):
+        rows = load(s, "a", "x")
+        model = KMeans(n_clusters=1, n_init=2, max_iter=1).fit(rows)
+        other = KMeans(n_clusters=np.int64(2), n_init=np.int32(1), max_iter=2, random_state=np.int64(1)).fit(rows)
+        found = model.cluster_centers_, model.inertia_, model.labels_, model.predict(rows[:3]), other.cluster_centers_
+        return [reveal(value, label="found") for value in found]
+
+    centre, inertia, labels, said, centres = run(main, parties, bound=8.0, x=x)
+    np.testing.assert_allclose(centre, one.cluster_centers_, atol=1e-3)
+    assert inertia == pytest.approx(one.inertia_, rel=1e-3)
+    np.testing.assert_array_equal(labels, one.labels_)
+    np.testing.assert_array_equal(said, [0, 0, 0])
+    np.testing.assert_allclose(centres, two.cluster_centers_, atol=1e-3)
+
+
+def test_labels_of_the_rows_are_not_saved_with_their_centres():
+    def fits(s):
+        rows = load(s, "a", "x")
+        model = KMeans(n_clusters=2, max_iter=2).fit(rows)
+        save(s, model, "groups")
+        return reveal(model.labels_, label="labels")
+
+    def resumes(s):
+        model = load_model(s, "groups", KMeans)
+        with pytest.raises(UsageError, match=r"has no labels of the rows of fit[\s\S]*take predict"):
+            _ = model.labels_
+        return reveal(model.predict(load(s, "a", "x")), label="labels")
+
+    data = {"a": {"x": np.random.default_rng(3).normal(size=(50, 2))}, "b": {}}
+    done = mpc.run_local(fits, data=data, bound=8.0)
+    assert sum(piece.size for piece in done.saved["groups"]["a"].saved.card.arrays) == 2 * 2 + 1
+    again = mpc.run_local(resumes, data=data, bound=8.0, saved=done.saved)
+    np.testing.assert_array_equal(again.results["a"], done.results["a"])
+
+
 @pytest.mark.parametrize("shown", [False, True], ids=["secret", "revealed covariance"])
 @pytest.mark.parametrize("parties", PARTIES, ids=len)
 def test_components_are_scikit_learns_with_their_signs(parties, shown):
@@ -296,6 +409,9 @@ def test_columns_that_do_not_vary_have_no_components():
         (lambda x: KMeans(n_clusters=2, init=[[1.0]]).fit(x), "init has shape"),
         (lambda x: KMeans(n_clusters=2, init=[[1.0], [2.0]], n_init=3).fit(x), "several starts"),
         (lambda x: KMeans(n_clusters=2, n_init=0).fit(x), "n_init"),
+        (lambda x: KMeans(n_clusters=0).fit(x), "1 to 64 clusters"),
+        (lambda x: KMeans(n_clusters=True).fit(x), "1 to 64 clusters"),
+        (lambda x: KMeans(n_clusters=2.0).fit(x), "1 to 64 clusters"),
         (lambda x: KMeans().predict(x), "not been fitted"),
         (lambda x: PCA().transform(x), "not been fitted"),
         (lambda x: PCA(n_components=3).fit(x), "1 to 2 components"),
@@ -306,6 +422,24 @@ def test_columns_that_do_not_vary_have_no_components():
 )
 def test_what_models_do_not_take(call, match):
     fails(lambda s: call(load(s, "a", "x")), UsageError, match, x=np.ones((4, 2)))
+
+
+PARAMETERS = {
+    "C": (lambda: LogisticRegression(C=0.5), "no parameter 'C'", "alpha=1 / (C * rows)"),
+    "max_iter": (lambda: LogisticRegression(max_iter=100), "'max_iter'", "steps="),
+    "tol": (lambda: KMeans(n_clusters=2, tol=1e-4), "'tol'", "would tell of the data"),
+    "unknown": (lambda: PCA(components=2), "'components'", "the parameters are n_components"),
+    "positional": (lambda: KMeans(3), "by name", "write KMeans(n_clusters=...)"),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_of_scikit_learn_are_told_what_to_write_instead(name):
+    make, what, do = PARAMETERS[name]
+    with pytest.raises(UsageError) as caught:
+        make()
+    assert what in str(caught.value)
+    assert do in str(caught.value)
 
 
 def test_parameters_by_name():
@@ -322,6 +456,7 @@ def test_a_vendor_s_model_on_a_clinic_s_rows(tmp_path):
     x = preprocessing.scale(x[:, :6])
     plain = linear_model.LogisticRegression().fit(x, y)
     bound = write_model(plain, tmp_path / "model.npz")
+    assert (tmp_path / "model.npz").stat().st_mode & 0o777 == 0o600
     weights = np.load(tmp_path / "model.npz")["weight"]
     assert bound == np.abs(weights).max()
 
@@ -346,9 +481,15 @@ def test_models_that_cannot_be_written_or_read(tmp_path):
         (linear_model.LogisticRegression(max_iter=1000).fit(x, y), "m.npz", "one output"),
         (two, "m.pkl", "new .npz"),
         (two, "old.npz", "new .npz"),
+        (linear_model.PoissonRegressor().fit(x, y), "m.npz", "not its weighted sum"),
+        (linear_model.TweedieRegressor(power=1.5).fit(x, y), "m.npz", "not its weighted sum"),
+        (cross_decomposition.PLSRegression(1).fit(x, y), "m.npz", "not its weighted sum"),
     ):
         with pytest.raises(UsageError, match=match):
             write_model(model, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old.npz"]
+    for k, model in enumerate((linear_model.TweedieRegressor(power=0), linear_model.Lasso(), linear_model.SGDRegressor())):
+        assert write_model(model.fit(x, y), tmp_path / f"{k}.npz") > 0
     fails(lambda s: from_sklearn(s, "a", "x"), UsageError, "no linear model", x=np.ones((3, 2)))
     fails(lambda s: from_sklearn(s, "a", "w").predict(load(s, "a", "x")), UsageError, "2 columns", w=np.ones(3), x=np.ones((3, 3)))
 

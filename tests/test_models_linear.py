@@ -9,11 +9,20 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from accuracy_linear import CASES, END, GUIDE, START, compared
+from sklearn import linear_model
+from sklearn.datasets import load_iris
 
 import mpc
 from mpc.errors import PrecisionWarning, RangeError, UsageError
-from protocols import load, reveal
-from protocols.learn import LinearRegression, LogisticRegression, MultinomialLogisticRegression, PoissonRegressor, Ridge
+from protocols import load, one_hot, reveal
+from protocols.learn import (
+    LinearRegression,
+    LogisticRegression,
+    MultinomialLogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    accuracy_score,
+)
 
 RNG = np.random.default_rng(4)
 X = RNG.normal(size=(60, 2)).clip(-3, 3)
@@ -29,7 +38,7 @@ def run(main: Any, debug: bool = True, bound: Any = None, **data: Any) -> Any:
     return mpc.run_local(script, data={"a": data, "b": {}}, bound=bound or 4, debug=debug).results["a"]
 
 
-QUICK = [(CASES[0], 2), (CASES[3], 3), (CASES[6], 2), (CASES[7], 2)]
+QUICK = [(CASES[0], 2), (CASES[4], 3), (CASES[7], 2), (CASES[8], 2)]
 
 
 @pytest.mark.parametrize(("case", "parties"), QUICK, ids=lambda v: getattr(v, "model", v))
@@ -110,11 +119,11 @@ def test_an_exposure_and_a_model_without_constant() -> None:
     np.testing.assert_allclose(line.bse, plain.bse, rtol=5e-3)
 
 
-def descent(x: Any, y: Any, epochs: int, batch: int, rate: float, momentum: float, alpha: float) -> Any:
+def descent(x: Any, y: Any, epochs: int, batch: int, rate: float, momentum: float, alpha: float, constant: bool = True) -> Any:
     """Plain gradient descent with 1 / sqrt(epoch) steps; the constant is last."""
-    rows = np.column_stack([x, np.ones(len(x))])
+    rows = np.column_stack([x, np.ones(len(x))]) if constant else x
     weights = velocity = np.zeros(rows.shape[1])
-    penalised = np.array([1.0] * x.shape[1] + [0.0])
+    penalised = np.array([1.0] * x.shape[1] + [0.0] * constant)
     for epoch in range(epochs):
         for start in range(0, len(rows), batch):
             part, target = rows[start : start + batch], y[start : start + batch]
@@ -131,6 +140,51 @@ def test_momentum_penalty_and_schedule_are_those_of_plain_numpy() -> None:
 
     found = np.append(*run(main, x=X, y=Y, debug=False))
     np.testing.assert_allclose(found, descent(X, Y, 5, 20, 0.5, 0.8, 0.05), atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [{"epochs": 5, "batch": 20, "momentum": 0.8}, {"solver": "newton"}], ids=["sgd", "newton"])
+def test_a_logistic_model_without_constant(options: Any) -> None:
+    y = X @ [1.0, -0.7] + np.random.default_rng(1).logistic(size=60) > 0.9
+
+    def main(x: Any, y: Any) -> Any:
+        model = LogisticRegression(alpha=0.05, fit_intercept=False, schedule="invscaling", **options).fit(x, y)
+        assert model.intercept_ == 0.0
+        return [reveal(one, label="w") for one in (model.coef_, model.decision_function(x), model.score(x, y))]
+
+    weights, logits, score = run(main, x=X, y=y, debug=False)
+    wanted = descent(X, y, 5, 20, 0.5, 0.8, 0.05, constant=False)
+    if "solver" in options:
+        wanted = linear_model.LogisticRegression(C=1 / 3, fit_intercept=False, tol=1e-10).fit(X, y).coef_[0]
+    np.testing.assert_allclose(weights, wanted, atol=1e-3)
+    np.testing.assert_allclose(logits, X @ wanted, atol=5e-3)
+    assert score == pytest.approx(((X @ wanted >= 0) == y).mean(), abs=1e-4)
+
+
+def test_a_logistic_table_without_constant_is_that_of_statsmodels() -> None:
+    x, y = X + np.array([0.5, 0]), X @ [1.0, -0.7] + np.random.default_rng(1).logistic(size=60) > 0.5
+
+    def main(x: Any, y: Any) -> Any:
+        model = LogisticRegression(solver="newton", fit_intercept=False).fit(x, y)
+        return model.summary().reveal(label="t", names=["age", "dose"])
+
+    found, expected = run(main, x=x, y=y), sm.Logit(y, x).fit(disp=0)
+    np.testing.assert_allclose(found.params, expected.params, atol=1e-3)
+    np.testing.assert_allclose(found.bse, expected.bse, rtol=2e-3)
+    assert [line.split()[0] for line in str(found).splitlines()[2:]] == ["age", "dose"]
+
+
+def test_a_partial_fit_without_constant_goes_on_from_where_it_stood() -> None:
+    def main(x: Any, y: Any) -> Any:
+        model = LogisticRegression(batch=20, fit_intercept=False)
+        for _ in range(3):
+            model.partial_fit(x, y)
+        return reveal(model.coef_, label="w")
+
+    rows, weights = X, np.zeros(2)
+    for start in [0, 20, 40] * 3:
+        part, target = rows[start : start + 20], Y[start : start + 20]
+        weights = weights - 0.5 * part.T @ (1 / (1 + np.exp(-part @ weights)) - target) / 20
+    np.testing.assert_allclose(run(main, x=X, y=Y), weights, atol=1e-3)
 
 
 def test_gradient_descent_takes_four_rounds_a_batch_and_five_with_momentum() -> None:
@@ -175,11 +229,62 @@ class LogisticTwin:
         self.loss = float((np.log1p(np.exp(logits)) - Y[40:] * logits).mean())
 
 
+@pytest.mark.parametrize("classes", [[1, 2, 3], [7, -1, 3], [4, 2, 0]], ids=str)
+def test_several_classes_are_predicted_by_their_names(classes: Any) -> None:
+    x, places = load_iris(return_X_y=True)
+    y = np.array(classes)[places]
+    plain = linear_model.LogisticRegression(C=1 / 15, tol=1e-8, max_iter=1000).fit(x, y)
+
+    def main(x: Any, y: Any, columns: Any) -> Any:
+        model = MultinomialLogisticRegression(classes=classes, alpha=0.1, steps=5).fit(x, y)
+        said = model.predict(x)
+        found = said, model.score(x, y), accuracy_score(y, said), model.score(x, columns)
+        return [reveal(one, label="found") for one in found], model.classes_
+
+    (said, *scores), known = run(main, x=x, y=y, columns=np.eye(3, dtype=np.int64)[places], bound={"x": 8, "y": 8, "columns": 1})
+    np.testing.assert_array_equal(said, plain.predict(x))
+    np.testing.assert_allclose(scores, plain.score(x, y), atol=1e-4)
+    assert known.tolist() == classes
+
+
+def test_classes_of_columns_are_their_places_unless_they_are_named() -> None:
+    x, places = load_iris(return_X_y=True)
+    for classes, wanted in ((None, [0, 1, 2]), ([5, 6, 7], [5, 6, 7])):
+
+        def main(x: Any, y: Any, classes: Any = classes) -> Any:
+            model = MultinomialLogisticRegression(classes=classes, alpha=0.1, steps=5).fit(x, y)
+            return reveal(model.predict(x[::10]), label="said"), model.classes_
+
+        said, known = run(main, x=x, y=np.eye(3)[places] > 0, bound={"x": 8, "y": 1})
+        plain = linear_model.LogisticRegression(C=1 / 15, tol=1e-8, max_iter=1000).fit(x, np.array(wanted)[places])
+        np.testing.assert_array_equal(said, plain.predict(x[::10]))
+        assert known.tolist() == wanted
+
+
+COUNTS, FIRST = np.arange(60) % 4, np.arange(60) < 1
+
+
+def test_amounts_that_are_zero_after_rounding_are_not_negative() -> None:
+    y, w = 0.7 * COUNTS, np.linspace(0.1, 1, 60)
+    plain = linear_model.PoissonRegressor(alpha=0, tol=1e-10, max_iter=1000).fit(X, y * w**3)
+
+    def main(x: Any, y: Any, w: Any) -> Any:
+        model = PoissonRegressor().fit(x, (y + 1.0) * w * w * w - w * w * w)
+        return reveal(model.coef_, label="w")
+
+    found = run(main, x=X, y=y, w=w, bound={"x": 4, "y": 4, "w": 1})
+    np.testing.assert_allclose(found, plain.coef_, atol=2e-3)
+
+
 WRONG: dict[str, tuple[Any, Any, str]] = {
     "a constant column": (lambda x, y: LinearRegression().fit(x * [1, 0] + [0, 1], x[:, 0]), (X, Y), "columns that vary"),
     "one column twice": (lambda x, y: LinearRegression().fit(x[:, [0, 0]], x[:, 1]), (X, Y), "near a singular"),
     "separated classes": (lambda x, y: LogisticRegression(solver="newton").fit(x, y), (X, X[:, 0] > 0), "classes may be separated"),
     "too few steps": (lambda x, y: LogisticRegression(solver="newton", steps=1).fit(x, y), (X, Y), "has not converged"),
+    "negative counts": (lambda x, y: PoissonRegressor().fit(x, y), (X, COUNTS - FIRST), "counts that are not negative"),
+    "negative amounts": (lambda x, y: PoissonRegressor().fit(x, y * 0.3), (X, COUNTS - FIRST), "counts that are not negative"),
+    "an exposure of nothing": (lambda x, y: PoissonRegressor().fit(x, y, 1.0 * y), (X, COUNTS), "exposures that are positive"),
+    "a negative exposure": (lambda x, y: PoissonRegressor().fit(x, y, y + 1.5), (X, COUNTS - 2 * FIRST), "positive"),
     "labels out of range": (
         lambda x, y: MultinomialLogisticRegression(classes=[1, 2]).fit(x, 2 * y.number()), (X, Y), "none of its classes",
     ),
@@ -209,8 +314,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no penalty": (lambda x, y: Ridge(alpha=0.0), "use LinearRegression"),
     "a strange parameter": (lambda x, y: Ridge().set_params(beta=1), "has no parameter 'beta'"),
     "a strange value": (lambda x, y: Ridge().set_params(alpha=-1.0), "alpha is a positive number"),
+    "columns of other classes": (
+        lambda x, y: MultinomialLogisticRegression(classes=[0, 1, 2]).fit(x, one_hot(1 * y, 2).number()), "2 columns for 3 classes",
+    ),
+    "a score of other labels": (
+        lambda x, y: MultinomialLogisticRegression(classes=[0, 1], steps=1).fit(x, y).score(x, 1.0 * y), "score takes labels",
+    ),
+    "a score of no fit": (lambda x, y: MultinomialLogisticRegression().score(x, 1 * y), "no score"),
     "labels without classes": (lambda x, y: MultinomialLogisticRegression().fit(x, 1 * y), "classes="),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from jobs import ended
+from jobs import Job, ended
 from test_processes import Network, ends_of
 
 import mpc
-from mpc.data.saved import Card, Piece, Saved, Share
+from mpc.command import rehearsed
+from mpc.data.saved import Card, Made, Piece, Saved, Share
 from mpc.data.schema import Schema
-from mpc.errors import IntegrityError, MpcError, RangeError, UsageError
+from mpc.errors import IntegrityError, MpcError, RangeError, ReleaseError, UsageError
 from mpc.identity import generate
+from mpc.plan import plan
 from mpc.roster import Participant, Roster
 from mpc.store.saved import Shelf
-from protocols import assume_bound, load, reveal
+from protocols import assume_bound, group, load, load_rows, parameters, reveal
 from protocols.learn import (
     PCA,
     KMeans,
@@ -87,6 +91,27 @@ def test_a_model_of_an_earlier_run_gives_the_same(first, options):
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
+@pytest.mark.parametrize("precision", [16, 26])
+def test_columns_of_unlike_bounds_keep_their_digits(precision):
+    bounds = [1e-3, 120.0, 1e7, 1.0, 1e4, 120.0]
+    x = np.random.default_rng(5).uniform(0.2, 1, (60, 6)) * bounds
+    model = {"data": {"a": {"x": x}, "b": {}}, "bound": {"x": bounds}, "precision": precision}
+
+    def fitted(s):
+        save(s, StandardScaler().fit(load(s, "a", "x")), "scale")
+
+    def taken(s):
+        scaler = load_model(s, "scale", StandardScaler)
+        z = scaler.transform(load(s, "a", "x"))
+        return reveal(z, scaler.inverse_transform(z), scaler.mean_, scaler.scale_, label="all")
+
+    saved = mpc.run_local(fitted, **model).saved
+    z, again, mean, scale = mpc.run_local(taken, saved=saved, **model).results["b"]
+    np.testing.assert_allclose(z, (x - x.mean(0)) / x.std(0), atol=2e-3)
+    np.testing.assert_allclose(again / bounds, x / bounds, atol=1e-3)
+    np.testing.assert_allclose([mean / bounds, scale / bounds], [x.mean(0) / bounds, x.std(0) / bounds], atol=2e-4)
+
+
 def test_the_shares_add_up_and_each_is_new_in_every_save():
     def main(s):
         scaler = StandardScaler().fit(load(s, "a", "x"))
@@ -148,6 +173,44 @@ def test_another_version_at_one_party_ends_the_run(first):
         mpc.run_local(resumed, data=DATA, bound=8.0, saved=mixed)
 
 
+LEARN = Path(__file__).resolve().parents[1] / "docs" / "learn.md"
+GIVEN = {"score": lambda x, y: (x, y), "loss": lambda x, y: (x, y), "partial_fit": lambda x, y: (x, y), "summary": lambda x, y: ()}
+LOADED = {
+    "risk": LogisticRegression, "odds": LogisticRegression, "groups": KMeans, "axes": PCA, "scale": StandardScaler,
+    "line": LinearRegression, "rate": PoissonRegressor, "kind": MultinomialLogisticRegression,
+}  # fmt: skip
+
+
+def test_a_loaded_model_has_the_calls_that_the_guide_names(first):
+    rows = re.findall(r"^\| (`[A-Z][^|]*) \| ([^|]*) \|([^|]*)\|$", LEARN.read_text().split("## Keeping a model")[1], re.MULTILINE)
+    named = {kind: (calls, missing) for kinds, *told in rows for kind in re.findall("`(.*?)`", kinds) for calls, missing in [told]}
+    assert {*named} == {"Ridge", *(kind.__name__ for kind in LOADED.values())}
+    tried = []
+
+    def main(s):
+        x, y = load(s, "a", "x"), load(s, "b", "y")
+        for name, kind in LOADED.items():
+            model = load_model(s, name, kind)
+            rows = x[:, :2] if name == "line" else x
+            target = x[:, 2] if name == "line" else y
+            calls, missing = [re.findall("`([a-z_]+)`", text) for text in named[kind.__name__]]
+            for call in calls:
+                if call == "partial_fit" and model.solver == "newton":
+                    continue
+                found = getattr(model, call)
+                given = model.transform(x) if call == "inverse_transform" else rows
+                tried.append((name, call))
+                if callable(found):
+                    found(*GIVEN.get(call, lambda x, y: (x,))(given, target))
+            for call in missing:
+                tried.append((name, call))
+                with pytest.raises(UsageError, match=r"has no (standard errors|labels)"):
+                    getattr(model, call)()
+
+    mpc.run_local(main, data=DATA, bound=8.0, saved=first.saved, debug=True)
+    assert {("line", "summary"), ("odds", "summary"), ("risk", "partial_fit"), ("kind", "predict_proba")} <= {*tried}
+
+
 @pytest.mark.parametrize(
     ("main", "match"),
     [
@@ -163,16 +226,145 @@ def test_what_is_not_saved_or_taken_up(first, main, match):
         mpc.run_local(main, data=DATA, bound=8.0, saved=first.saved)
 
 
+def test_a_script_does_not_say_itself_what_a_model_was_made_of():
+    def main(s):
+        card = Card("PCA", "{}", s.parties, (), (Piece("w", "Fixed", (40,), 0, 9),))
+        s.save(load(s, "a", "x").share[:, 0], "mine", msgspec.json.encode(card).decode())
+
+    with pytest.raises(UsageError, match=r"protocols\.learn\.save"):
+        mpc.run_local(main, data=DATA, bound=8.0)
+
+
+FORGED_KEYS = [
+    ("share", 3, ["a", "b"]),  # to both
+    ("share", 2, [3, 2]),  # no vector
+    ("id", 3, ["a"]),
+    ("id", 2, [6]),  # all words of the model
+]
+
+
+@pytest.mark.parametrize(("label", "field", "value"), FORGED_KEYS)
+def test_a_node_takes_no_plan_that_calls_other_reveals_saves(label, field, value):
+    schema = Schema.loads("rows = 3\n[party.a.x]\ncolumn = { name = 'v', type = 'real', bound = 1 }\n[party.b]\n")
+    main = partial(save_one, name="scale")
+    told = rehearsed.told(plan(main, "a", schema.parties, context=schema))
+    assert rehearsed.heard(told, schema, 0).contract
+    ways = msgspec.msgpack.decode(told)
+    key = next(key for key, _ in ways[0][4] if key[1].startswith(label))
+    assert key[field] != value
+    key[field] = value
+    with pytest.raises(IntegrityError, match="a plan that saves something in another way"):
+        rehearsed.heard(msgspec.msgpack.encode(ways), schema, 0)
+
+
+def save_one(s, name):
+    save(s, StandardScaler().fit(load(s, "a", "x").reshape((-1, 1))), name)
+
+
 def test_a_model_stays_with_those_who_share_it(first):
     with pytest.raises(UsageError, match="other parties"):
         mpc.run_local(resumed, data={"a": {"x": X}, "b": {"y": Y}}, bound=8.0, saved=first.saved)
 
 
+# -- what release rules of later sessions know ------------------------------------------------------------------------------------
+
+BOTH = {"a": {"x": X}, "b": {"x": X[:30]}}
+
+
+@pytest.fixture(scope="module")
+def joint():
+    """A run that has saved a scaler of the rows of two owners."""
+
+    def main(s):
+        save(s, StandardScaler().fit(load_rows(s, "x")), "scale")
+
+    return mpc.run_local(main, data=BOTH, bound=8.0)
+
+
+def planned(main, saved):
+    """What a later session may reveal: run, for a plan checks the same rules."""
+    return mpc.run_local(main, data=BOTH, bound=8.0, saved=saved.saved)
+
+
+def test_a_model_remembers_the_tables_that_it_was_made_of(first, joint):
+    tables = {name: {(one.owner, one.name, one.rows) for one in kept["a"].saved.card.tables} for name, kept in first.saved.items()}
+    assert tables["scale"] == {("a", "x", 40)}
+    assert tables["risk"] == {("a", "x", 40), ("b", "y", 40)}
+    assert joint.saved["scale"]["b"].saved.card.tables == (Made("a", "x", 40, False), Made("b", "x", 30, False))
+
+    def main(s):
+        save(s, load_model(s, "scale", StandardScaler), "again")
+
+    again = planned(main, joint).saved["again"]["a"].saved.card
+    assert again.tables == joint.saved["scale"]["a"].saved.card.tables
+
+
+def means(s, most):
+    reveal(load_model(s, "scale", StandardScaler).mean_, label="means", rules=[parameters(most)])
+
+
+def test_what_is_revealed_of_a_model_counts_for_the_rows_that_it_was_made_of(joint):
+    planned(lambda s: means(s, 0.05), joint)  # 3 numbers, 70 people
+    with pytest.raises(ReleaseError, match=r"3 numbers depend on the 70 rows of table a\.x and b\.x, of which 'scale' was made"):
+        planned(lambda s: means(s, 0.04), joint)
+
+
+def test_it_counts_together_with_what_is_revealed_of_these_tables_themselves(joint):
+    def model_last(s):
+        reveal(load(s, "a", "x").sum(axis=0), label="sums")
+        means(s, 0.08)
+
+    def model_first(s):
+        reveal(load_model(s, "scale", StandardScaler).mean_, label="means")
+        reveal(load(s, "a", "x").sum(axis=0), label="sums", rules=[parameters(0.1)])
+
+    with pytest.raises(ReleaseError, match="6 numbers depend on the 70 rows"):
+        planned(model_last, joint)
+    with pytest.raises(ReleaseError, match=r"6 numbers depend on the 40 rows of table a\.x"):
+        planned(model_first, joint)
+
+
+def test_rows_of_a_table_do_not_add_to_those_of_a_model_that_may_be_the_same_people(joint):
+    theirs = mpc.run_local(lambda s: save(s, StandardScaler().fit(load(s, "b", "x")), "scale"), data=BOTH, bound=8.0)
+
+    def main(s):
+        few = load_model(s, "scale", StandardScaler).transform(load(s, "a", "x"))[:2]
+        reveal(few, label="two people", rules=[parameters(0.1)])
+
+    for saved in (joint, theirs):
+        with pytest.raises(ReleaseError, match=r"6 numbers depend on the 40 rows of table a\.x\n"):
+            planned(main, saved)
+
+
+def test_a_group_of_all_rows_is_no_larger_than_the_tables_behind_a_model(joint):
+    def main(s, least):
+        reveal(load_model(s, "scale", StandardScaler).mean_, label="means", rules=[group(least=least)])
+
+    planned(lambda s: main(s, 70), joint)
+    with pytest.raises(ReleaseError, match="it is about 70 rows"):
+        planned(lambda s: main(s, 71), joint)
+
+
+@pytest.mark.parametrize(
+    ("tables", "rows"),
+    [
+        ((Made("a", "x", 40, True), Made("b", "x", 30, True)), 40),  # a key: the same people
+        ((Made("a", "x", 30, False), Made("a", "x", 40, False)), 30),  # one table at two times
+    ],
+)
+def test_what_may_be_the_same_people_does_not_add_up_behind_a_model_either(tables, rows, joint):
+    card = msgspec.structs.replace(joint.saved["scale"]["a"].saved.card, tables=tables)
+    kept = {p: Share(msgspec.structs.replace(one.saved, card=card), one.words) for p, one in joint.saved["scale"].items()}
+    with pytest.raises(ReleaseError, match=rf"3 numbers depend on the {rows} rows of table a\.x, of which"):
+        mpc.run_local(lambda s: means(s, 0.05), data=BOTH, bound=8.0, saved={"scale": kept})
+
+
 # -- the section of a schema -----------------------------------------------------------------------------------------------------
 
 TABLES = "rows = 3\n[party.a.x]\ncolumn = { name = 'v', type = 'real', bound = 1 }\n[party.b]\n"
+MADE = (Made("a", 'x "y"', 3, True), Made("b", "z", 4, False))
 SAVED = Saved(
-    "risk", "ab" * 32, Card("PCA", '{"n":1,"text":"\\"quoted\\" [x]"}', ("a", "b"), (Piece("w", "Fixed", (3, 2), -4, 99),))
+    "risk", "ab" * 32, Card("PCA", '{"n":1,"text":"\\"quoted\\" [x]"}', ("a", "b"), MADE, (Piece("w", "Fixed", (3, 2), -4, 99),))
 )
 
 
@@ -196,6 +388,13 @@ def test_a_section_says_all_that_it_was_made_of_and_belongs_to_the_digest():
         ("limit = 99", "limit = 99, more = 1"),
         ("fraction = -4", "fraction = 999"),
         ('model = "PCA"', 'model = "os.system"'),
+        ("rows = 3, ", "rows = -3, "),
+        ('owner = "b"', 'owner = "c"'),
+        ('owner = "b", name = "z", rows = 4, keyed = false', 'owner = "a", name = "x \\"y\\"", rows = 3, keyed = true'),
+        ("keyed = false", "keyed = 0"),
+        ('parties = ["a", "b"]', 'parties = ["a", "b", "b"]'),
+        ('parties = ["a", "b"]', 'parties = ["a", "b", "\\u0007"]'),
+        ("tables = [", "table = ["),
     ],
 )
 def test_a_section_that_is_not_sound_is_refused(old, new):
@@ -236,6 +435,13 @@ def test_a_share_is_sealed_and_comes_back_as_it_was(shelf):
     np.testing.assert_array_equal(shelf.read(SAVED).words, SHARE.words)
     with pytest.raises(UsageError, match="could not be written"):
         shelf.write(SHARE, "5f", {})
+
+
+def test_the_public_facts_of_a_model_may_be_long(shelf):
+    card = msgspec.structs.replace(SAVED.card, facts="x" * 60_000)
+    share = Share(msgspec.structs.replace(SAVED, card=card), SHARE.words)
+    shelf.write(share, "5e", {})
+    np.testing.assert_array_equal(shelf.read(share.saved).words, SHARE.words)
 
 
 def test_a_share_that_was_altered_anywhere_is_refused(shelf):
@@ -310,19 +516,23 @@ FORGERIES = {
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    """Two sites and a dealer that have saved a scaler, and the section that the insurer was shown."""
+    """Two sites and a dealer that have saved a scaler, and have put the section that each can print into their schemas."""
     made = Network(tmp_path_factory.mktemp("network"))
     for job in made.jobs.values():
         job.write("fit.py", FIT)
     with made.session("--state", "state") as started:
         ends = ends_of(started)
     assert {name: (end.code, end.err) for name, end in ends.items()} == dict.fromkeys(made.names, (0, ""))
-    section = re.search(r"(?ms)^\[saved\.scale\]\n.*?^\]\n", ends["insurer"].out)
-    assert section
-    assert section[0] in ends["clinic"].out
+    for name in ("clinic", "insurer"):
+        assert "Saved scale, a StandardScaler, in 2 shares, one at each of clinic, insurer." in ends[name].out
+        assert f"sealed for its key:\n  {shares(made, name)[0].relative_to(made.jobs[name].folder)}" in ends[name].out
+    typed = re.search("mpc (saved section scale --state state) >> schema.toml", ends["insurer"].out)
+    assert typed
+    sections = {made.jobs[name].run(*typed[1].split()).out for name in ("clinic", "insurer")}
+    assert len(sections) == 1
     for job in made.jobs.values():
         job.write("fit.py", USE)
-        job.write("schema.toml", (job.folder / "schema.toml").read_text() + section[0])
+        job.write("schema.toml", (job.folder / "schema.toml").read_text() + "".join(sections))
     return made
 
 
@@ -372,3 +582,99 @@ def test_a_script_saves_what_the_plan_has_and_no_more(said, network):
     assert all(end.code for end in ends.values())
     assert shares(network, "clinic") == before
     assert len(shares(network, "insurer")) == len(before)
+
+
+# -- the commands that look after shares -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(network, tmp_path):
+    """How the clinic looks after a copy of what it keeps, and where that share is."""
+    state = tmp_path / "state"
+    shutil.copytree(network.jobs["clinic"].folder / "state", state)
+
+    def call(*arguments):
+        return network.jobs["clinic"].run("saved", *arguments, "--state", str(state))
+
+    (path,) = (state / "saved" / "clinic").iterdir()
+    return call, path
+
+
+def test_a_site_sees_what_it_keeps(kept, network):
+    call, path = kept
+    listed = " ".join(call("list").out.split())
+    mark = path.name.removeprefix("scale-").removesuffix(".clinic.share")
+    for text in ("clinic", "scale", mark, "StandardScaler", "clinic, insurer", str(path.parent.parent)):
+        assert text in listed.replace(" ", "") or text in listed, text
+    shown = call("show", mark[:6])
+    assert "scale, a StandardScaler of 6 numbers, made of clinic.features (3 rows)." in shown.out
+    assert str(path) in shown.out
+    assert "Shares of saved models" in network.jobs["clinic"].run("status", str(path.parents[2])).out
+    path.write_bytes(b"nothing")
+    assert "unreadable" in call("list").out
+    path.unlink()
+    assert f"No share of a saved model is in {path.parent.parent}." in call("list").out
+    for options in (("none",), ("scale", "--as", "insurer"), (mark,)):
+        refused = call("show", *options)
+        assert refused.code == 2
+        assert "No share of this saved model is kept here." in refused.err
+
+
+def test_two_saves_of_one_name_are_told_apart(kept):
+    call, path = kept
+    one = call("section", "scale").out
+    other = path.with_name(path.name.replace("scale-", "scale-again-"))
+    shutil.copy(path, other)
+    refused = call("delete", "scale", "--yes")
+    assert refused.code == 2
+    assert "This could be several saved models." in refused.err
+    assert path.exists()
+    other.unlink()
+    assert call("section", "scale", "--as", "clinic").out == one
+
+
+def test_a_site_finds_out_whether_its_shares_open(kept):
+    call, path = kept
+    check = ("check", "--roster", "roster.toml", "--as", "clinic")
+    fine = call(*check)
+    assert (fine.code, f"{path.name}: opens, whole and unaltered." in fine.out) == (0, True), fine
+    sealed = path.read_bytes()
+    shutil.copy(path, path.with_name("b.share"))
+    path.with_name("a.share").write_bytes(b"nothing")
+    found = call(*check)
+    assert found.code == 6
+    assert "a.share: A share of a saved model cannot be read." in found.out
+    assert f"{path.name}: opens, whole and unaltered." in found.out
+    assert "b.share: No session would look for a share here." in found.out
+    assert f"rename it: {path.name}" in found.out
+    assert "2 of 3 shares cannot be used" in found.err
+    path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    assert f"{path.name}: A share of a saved model was altered, or is not for this key." in call(*check).out
+
+
+def test_a_share_is_deleted_when_somebody_says_so_and_only_that(kept):
+    call, path = kept
+    asked = call("delete", "scale")
+    assert (asked.code, "add --yes" in asked.err, path.exists()) == (2, True, True), asked
+    assert "Without it nobody can use the model: not insurer." in asked.out
+    beside = path.with_name("other.share")
+    beside.write_bytes(b"nothing")
+    gone = call("delete", "scale", "--yes")
+    assert (gone.code, path.exists(), beside.exists()) == (0, False, True), gone
+    assert "Copies in backups are not" in gone.out
+
+
+@pytest.mark.parametrize(("script", "where"), [(FIT, "save in fit.py:8"), (USE, "load_model of 'scale'")], ids=["save", "use"])
+def test_a_run_on_one_machine_says_at_once_that_it_keeps_no_model(script, where, network, tmp_path):
+    job = Job(shutil.copytree(network.jobs["clinic"].folder, tmp_path / "job"))
+    shutil.copy(network.jobs["insurer"].folder / "insurer.csv", job.folder)
+    job.write("fit.py", script)
+    refused = job.run("run", "fit.py")
+    assert refused.code == 2
+    assert "A run on this machine alone keeps no model, and finds none." in refused.err
+    assert where in refused.err
+    assert "run it with mpc party" in refused.err
+    assert "[clinic]" not in refused.out
+    debugged = job.run("run", "--debug", "fit.py")
+    assert debugged.code == (0 if script == FIT else 2)
+    assert ("A debugging run cannot use a saved model." in debugged.err) == (script == USE), debugged

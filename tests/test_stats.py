@@ -13,7 +13,9 @@ import scipy.stats
 import mpc
 from benchmarks.stats import BEGIN, END, FILE, PARTIES, SEEDS, Check, checks, fixed
 from mpc.errors import RangeError, ReleaseError, UsageError
-from protocols import cells, group, load, stats
+from protocols import cells, group, learn, load, reveal, sigmoid, stats
+from protocols.stats.printing import Correlation, StudentTest
+from protocols.stats.revealed import Proportions
 
 CHECKS = checks()
 X = np.array([1.5, 2.25, 0.5, 3.0, 2.0, 4.5, 1.0, 2.75, 3.5, 0.25])
@@ -143,6 +145,102 @@ def test_groups_by_condition_indicators_codes_and_names() -> None:
         assert abs(got.pvalue - wanted.pvalue) < 1e-4
 
 
+def alone(x: Any, bound: Any, main: Any, **options: Any) -> Any:
+    """main(x, condition, codes) of a column under its bound, of rows that alternate."""
+    k = np.arange(len(x)) % 3
+    data = {"a": {"x": x}, "b": {"g": k > 0, "k": k}}
+    bounds = {"x": bound, "g": 1, "k": 2}
+    return mpc.run_local(
+        lambda s: main(load(s, "a", "x"), load(s, "b", "g"), load(s, "b", "k")), data=data, bound=bounds, **options
+    ).results["a"]
+
+
+@pytest.mark.parametrize("precision", [16, 26])
+def test_groups_far_apart_keep_what_varies_within_them(precision: int) -> None:
+    k = np.arange(120) % 3
+    x = np.array([480.0, -480.0, -470.0])[k] + np.random.default_rng(0).normal(0, 0.5, 120) * np.array([1, 2, 3])[k]
+    parts = [x[k == one] for one in range(3)]
+
+    def main(x: Any, g: Any, k: Any) -> Any:
+        return (
+            stats.describe(x, by=k, categories=3).reveal(label="groups"),
+            stats.describe(x, by=k[:, None] >= [0, 1, 2]).reveal(label="groups that share rows"),
+            stats.describe(x, where=g).reveal(label="some"),
+            stats.f_oneway(x, by=k, categories=3).reveal(label="analysis"),
+            stats.ttest_ind(x, by=g).reveal(label="student"),
+            stats.ttest_ind(x, by=g, equal_var=False).reveal(label="welch"),
+        )
+
+    groups, shared, some, analysis, student, welch = alone(x, 512, main, precision=precision)
+    for table, wanted in ((groups, parts), (shared, [x[k >= one] for one in range(3)]), (some, [x[k > 0]])):
+        np.testing.assert_allclose(table["std"], [one.std(ddof=1) for one in wanted], rtol=1e-4)
+        np.testing.assert_allclose(table["mean"], [one.mean() for one in wanted], rtol=1e-5)
+    np.testing.assert_allclose(analysis.statistic, scipy.stats.f_oneway(*parts).statistic, rtol=1e-4)
+    for got, same in ((student, True), (welch, False)):
+        wanted = scipy.stats.ttest_ind(x[k > 0], x[k == 0], equal_var=same)
+        np.testing.assert_allclose([got.statistic, float(got.df)], [wanted.statistic, wanted.df], rtol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [1e-3, 2e-4])
+def test_correlations_of_narrow_columns_do_not_shrink(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    z = np.round(rng.normal(size=100) * 128) / 128
+    x, y = 0.5 + np.round(z * spread * 2**20) / 2**20, (z + np.round(rng.normal(size=100) * 128) / 128) / 16
+    data, bounds = {"a": {"x": x}, "b": {"y": y}}, {"x": 1, "y": 1}
+
+    def main(s: Any) -> Any:
+        x, y = load(s, "a", "x"), load(s, "b", "y")
+        matrix = stats.corr(np.stack([x, y], axis=1)).reveal(label="matrix")
+        return stats.pearsonr(x, y).reveal(label="r").statistic, matrix.statistic[0]
+
+    found = mpc.run_local(main, data=data, bound=bounds).results["a"]
+    np.testing.assert_allclose(found, scipy.stats.pearsonr(x, y).statistic, atol=1e-4)
+
+
+def test_ranks_of_samples_whose_bounds_differ() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 1024, 60) / 1024, np.append(rng.integers(0, 64, 59) / 64, 9000)  # as they are loaded, exactly
+
+    def main(s: Any) -> Any:
+        return stats.mannwhitneyu(load(s, "a", "x"), load(s, "b", "y")).reveal(label="r")
+
+    found = mpc.run_local(main, data={"a": {"x": x}, "b": {"y": y}}, bound={"x": 1, "y": 10_000}).results["a"]
+    wanted = scipy.stats.mannwhitneyu(x, y, method="asymptotic")
+    assert found.statistic == wanted.statistic
+    assert abs(found.pvalue - wanted.pvalue) < 1e-9
+
+
+@pytest.mark.parametrize("precision", [16, 26])
+def test_ties_of_what_was_computed_are_ties(precision: int) -> None:
+    x = np.round(np.random.default_rng(2).normal(size=60) * 2) / 2
+    high = np.arange(60) % 3 > 0
+
+    def main(x: Any, g: Any, k: Any) -> Any:
+        scaled = learn.StandardScaler().fit_transform(x.reshape((-1, 1)))[:, 0]
+        ranks = [stats.mannwhitneyu(one, by=g).reveal(label="ranks") for one in (x, x / 3, scaled, sigmoid(x))]
+        areas = [reveal(learn.roc_auc_score(g, one), label="area") for one in (x, x / 3, scaled, sigmoid(x))]
+        return ranks, areas
+
+    ranks, areas = alone(x, 8, main, precision=precision)
+    wanted = scipy.stats.mannwhitneyu(x[high], x[~high], method="asymptotic")
+    assert [found.statistic for found in ranks] == [wanted.statistic] * 4
+    np.testing.assert_allclose([found.pvalue for found in ranks], wanted.pvalue, rtol=1e-9)
+    np.testing.assert_allclose(areas, wanted.statistic / (high.sum() * (~high).sum()), atol=2**-13)
+
+
+def test_what_is_no_level_of_confidence_is_refused_and_r_is_within_one() -> None:
+    for interval in (
+        StudentTest("t", 1.0, 0.5, 9).confidence_interval,
+        Correlation(0.5, 10).confidence_interval,
+        Proportions(np.int64(3), 10).confint,
+    ):
+        assert np.isfinite(interval(0.99)).all()
+        for wrong in (95, 0, 1, -0.5, np.nan):
+            with pytest.raises(UsageError, match=r"0\.95"):
+                interval(wrong)
+    np.testing.assert_array_equal(Correlation(np.array([1.0000089, -1.0000089, 0.5]), 20).statistic, [1, -1, 0.5])
+
+
 def test_rows_in_no_category_count_nowhere() -> None:
     def main(x: Any, g: Any, k: Any, _: Any) -> Any:
         return stats.crosstab(x > 2, g[:, None] & (k > 0)[:, None]).reveal(label="t").observed
@@ -157,6 +255,11 @@ UNFIT = {
     "an empty group": lambda x, g, k, more: stats.ttest_ind(x, by=more("e")).reveal(label="r"),
     "an empty group of a description": lambda x, g, k, more: stats.describe(x, by=k, categories=4).reveal(label="r"),
     "an empty row of a table": lambda x, g, k, more: stats.chi2_contingency(stats.crosstab(more("e"), g)).reveal(label="r"),
+    "groups that do not vary": lambda x, g, k, more: stats.f_oneway(k * 1.5, by=k, categories=3).reveal(label="r"),
+    "a constant column of a correlation": lambda x, g, k, more: stats.pearsonr(x, more("c")).reveal(label="r"),
+    "a constant column of a matrix": lambda x, g, k, more: stats.corr(np.stack([x, more("c")], axis=1)).reveal(label="r"),
+    "an empty group of ranks": lambda x, g, k, more: stats.mannwhitneyu(x, by=more("e")).reveal(label="r"),
+    "a full group of ranks": lambda x, g, k, more: stats.mannwhitneyu(x, by=~more("e")).reveal(label="r"),
     "a code out of range": lambda x, g, k, more: stats.crosstab(k, g, 2).reveal(label="r"),
     "a code that is no category": lambda x, g, k, more: stats.crosstab(k, g, [0, 1]).reveal(label="r"),
     "a row in two groups": lambda x, g, k, more: stats.f_oneway(x, by=k[:, None] >= [0, 1]).reveal(label="r"),
@@ -188,6 +291,7 @@ REFUSED = {
     "edges of the data": (lambda x, g, k: stats.histogram(x, 5), "range"),
     "expected nothing": (lambda x, g, k: stats.chisquare(k, np.zeros(10)), "positive"),
     "one row": (lambda x, g, k: stats.describe(x[:1]), "two rows"),
+    "an empty sample": (lambda x, g, k: stats.mannwhitneyu(x, x[:0]), "none of them empty"),
     "where of numbers": (lambda x, g, k: stats.describe(x, where=k), "condition"),
 }
 

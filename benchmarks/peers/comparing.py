@@ -87,9 +87,11 @@ def _compare(peer: Peer, named: Named, network: Network, quick: bool, repeats: i
 
 def beside(here: Row, name: str, there: Answer) -> Row:
     """Our row with the peer's answer; `value` says how many times as long the peer takes."""
+    apart = "" if here.network in ("", NETWORKS[0].name) else f", {here.network} one way"
     return msgspec.structs.replace(
-        here, section="peers", group=f"Beside {name} {there.version}", against=name, beside=there.seconds, beside_sent=there.sent,
-        beside_error=there.error, value=there.seconds / here.seconds, measure="x time", spent={}, serving={},
+        here, section="peers", group=f"Beside {name} {there.version}{apart}", against=name, beside=there.seconds,
+        beside_sent=there.sent, beside_error=there.error, value=there.seconds / here.seconds, measure="x time",
+        spent={}, serving={},
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from mpc.command.dialogue import Go
 from mpc.command.diary import Diary
 from mpc.command.memory import keep_freed
 from mpc.command.participant import Watch, figures
+from mpc.command.records import default_folder
 from mpc.command.rehearsal import Rehearsed
 from mpc.command.reports import Figures
 from mpc.command.results import Results
@@ -63,9 +64,10 @@ def take_part(
     store: Store | None = None,
     profile: bool = False,
     trace: bool = False,
-) -> tuple[Figures, list[Profile]]:
+) -> tuple[Figures, list[Profile], list[str]]:
     """Handshake and session for a script process that has planned, then the results into files; whatever goes wrong, the others
-    are told. `witness` has written down what is revealed before any share of it leaves."""
+    are told. `witness` has written down what is revealed before any share of it leaves. Figures, profiles, and what is to
+    be said of models that were saved."""
     keep_freed()
     name, plan = rehearsal.name, rehearsal.plan
     session = None
@@ -93,19 +95,26 @@ def take_part(
         transport.abort(told(error, name) if said is None else outward(said, rehearsal))
         witness.failed(error)
         raise
-    for share in session.saves:
-        _seal(share, shelf, transport.session.hex(), stated)
+    number = transport.session.hex()
+    kept = [line for share in session.saves for line in (_sealed(share, shelf, number, stated) if shelf is not None else ())]
     if out is not None and results is not None:
         results.write(out, formats)
     measured = figures(transport, seconds, printable(ended.kernel, 32), rounds=ended.rounds, elsewhere=ended.peak)
-    return measured, profiles
+    return measured, profiles, kept
 
 
-def _seal(share: Share, shelf: Shelf | None, session: str, stated: Mapping[str, str]) -> None:
-    """Keep a share of what the script has saved, and say what later schemas need."""
-    if shelf is not None:
-        path = shelf.write(share, session, stated)
-        print(f"Saved {share.saved.name}: {path}. For the schemas of sessions that use it:\n\n{share.saved.lines()}", flush=True)
+def _sealed(share: Share, shelf: Shelf, session: str, stated: Mapping[str, str]) -> list[str]:
+    """Keep a share of what the script has saved; where it is, and what later schemas need."""
+    path, saved = shelf.write(share, session, stated), share.saved
+    parties, state = saved.card.parties, shelf.folder.parent.parent
+    at = "" if state == default_folder() else f" --state {state}"
+    return [
+        f"Saved {saved.name}, a {saved.card.model}, in {len(parties)} shares, one at each of {', '.join(parties)}.",
+        f"The share of {shelf.name}, sealed for its key:\n  {path}",
+        "The model needs every share: back up this file, and apart from it the key.",
+        f"For the schema of sessions that use it, the same at every party: mpc saved section {saved.name}{at} >> schema.toml",
+        f"To look after it: mpc saved list, show, check, delete{at}",
+    ]
 
 
 def _profiles(data: memoryview, name: str) -> list[Profile]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,17 @@ from mpc.command.program import Program, explained, planned
 from mpc.command.reports import Figures
 from mpc.command.results import Results
 from mpc.data.cells import Progress
+from mpc.data.saved import TABLE
 from mpc.data.schema import Schema
 from mpc.data.tables import DataSource
+from mpc.errors import UsageError
 from mpc.frame import HEADER, Kind
 from mpc.local import Options, run_dealer, run_debug, run_party
 from mpc.plan import Plan
+from mpc.ring import Array
 from mpc.roster import Roster
 from mpc.schedule import Cost
+from mpc.session import saved
 from mpc.store.ledger import Ledger
 from mpc.store.opening import Store
 from mpc.transport import Transport
@@ -63,10 +68,23 @@ def prepare(program: Program, name: str, data: Path | None, *, memory: int, load
     """
     source = DataSource(program.schema, name, data_path(program.schema, program.folder, name, data), loading)
     plan = planned(program, name, memory=memory)
+    check_keeps_nothing(plan)
     source.check()
     for hint in source.hints():
         print(hint, flush=True)
     return Prepared(name, program, plan, source)
+
+
+def check_keeps_nothing(plan: Plan) -> None:
+    """UsageError for a script that saves a model or takes one up, where every party's key ends with the run."""
+    save = next((f"save in {key.line}" for key in plan.contract if saved(key.label)), "")
+    use = next(
+        (f"load_model of {table.removeprefix(TABLE)!r}" for _, table, _ in sorted(plan.loaded) if table.startswith(TABLE)), ""
+    )
+    if save or use:
+        why = "each party seals its share for its own key, and here keys are made for one run and end with it"
+        do = "run it with mpc party, in a shell for each; or both scripts in one notebook, with mpc.run_local: docs/learn.md"
+        raise UsageError("A run on this machine alone keeps no model, and finds none.", where=save or use, why=why, do=do)
 
 
 def take_part(
@@ -184,6 +202,15 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def _own(source: DataSource, table: str) -> Array:
+    """A table of a party that is played here; UsageError where that is its share of a saved model."""
+    if table.startswith(TABLE):
+        what, why = "A debugging run cannot use a saved model.", "its shares are sealed, each for the key of another party"
+        do = "fit the model in the script while it is debugged, or use mpc.run_local(..., debug=True, saved=...)"
+        raise UsageError(what, where=f"load_model of {table.removeprefix(TABLE)!r}", why=why, do=do)
+    return source.array(table)
+
+
 def debug(
     program: Program, data: Mapping[str, Path], revealed: Callable[[str, tuple[str, ...], Any], None], *, memory: int, kernel: str
 ) -> Cost:
@@ -196,7 +223,7 @@ def debug(
         source.check()
         for hint in source.hints():
             print(f"[{name}] {hint}", flush=True)
-    columns = {name: source.array for name, source in sources.items()}
+    columns = {name: partial(_own, source) for name, source in sources.items()}
     options = Options(memory, "reference" if kernel == "auto" else kernel, context=program.schema, revealed=revealed)
     try:
         return run_debug(program.main, program.schema.parties, columns, options).cost

@@ -15,7 +15,7 @@ from mpc.plan import PATHS, Path, Plan, Step
 from mpc.reading import Reading
 from mpc.rules import Rule
 from mpc.schedule import DIGEST_BYTES, Cost, RevealKey
-from mpc.session import LABEL, VERDICTS, of_library
+from mpc.session import LABEL, MARK, VERDICTS, of_library, of_save, saved
 from mpc.sharing.node import Shape
 from mpc.transport.guard import Reveal, Way
 from mpc.transport.relay import malformed
@@ -113,6 +113,8 @@ def _check_key(key: RevealKey, count: int, parties: tuple[str, ...]) -> None:
         raise malformed("a plan with a reveal that has no name or no shape")
     if key.label in VERDICTS and (key.shape != (1,) or key.receivers != parties):
         raise malformed("a plan with a verdict that is more than a bit for all")
+    if of_save(key.label) and not _fits_save(key, parties):
+        raise malformed("a plan that saves something in another way than in shares")
     if not key.receivers or tuple(party for party in parties if party in key.receivers) != key.receivers:
         raise malformed("a plan that reveals something to somebody else than the parties")
     if key.kind and not _shows(key.kind):
@@ -123,6 +125,11 @@ def _check_key(key: RevealKey, count: int, parties: tuple[str, ...]) -> None:
         canonical = []
     if canonical != [*key.rules]:
         raise malformed("a plan with a release rule that is none")
+
+
+def _fits_save(key: RevealKey, parties: tuple[str, ...]) -> bool:
+    """Whether it is one party's share, or the id that all draw."""
+    return len(key.receivers) == 1 and len(key.shape) == 1 if saved(key.label) else (key.shape, key.receivers) == (MARK, parties)
 
 
 def _step(orders: bytes, digest: bytes, found: list[tuple[int, int]], keys: list[RevealKey]) -> Step:

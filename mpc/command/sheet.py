@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mpc.command import studies
+from mpc.data.saved import TABLE
 from mpc.errors import ConsentError, MpcError
 from mpc.governance import approval, dsse, manifest, policy
-from mpc.governance.manifest import INTERMEDIATE, Manifest, Reveal
+from mpc.governance.manifest import INTERMEDIATE, NO_RESULT, SAVED, Manifest, Reads, Reveal
 from mpc.governance.permit import causes, consequences, lacking
 from mpc.governance.policy import Policy
 from mpc.governance.rules import words
 from mpc.roster import same_organisation
 from mpc.rules import KINDS, Rule
-from mpc.session import saved
 from mpc.setting import SHARING
 
 ARTICLE = {"aggregate": "an aggregate", "model": "a model"}
@@ -31,6 +31,11 @@ DEALER = (
 SHARED = (
     "Tables leave their owners only as shares and under fresh masks: all parties together, or the dealer and a party, could read "
     "them; fewer cannot. A party that deviates from the protocol can make results wrong; one that keeps to it learns results alone."
+)
+
+KEPT = (
+    "Each share is random words; all of them together are the model, and so are one of them and the dealer. A later study can use "
+    "it: its policy must grant each party's share as a table, and may allow no output of kind saved, so that nothing is kept."
 )
 
 SAID = (
@@ -77,7 +82,7 @@ def _sheet(study: Manifest) -> Iterator[str]:
         yield f"  {_who(study, one.name)}: {one.role}, certificate {_mark(one.certificate)}"
     yield "\nWho gives what\n"
     for reads in study.reads:
-        yield f"  {_who(study, reads.party)} gives its table {reads.table}, {reads.rows:,} rows."
+        yield f"  {_who(study, reads.party)} gives {_given(reads)}"
         yield f"    The script computes with: {', '.join(reads.columns) or 'nothing'}"
         if reads.unused:
             yield f"    Not used, and held back by its node: {', '.join(reads.unused)}"
@@ -85,7 +90,7 @@ def _sheet(study: Manifest) -> Iterator[str]:
         yield "  Nobody gives a table."
     yield f"\n  {SHARED}"
     yield "\nWhat leaves, and to whom\n"
-    results = [one for one in study.reveal if one.kind != INTERMEDIATE]
+    results = [one for one in study.reveal if one.kind not in NO_RESULT]
     for number, reveal in enumerate(results, 1):
         yield from _reveal(number, reveal, study)
     if not results:
@@ -98,6 +103,13 @@ def _sheet(study: Manifest) -> Iterator[str]:
     yield f"  {DEALER if any(one.role == 'dealer' for one in study.participant) else 'There is no dealer.'}"
     yield "\nTo be looked at\n"
     yield from (f"  ! {line}" for line in (*attention(study), *_time(study)))
+
+
+def _given(reads: Reads) -> str:
+    if not reads.table.startswith(TABLE):
+        return f"its table {reads.table}, {reads.rows:,} rows."
+    name = reads.table.removeprefix(TABLE)
+    return f"its share of the model that was saved as {name}, made of {reads.rows:,} rows or more."
 
 
 def _reveal(number: int, reveal: Reveal, study: Manifest) -> Iterator[str]:
@@ -144,7 +156,7 @@ def _receivers(reveal: Reveal, study: Manifest) -> str:
 
 
 def _intermediate(study: Manifest) -> Iterator[str]:
-    opened = [one for one in study.reveal if one.kind == INTERMEDIATE and not saved(one.label)]
+    opened = [one for one in study.reveal if one.kind == INTERMEDIATE]
     if opened:
         yield "\nWhat all parties see on the way\n"
     for one in opened:
@@ -153,25 +165,27 @@ def _intermediate(study: Manifest) -> Iterator[str]:
 
 def _kept(study: Manifest) -> Iterator[str]:
     """Shares of what the script saves: each is random words, and all together are what was saved."""
-    kept = [one for one in study.reveal if saved(one.label)]
+    kept = [one for one in study.reveal if one.kind == SAVED]
     if kept:
         yield "\nWhat parties keep for later sessions, sealed\n"
     for one in kept:
-        yield f"  {_who(study, one.receivers[0])}: {one.label} ({one.line}), {_values(one.size)}"
+        yield f"  {', '.join(_who(study, name) for name in one.receivers)}: {one.label} ({one.line}), {_values(one.size)}"
+    if kept:
+        yield f"\n  {KEPT}"
 
 
 def attention(study: Manifest) -> Iterator[str]:
     """What a careful reader would stop at."""
     by_row = manifest.lengths(study.reads)
     for one in study.reveal:
-        if one.kind != INTERMEDIATE and by_row.keys() & set(one.shape):
+        if one.kind not in NO_RESULT and by_row.keys() & set(one.shape):
             yield f"{one.label!r} tells something of every single row."
         elif one.kind in ("rows", "predictions"):
             yield f"{one.label!r} tells something of single rows, says the study."
         held = manifest.carried(one)
-        if one.kind != INTERMEDIATE and not held:
+        if one.kind not in NO_RESULT and not held:
             yield f"{one.label!r} is revealed however few rows or persons stand behind it."
-        elif one.kind != INTERMEDIATE and "rows" in held and held.isdisjoint({"cells", "group"}):
+        elif one.kind not in NO_RESULT and "rows" in held and held.isdisjoint({"cells", "group"}):
             yield f"{one.label!r} is about whole tables, says the script: nothing is counted."
         if one.label.startswith("declassified: ") and not one.numbers:
             yield f"{one.label!r} is opened without a mask."
@@ -204,7 +218,7 @@ def _thresholds(study: Manifest, allowed: Policy) -> Iterator[str]:
     """What the policy says of rules that are there, and of which kinds of output in the study it asks for none."""
     yield f"  Rules that are there may not be laxer than {', '.join(str(allowed.thresholds.rule(name)) for name in KINDS)}."
     asked = {one.kind for one in allowed.output if one.rules}
-    if free := sorted({one.kind for one in study.reveal} - asked - {INTERMEDIATE}):
+    if free := sorted({one.kind for one in study.reveal} - asked - {*NO_RESULT}):
         yield f"  There need not be any: this policy asks for none of {' and '.join(free)}."
 
 

@@ -21,6 +21,7 @@ from mpc.command.program import agreement, library, read, roster_fact, schema_pa
 from mpc.command.records import default_folder
 from mpc.command.rehearsal import Rehearsed, rehearse
 from mpc.command.results import check_folder, shown
+from mpc.command.saves import FOLDER as SAVED
 from mpc.command.traces import check_trace, clock, report
 from mpc.confine.limits import undumpable
 from mpc.data.schema import Schema
@@ -40,8 +41,6 @@ from mpc.store.saved import Shelf
 from mpc.transport import Transport
 from mpc.transport.connect import connect, key_of
 from mpc.transport.tls import patience_for
-
-SAVED = "saved"  # folder of shares of models, within that of the records
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
         progress = (lambda done: screen.progress(done, plan.cost.rounds)) if sys.stdout.isatty() else None
         watch = Watch(lambda session: None, revealed, progress)
         try:
-            measured, profiles = node.take_part(
+            measured, profiles, saves = node.take_part(
                 process,
                 rehearsal,
                 data,
@@ -213,6 +212,8 @@ def party(order: Order, job: Job, process: ScriptProcess) -> None:
         finally:
             process.end()
             screen.close()
+    for line in saves:
+        print(line)  # as it is, on however many lines: paths and commands are copied
     cost = plan.cost
     show.figures({name: measured}, (cost.rounds, {one: cost.sent[one] for one in plan.parties}, cost.dealt))
     report(profiles, order.profile, order.trace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpc.command import show, stores
+from mpc.command import saves, show, stores
 from mpc.command.records import FINAL, VANISHED, Record, default_folder, recent
 from mpc.errors import FAMILIES, MpcError, UsageError, printable
 
@@ -22,6 +22,7 @@ def status(folder: Path | None, count: int) -> None:
         print("No runs are on record.")
     _runs(found)
     show.table("Stores", stores.COLUMNS, stores.listing(chosen)[:count] if chosen is not None else [])
+    show.table("Shares of saved models", saves.COLUMNS, saves.listing(chosen)[:count] if chosen is not None else [])
 
 
 def _runs(found: Sequence[tuple[Path, tuple[Record, bool] | None]]) -> None:

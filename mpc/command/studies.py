@@ -19,13 +19,13 @@ from mpc.data.schema import Schema, Table
 from mpc.errors import ConsentError, UsageError
 from mpc.governance import approval, drafting, manifest, policy
 from mpc.governance.ledger import Ledger
-from mpc.governance.manifest import FORMAT, INTERMEDIATE, Manifest, Reads, Reveal
+from mpc.governance.manifest import FORMAT, INTERMEDIATE, SAVED, Manifest, OutputKind, Reads, Reveal
 from mpc.governance.permit import Job, Permitted, admit, members, permit
 from mpc.governance.rules import laxest
 from mpc.plan import Plan
 from mpc.roster import Roster
 from mpc.rules import Imposed, Rule
-from mpc.session import VERDICTS
+from mpc.session import VERDICTS, of_save
 
 STUDY = "study"  # the fact that parties with a study state
 
@@ -149,7 +149,7 @@ def reads_of(plan: Plan, schema: Schema) -> tuple[Reads, ...]:
     found = []
     for owner, name in sorted({(owner, name) for owner, name, _ in plan.loaded}):
         if kept := next((one for one in schema.saved if one.table == name), None):
-            found.append(Reads(owner, name, kept.card.words, ("share",), ()))
+            found.append(Reads(owner, name, kept.rows(owner), ("share",), ()))
             continue
         table = schema.table(owner, name)
         columns = _columns(table, plan.columns(owner, name, table.shape))
@@ -171,9 +171,16 @@ def reveals_of(plan: Plan, reads: tuple[Reads, ...]) -> tuple[Reveal, ...]:
     for key, times in plan.contract.items():
         receivers, rules = tuple(sorted(key.receivers)), laxest(key.rules)
         usable = manifest.kinds(key.shape, times, reads, copy=key in plan.copies, counts=manifest.counted(key.kind, rules))
-        kind = usable[0] if plan.declared(key) or (usable[0] == "rows" and not _verdict(key)) else INTERMEDIATE
+        kind = _kind(key, usable[0], declared=plan.declared(key))
         found.append(Reveal(key.label, key.line, key.shape, receivers, times, least[key], kind, rules, key.kind))
     return tuple(found)
+
+
+def _kind(key: schedule.RevealKey, likeliest: OutputKind, *, declared: bool) -> OutputKind:
+    """What a draft calls a reveal: the library's own are no results, but where they are as large as tables."""
+    if of_save(key.label):
+        return SAVED
+    return likeliest if declared or (likeliest == "rows" and not _verdict(key)) else INTERMEDIATE
 
 
 def _verdict(key: schedule.RevealKey) -> bool:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from mpc.errors import IntegrityError, UsageError
-from mpc.party import check_name
+from mpc.origin import Behind, Origin
+from mpc.party import NAME, check_name
 
 if TYPE_CHECKING:
-    from mpc.ring import Array  # with NumPy, which whoever only reads a schema does not need
+    from mpc.ring import Array
 
 WORDS = 1 << 24  # of one saved model at most: 128 MB at each party
 FARTHEST = 256  # bits between a number's unit and 1
 RING = 62  # bits of a number's limit
 TEXT = 1 << 16  # characters of a model's parameters
+LETTERS, ROWS = 200, 1 << 48  # characters of a table's name, and its rows, at most
 TABLE = "saved "  # before its name: what its shares are called as they enter
 
 
@@ -37,13 +39,23 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return math.prod(self.shape)
 
 
+class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table that a model was made of, as it was then; `keyed` where its rows were those of other tables with a key as well."""
+
+    owner: str
+    name: str
+    rows: int
+    keyed: bool
+
+
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What everybody may know of a saved model: of which class, with which parameters and other public facts, in JSON, and arrays;
-    among whom it is shared."""
+    among whom it is shared; and of which tables it was made, directly or through models saved before."""
 
     model: str
     facts: str
     parties: tuple[str, ...]
+    tables: tuple[Made, ...]
     arrays: tuple[Piece, ...]
 
     @property
@@ -55,14 +67,21 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Why this can be no saved model; empty if it can."""
         if not self.model.isidentifier() or len(self.facts) > TEXT or not self.facts.isprintable():
             return "its model or its facts are not sound"
+        if not self.parties or len({*self.parties}) < len(self.parties) or not all(map(NAME.fullmatch, self.parties)):
+            return "it is shared among no possible parties"
         if not self.arrays or len({piece.name for piece in self.arrays}) < len(self.arrays):
             return "it has no arrays, or two of one name"
+        if len({*self.tables}) < len(self.tables) or not all(self._possible(one) for one in self.tables):
+            return "a table that it was made of is none, or stands there twice"
         for piece in self.arrays:
             if len(piece.shape) > 8 or any(not 0 <= extent <= WORDS for extent in piece.shape) or not piece.name.isprintable():
                 return "an array has no possible shape or name"
             if abs(piece.fraction) > FARTHEST or not 1 <= piece.limit < 1 << RING or not 0 <= piece.extra < RING:
                 return "an array has no possible scale or bound"
         return "" if 0 < self.words <= WORDS else f"it has {self.words:,} numbers; 1 to {WORDS:,} can be saved"
+
+    def _possible(self, one: Made) -> bool:
+        return one.owner in self.parties and one.name.isprintable() and 0 < len(one.name) <= LETTERS and 0 <= one.rows <= ROWS
 
 
 class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +96,24 @@ class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What each party's share is called as it enters."""
         return TABLE + self.name
 
+    @property
+    def behind(self) -> Origin:
+        """The tables that it was made of, as what depends on them through it knows them."""
+        return frozenset(Behind(one.owner, one.name, one.rows, self.name) for one in self.card.tables)
+
+    def rows(self, party: str) -> int:
+        """Of the shortest of the tables that it was made of, of this party's own if there are any; else its words."""
+        own = [one.rows for one in self.card.tables if one.owner == party]
+        return min(own or [one.rows for one in self.card.tables] or [self.card.words])
+
+    def problem(self) -> str:
+        """Why this can be no saved model; empty if it can."""
+        try:
+            check_name(self.name)
+        except UsageError as error:
+            return str(error.what)
+        return self.card.problem() or ("" if _is_id(self.id) else "its id is not 64 hexadecimal digits")
+
     def lines(self) -> str:
         """The section, for the schemas of later sessions."""
         pieces = [
@@ -85,8 +122,13 @@ class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for p in self.card.arrays
         ]
         parties = ", ".join(map(_text, self.card.parties))
+        tables = [
+            f"  {{ owner = {_text(t.owner)}, name = {_text(t.name)}, rows = {t.rows}, keyed = {str(t.keyed).lower()} }},"
+            for t in self.card.tables
+        ]
         head = [f"[saved.{self.name}]", f"id = {_text(self.id)}", f"model = {_text(self.card.model)}"]
-        return "\n".join([*head, f"facts = {_text(self.card.facts)}", f"parties = [{parties}]", "arrays = [", *pieces, "]"]) + "\n"
+        head += [f"facts = {_text(self.card.facts)}", f"parties = [{parties}]"]
+        return "\n".join([*head, "tables = [", *tables, "]", "arrays = [", *pieces, "]"]) + "\n"
 
 
 @dataclass(frozen=True)
@@ -123,21 +165,21 @@ def read_card(text: str | bytes) -> Card:
 def stated(name: str, mark: str, card: str) -> Saved | None:
     """What somebody says that is saved; None if it cannot be."""
     try:
-        found = Saved(check_name(name), mark, read_card(card))
+        found = Saved(name, mark, read_card(card))
     except UsageError:
         return None
-    return found if _is_id(mark) else None
+    return None if found.problem() else found
 
 
 def saved_section(name: str, value: object, where: str) -> Saved:
     """A [saved.NAME] section of a schema; UsageError if it is not a sound one."""
     try:
-        found = msgspec.convert({"name": check_name(name), **_split(value)}, Saved)
-        why = found.card.problem() or ("" if _is_id(found.id) else "its id is not 64 hexadecimal digits")
+        found = msgspec.convert({"name": name, **_split(value)}, Saved)
+        why = found.problem()
     except (msgspec.ValidationError, TypeError) as error:
         why = str(error)
     if why:
-        do = "write the section as the session that saved it printed it"
+        do = f"put what mpc saved section {name} prints in its place, at every party"
         raise UsageError(f"bad [saved.{name}]", where=where, why=why, do=do)
     return found
 

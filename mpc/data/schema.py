@@ -14,6 +14,7 @@ from mpc.data.declarations import declared
 from mpc.data.place import listed, suggestion
 from mpc.data.saved import Saved
 from mpc.errors import UsageError
+from mpc.origin import Behind, Origin
 from mpc.rules import NOTHING, Required
 from mpc.setting import PRECISION
 
@@ -92,13 +93,28 @@ class Schema:
         meaning = ("mpc schema 3", self.parties, [astuple(table) for table in self.tables], self.precision, *self.release.texts)
         return hashlib.sha256(msgspec.msgpack.encode((*meaning, self.saved) if self.saved else meaning)).digest()
 
+    @property
+    def behind(self) -> dict[str, Origin]:
+        """What was saved, by the name under which its shares enter: the tables that it was made of."""
+        return {one.table: one.behind for one in self.saved}
+
+    def keyed(self, table: Behind) -> bool:
+        """Whether a table's rows have a key, or had when a model was made of it: then other tables may be of the same people."""
+        if not table.saved:
+            return any(one.key for one in self.tables if (one.owner, one.name) == table[:2])
+        made = [one for model in self.saved if model.name == table.saved for one in model.card.tables]
+        return any(one.keyed for one in made if (one.owner, one.name) == table[:2])
+
     def saved_as(self, name: str) -> Saved:
         """What was saved under this name; UsageError if the schema does not declare it."""
         found = {one.name: one for one in self.saved}
         if name in found:
             return found[name]
         what, why = f"nothing is saved as {name!r} in the schema", f"there are: {listed(found)}"
-        do = suggestion(name, found) or "add the [saved.NAME] section that the session printed which saved it"
+        do = suggestion(name, found) or (
+            f"put the section [saved.{name}] into the schema, the same at every party: mpc saved section {name} prints it, where "
+            "a share of it is kept"
+        )
         raise UsageError(what, where=f"load_model({name!r})", why=why, do=do)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 
 from mpc.errors import UsageError
-from mpc.governance.manifest import COUNTS, INTERMEDIATE, Reveal
+from mpc.governance.manifest import COUNTS, NO_RESULT, Reveal
 from mpc.governance.policy import Policy, lacking
 from mpc.governance.rules import rules
 from mpc.rules import KINDS, NOTHING, Imposed, Required
@@ -18,7 +18,7 @@ def imposed(reveals: Iterable[Reveal], policies: Sequence[Policy]) -> Imposed:
     Each rule that a reveal carries gets the strictest threshold. One that it lacks is added where nobody has to say what it is
     about: `cells` where counts leave, and `parameters`. UsageError for any other, with the line and what to write there.
     """
-    results = [one for one in reveals if one.kind != INTERMEDIATE]
+    results = [one for one in reveals if one.kind not in NO_RESULT]
     strictest = reduce(Required.stricter, [one.thresholds.required for one in policies], NOTHING)
     found: dict[tuple[str, str], Required] = {}
     for reveal in results:

@@ -23,9 +23,11 @@ PER_NUMBER = 10  # rows at least for each number of an aggregate
 PER_COUNT = 5  # for each count of a table that leaves only if its cells are large enough
 STACKED = 12  # tables of one name whose sums of rows are all told
 INTERMEDIATE: Literal["intermediate"] = "intermediate"  # what a protocol opens or a party publishes on the way
+SAVED: Literal["saved"] = "saved"  # a party's share of a model for later sessions, and the model's id: random words
+NO_RESULT = (INTERMEDIATE, SAVED)
 
 Extent = Annotated[int, msgspec.Meta(ge=0, le=2**48)]
-OutputKind = Literal["aggregate", "model", "predictions", "rows", "intermediate"]
+OutputKind = Literal["aggregate", "model", "predictions", "rows", "intermediate", "saved"]
 RevealKey = tuple[str, str, tuple[int, ...], tuple[str, ...], str]  # line, label, shape, receivers, which numbers
 
 

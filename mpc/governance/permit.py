@@ -187,8 +187,8 @@ def _apart(approved: object, here: object, otherwise: str) -> str:
 
 
 def _kinds(reveal: Reveal, reads: tuple[Reads, ...], *, copy: bool) -> tuple[str, ...]:
-    """What it can be. What protocols open is of its own kind, which no script can claim."""
-    if reveal.kind == manifest.INTERMEDIATE:
-        return (manifest.INTERMEDIATE,)
+    """What it can be. What protocols open and what is saved are of their own kinds, which no script can claim."""
+    if reveal.kind in manifest.NO_RESULT:
+        return (reveal.kind,)
     counts = manifest.counted(reveal.numbers, reveal.rules)
     return manifest.kinds(reveal.shape, reveal.times, reads, copy=copy, counts=counts)

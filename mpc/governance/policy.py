@@ -15,7 +15,7 @@ from mpc.errors import ConsentError, UsageError
 from mpc.governance import keys
 from mpc.governance.documents import Code, Count, Digest, Names, Text, check_once, check_printable, lines, parsed
 from mpc.governance.dsse import keyid
-from mpc.governance.manifest import Manifest, Member, OutputKind, Reads, Reveal
+from mpc.governance.manifest import SAVED, Manifest, Member, OutputKind, Reads, Reveal
 from mpc.governance.manifest import carried as held
 from mpc.governance.rules import rule
 from mpc.rules import KINDS, Required, Rule
@@ -292,7 +292,8 @@ def _table(reads: Reads, study: Manifest, policy: Policy) -> Iterator[ConsentErr
 def _output(reveal: Reveal, policy: Policy) -> Iterator[ConsentError]:
     allowed = {one.kind: one for one in policy.output}
     if reveal.kind not in allowed:
-        do = "reveal something else, or add [[output]] of this kind to the policy"
+        do = "save nothing" if reveal.kind == SAVED else "reveal something else"
+        do += ", or add [[output]] of this kind to the policy"
         why, where = f"allowed are: {_listed(allowed)}", f"{reveal.label}: {reveal.kind}"
         yield ConsentError("The policy does not allow this kind of output.", where=where, why=why, do=do)
         return

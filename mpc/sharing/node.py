@@ -9,16 +9,15 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 
 from mpc.errors import Mistyped
+from mpc.origin import NOWHERE, Origin
 from mpc.packed import Bits
 from mpc.ring import Array, Ring, Value
 
 Shape = tuple[int, ...]
-Origin = frozenset[tuple[str, str, int]]  # tables that a value depends on: owner, name, rows
 Params = tuple[Any, ...]  # integers, strings and nested tuples of them: what the lockstep digest covers
 
 STRUCTURE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset", "embed"})
 FREE = frozenset({"slice", "transpose", "reshape", "broadcast", "const", "zero"})  # whose results take no memory of their own
-NOWHERE: Origin = frozenset()
 COSTLY = 1 << 23  # bytes of a mask that is not kept
 EXCHANGED = frozenset({"open", "input", "publish"})  # kinds whose value needs an exchange
 DEALER_SIDE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "sum", "neg", "add", "sub"})  # allowed on masks

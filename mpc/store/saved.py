@@ -10,6 +10,7 @@ import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,23 +19,26 @@ import numpy as np
 from mpc.data.saved import Saved, Share
 from mpc.errors import IntegrityError, UsageError
 from mpc.roster import Roster
-from mpc.store.files import canonical, create, malformed
+from mpc.store.files import canonical, create, settle
 from mpc.store.sealed import Opener, Sealer, check_certificate, read_header, sealed_size
 
 WHAT = "A share of a saved model"
 VERSION = "mpc saved 1"
 WORD = 8
 DIGITS = 16  # of an id in the name of a file
+HEADER = 1 << 19  # bytes: a model's public facts are in it
+ENDING = ".share"
 BOUND = ("program", "schema", "plan", "study", "roster")  # facts of the session that are kept
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a share is."""
+    """What a share is, and when it was written (UTC)."""
 
     version: str
     saved: Saved
     party: str
     session: str
+    when: str
     facts: dict[str, str]
 
 
@@ -60,8 +64,9 @@ class Shelf:
     def write(self, share: Share, session: str, facts: Mapping[str, str]) -> Path:
         """Seal a share into a new file, which is on the disk when this returns."""
         kept = {key: facts[key] for key in BOUND if key in facts}
-        header = msgspec.msgpack.encode(Header(VERSION, share.saved, self.name, session, kept))
-        file, path = io.BytesIO(), self._path(share.saved)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        header = msgspec.msgpack.encode(Header(VERSION, share.saved, self.name, session, when, kept))
+        file, path = io.BytesIO(), self.place(share.saved)
         sealer = Sealer(file, header, self._certificate, self.key)
         sealer.write(share.words.astype("<u8").tobytes())
         sealer.close()
@@ -72,34 +77,86 @@ class Shelf:
         return path
 
     def read(self, wanted: Saved) -> Share:
-        """My share of just this save. UsageError where it is not here; IntegrityError where it is another one, altered, not mine,
-        or saved among other keys than the roster's."""
-        path = self._path(wanted)
+        """My share of just this save.
+
+        UsageError where it is not here; IntegrityError where it is another one, altered, not mine, or saved among other keys than
+        the roster's.
+        """
+        path = self.place(wanted)
         check_certificate(self._certificate, self.name)
         try:
             sealed = path.read_bytes()
         except OSError as error:
-            do = f"copy it there from where it was saved: {path.name}"
+            do = "name the folder of records of the session that saved it with --state, or copy the file there from a backup"
+            do += "; if it is nowhere, the model is gone for all: fit and save it again"
             raise UsageError(f"{WHAT} is not here.", where=str(path), why=str(error.strerror), do=do) from None
         file, where = io.BytesIO(sealed), str(path)
-        spelled = read_header(file, where)
-        header = canonical(spelled, Header, WHAT, where)
+        try:
+            spelled = read_header(file, where, HEADER, WHAT)
+            header = canonical(spelled, Header, WHAT, where)
+        except IntegrityError as error:
+            raise _unusable(where, error.why) from None
         if (header.version, header.party) != (VERSION, self.name):
-            raise malformed(WHAT, where, "it is another party's, or another version's")
-        if header.saved != wanted:
-            why = f"it is {header.saved.name} {header.saved.id[:DIGITS]}, and the schema declares {wanted.id[:DIGITS]}"
-            do = "use the [saved] section that the session printed, and the files that it wrote"
-            raise IntegrityError(f"{WHAT} is not the one that the schema declares.", where=where, why=why, do=do)
+            raise _unusable(where, "it is another party's, or another version's")
+        _check_same(header.saved, wanted, where)
         size = wanted.card.words * WORD
         if len(sealed) != sealed_size(spelled, size):
-            raise malformed(WHAT, where, "it is shorter or longer than it says")
-        opener = Opener(file, where, spelled, size, self._certificate, self.key)
+            raise _unusable(where, "it is shorter or longer than it says")
+        opener = Opener(file, where, spelled, size, self._certificate, self.key, _altered(where, self.name))
         words = b"".join(iter(opener.chunk, b""))
         return Share(header.saved, np.frombuffer(words, dtype="<u8").astype(np.uint64))
+
+    def place(self, saved: Saved) -> Path:
+        """Where my share of a save is."""
+        return self.folder / f"{saved.name}-{saved.id[:DIGITS]}.{self.name}{ENDING}"
 
     @property
     def _certificate(self) -> str:
         return self.roster.get(self.name).certificate
 
-    def _path(self, saved: Saved) -> Path:
-        return self.folder / f"{saved.name}-{saved.id[:DIGITS]}.{self.name}.share"
+
+def _check_same(found: Saved, wanted: Saved, where: str) -> None:
+    """IntegrityError where a share is of another save than the schema declares, or the section was changed."""
+    if found == wanted:
+        return
+    of, asked = (f"{one.name} {one.id[:DIGITS]}" for one in (found, wanted))
+    why = f"it is of {of}, and the schema has {asked}"
+    if of == asked:
+        why = f"something else in the section is not as it was for {of}"
+    do = f"put what mpc saved section {wanted.name} prints into the schema, at every party"
+    raise IntegrityError(f"{WHAT} is not the one that the schema declares.", where=where, why=why, do=do)
+
+
+def _unusable(where: str, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{WHAT} cannot be used.", where=where, why=why, do="restore the file from a backup, or fit and save again"
+    )
+
+
+def _altered(where: str, name: str) -> IntegrityError:
+    why = f"it is not what {name} has sealed with the key that the roster has"
+    do = "restore the file from a backup; after a new key, go back to the old one and its roster, or fit and save again"
+    return IntegrityError(f"{WHAT} was altered, or is not for this key.", where=where, why=why, do=do)
+
+
+def shares(folder: Path) -> list[tuple[Path, Header | None]]:
+    """Every share in a folder, and what its header says, for which no key is needed; None where it says nothing."""
+    return [(path, _header(path)) for path in sorted(folder.glob(f"*{ENDING}"))]
+
+
+def _header(path: Path) -> Header | None:
+    try:
+        with path.open("rb") as file:
+            found = canonical(read_header(file, str(path), HEADER, WHAT), Header, WHAT, str(path))
+    except (OSError, IntegrityError):
+        return None
+    return found if found.version == VERSION and not found.saved.problem() else None
+
+
+def remove(path: Path) -> None:
+    """Remove a share; it is off the disk when this returns."""
+    try:
+        path.unlink()
+        settle(path.parent)
+    except OSError as error:
+        raise UsageError(f"{WHAT} cannot be deleted.", where=str(path), why=str(error.strerror)) from None

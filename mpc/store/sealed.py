@@ -66,9 +66,11 @@ class Sealer:
 class Opener:
     """Reads a sealed file chunk by chunk; `count` is how many bytes it holds. Raises IntegrityError for whatever was altered."""
 
-    def __init__(self, file: BinaryIO, where: str, header: bytes, count: int, writer: str, key: bytes) -> None:
-        """`file` stands after the header."""
-        self._file, self._where, self._left = file, where, count
+    def __init__(
+        self, file: BinaryIO, where: str, header: bytes, count: int, writer: str, key: bytes, altered: IntegrityError | None = None
+    ) -> None:
+        """`file` stands after the header; `altered` is the error for a chunk that does not open, where it is no part of a store."""
+        self._file, self._where, self._left, self._altered = file, where, count, altered
         try:
             self._context = HPKE.new(
                 receiver_key=ECC.import_key(key),
@@ -91,7 +93,7 @@ class Opener:
         except OSError as error:
             raise UsageError(f"{WHAT} cannot be read.", where=self._where, why=str(error.strerror)) from None
         except ValueError:
-            raise IntegrityError(
+            raise self._altered or IntegrityError(
                 f"{WHAT} was altered, or is not for this key.",
                 where=self._where,
                 why="it is not what the dealer of this roster has sealed for this party",
@@ -99,15 +101,16 @@ class Opener:
             ) from None
 
 
-def read_header(file: BinaryIO, where: str) -> bytes:
-    """The header of a sealed file that stands at its beginning; IntegrityError for a file of another kind."""
+def read_header(file: BinaryIO, where: str, limit: int = HEADER_LIMIT, what: str = WHAT) -> bytes:
+    """The header, of at most `limit` bytes, of a sealed file that stands at its beginning; IntegrityError, which calls the file
+    `what`, for one of another kind."""
     start = file.read(len(MAGIC) + LENGTH_BYTES)
     size = int.from_bytes(start[len(MAGIC) :], "little")
-    if len(start) < len(MAGIC) + LENGTH_BYTES or not start.startswith(MAGIC) or size > HEADER_LIMIT:
-        raise malformed(WHAT, where, "it does not begin as one")
+    if len(start) < len(MAGIC) + LENGTH_BYTES or not start.startswith(MAGIC) or size > limit:
+        raise malformed(what, where, "it does not begin as one")
     header = file.read(size)
     if len(header) < size:
-        raise malformed(WHAT, where, "it ends within its header")
+        raise malformed(what, where, "it ends within its header")
     return header
 
 

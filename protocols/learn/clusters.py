@@ -28,8 +28,11 @@ class KMeans(Estimator):
     `init` is a public array of centres, shape (n_clusters, columns), or "random": rows that are drawn by the public number
     `random_state`, and stay secret. Of `n_init` such starts, that take no more rounds than one and 10 for the choice, the one with
     the least inertia is kept, and nobody learns which. A cluster that loses all its rows keeps its centre. `labels_`, `inertia_`
-    and `cluster_centers_` are secret. Scale columns first, as for any method of distances.
+    and `cluster_centers_` are secret; `labels_`, one for each row, are not saved. Scale columns first, as for any method of
+    distances.
     """
+
+    _passing = ("_labels",)
 
     def __init__(
         self, *, n_clusters: int = 8, init: Any = "random", n_init: int = 1, max_iter: int = 10, random_state: int = 0
@@ -48,6 +51,8 @@ class KMeans(Estimator):
     @property
     def labels_(self) -> Number:
         """Which centre is nearest, for the rows of `fit`: whole numbers from 0."""
+        if self._labels is None and self._centres is not None:
+            self._refuse("a model that was loaded has no labels of the rows of fit.", "take predict(x) of these rows")
         return self._labels if self._labels is not None else self._unfitted("labels_")
 
     @property
@@ -69,9 +74,9 @@ class KMeans(Estimator):
 
     def _run(self, rows: Number, centres: Number) -> Run:
         for _ in range(self.max_iter):
-            centres = _moved(rows, centres, one_hot(_nearest(rows, centres), self.n_clusters))
+            centres = _moved(rows, centres, one_hot(_nearest(rows, centres), centres.shape[0]))
         labels = _nearest(rows, centres)
-        apart = rows - one_hot(labels, self.n_clusters).number().matmul(centres)
+        apart = rows - one_hot(labels, centres.shape[0]).number().matmul(centres)
         return centres, labels, apart.squared().sum()
 
     def fit_predict(self, x: Number | Bool, y: Any = None) -> Number:
@@ -93,11 +98,11 @@ class KMeans(Estimator):
         return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
 
     def _starts(self, rows: Number) -> list[Number]:
-        count = self.n_clusters
-        if type(count) is not int or not 2 <= count <= MOST_CLUSTERS or self.max_iter < 1:
-            what = f"KMeans takes 2 to {MOST_CLUSTERS} clusters and at least one step, not n_clusters={count!r}."
+        count, starts = _counted(self.n_clusters, MOST_CLUSTERS), _counted(self.n_init, MOST_STARTS)
+        if not count or self.max_iter < 1:
+            what = f"KMeans takes 1 to {MOST_CLUSTERS} clusters and at least one step, not n_clusters={self.n_clusters!r}."
             raise UsageError(what, where=script_line())
-        if type(self.n_init) is not int or not 1 <= self.n_init <= MOST_STARTS:
+        if not starts:
             raise UsageError(f"KMeans takes 1 to {MOST_STARTS} starts, not n_init={self.n_init!r}.", where=script_line())
         if rows.shape[0] < count:
             raise UsageError(f"KMeans of {count} clusters was given {rows.shape[0]} rows.", where=script_line())
@@ -105,9 +110,10 @@ class KMeans(Estimator):
             if self.init != "random":
                 do = "init is 'random', with a number as random_state, or an array of centres"
                 raise UsageError(f"KMeans has no init={self.init!r} of this kind.", where=script_line(), do=do)
-            orders = [drawn(rows.shape[0], self.random_state, start) for start in range(self.n_init)]
+            state = int(self.random_state) if isinstance(self.random_state, np.integer) else self.random_state
+            orders = [drawn(rows.shape[0], state, start) for start in range(starts)]
             return [rows[order[:count]] for order in orders]
-        if self.n_init != 1:
+        if starts != 1:
             do = "leave n_init out, or take init='random'"
             raise UsageError("KMeans has several starts of random rows only.", where=script_line(), do=do)
         centres = np.asarray(self.init, dtype=np.float64) if not isinstance(self.init, Secret) else self.init
@@ -115,6 +121,11 @@ class KMeans(Estimator):
             what = f"init has shape {centres.shape}, not {(count, rows.shape[1])}."
             raise UsageError(what, where=script_line(), do="give a centre for each cluster")
         return [rows._other(centres)]
+
+
+def _counted(value: Any, most: int) -> int:
+    """A whole number from 1 to `most`, of Python or NumPy; 0 for anything else."""
+    return int(value) if isinstance(value, int | np.integer) and type(value) is not bool and 1 <= value <= most else 0
 
 
 def _best(runs: list[Run]) -> Run:

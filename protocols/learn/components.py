@@ -10,17 +10,20 @@ import numpy as np
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from mpc.session import Hidden
+from mpc.setting import FINEST
 from mpc.unknown import Unknown
 from protocols.learn.base import Estimator
+from protocols.learn.design import LEAST_SPREAD, full, mean_square, varied
 from protocols.numbers import Bool, Number, Secret, divide, one_hot, public, reveal, rsqrt
 from protocols.numbers.elementary import level_of
+from protocols.numbers.encoding import precision
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import argmax
 from protocols.numbers.pieces import diagonal
 from protocols.numbers.spread import cov, fractional
 
 SQUARINGS = 10
-LEAST = 2.0**-12  # of the total variance: what must be left for another component to be found in it
+LEAST = 2.0**-8  # of the total variance: what must be left for another component to be found in it
 COVARIANCE = "covariance of the columns, for principal components"
 
 
@@ -30,7 +33,7 @@ class PCA(Estimator):
     The covariance is one product. Each component then takes `squarings` squarings of it, divided by its trace: as good as
     2^squarings steps of power iteration, at 9 to 10 rounds each. A component is found to the rounding of the session's precision
     divided by its distance from the next eigenvalue, in units of the total variance; components of equal variance are any
-    directions among theirs, as everywhere. That 2^-12 of the variance is left for each is checked before the next reveal. The sign
+    directions among theirs, as everywhere. That 2^-8 of the variance is left for each is checked before the next reveal. The sign
     is scikit-learn's: the loading of largest magnitude is positive.
 
     With reveal_covariance=True the covariance is revealed to everybody, which stands in the plan, and its eigenvectors are computed
@@ -39,7 +42,7 @@ class PCA(Estimator):
 
     def __init__(self, *, n_components: int = 2, squarings: int = SQUARINGS, reveal_covariance: bool = False) -> None:
         self.n_components, self.squarings, self.reveal_covariance = n_components, squarings, reveal_covariance
-        self._found: tuple[Number, Number, Number, Number] | None = None  # means, components, variances, their total
+        self._found: tuple[Number, Number, Number, Number] | None = None  # means, components, variances, their parts of the total
 
     @property
     def mean_(self) -> Number:
@@ -58,21 +61,21 @@ class PCA(Estimator):
 
     @property
     def explained_variance_ratio_(self) -> Number:
-        """Its part of the variance of all columns: 8 rounds."""
-        _, _, variances, total = self._fitted("explained_variance_ratio_")
-        return _unit(divide(variances, total, low=_least(total)))
+        """Its part of the variance of all columns."""
+        return self._fitted("explained_variance_ratio_")[3]
 
     def fit(self, x: Number | Bool, y: Any = None) -> Self:
         """Find the components of the rows of x."""
         rows = self._rows(x)
         mean = rows.mean(axis=0)
-        covariance = level_of(cov(rows, rowvar=False).reshape((rows.shape[1], rows.shape[1])))
-        total: Number = np.trace(covariance)
         if self.reveal_covariance:
-            components, variances = _plain(covariance, self.n_components)
+            covariance = level_of(cov(rows, rowvar=False).reshape((rows.shape[1], rows.shape[1])))
+            components, variances, parts = _plain(covariance, self.n_components)
         else:
-            components, variances = _secret(covariance, total, self.n_components, self.squarings)
-        self._found = mean, components, variances, total
+            share, total = _shared(rows, mean)
+            components, parts = _secret(share, self.n_components, self.squarings)
+            variances = full(total, parts.rounded(FINEST))
+        self._found = mean, components, variances, parts
         return self
 
     def transform(self, x: Number | Bool) -> Number:
@@ -110,9 +113,17 @@ class PCA(Estimator):
         return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
 
 
-def _secret(covariance: Number, total: Number, count: int, squarings: int) -> tuple[Number, Number]:
-    """Components and variances, one after another: what has been found is taken away. All in units of the total variance."""
-    share = _unit(divide(covariance, total, low=_least(total)))
+def _shared(rows: Number, mean: Number) -> tuple[Number, Number]:
+    """The covariance in units of the total variance, and that: of rows in units of their spread, so loose bounds cost little."""
+    centred, count, digits = rows.minus(mean).at_scale_of(rows), rows.shape[0], precision(rows.s)
+    squares = centred.squared().sum()
+    inverse = varied(squares, count, LEAST_SPREAD, "PCA needs columns that vary: all together are constant, or")
+    z = centred.times(inverse).rounded(digits).assume(math.ceil(math.sqrt(count) * (1 << digits) * 1.01))
+    return _unit(mean_square(z)), squares.divided(count - 1)
+
+
+def _secret(share: Number, count: int, squarings: int) -> tuple[Number, Number]:
+    """Components and their parts of the total variance, one after another: what has been found is taken away."""
     left, found, parts = share, [], []
     for _ in range(count):
         v = _dominant(left, squarings)
@@ -122,7 +133,7 @@ def _secret(covariance: Number, total: Number, count: int, squarings: int) -> tu
         outer: Number = np.multiply(v.reshape((-1, 1)), (part * v).reshape((1, -1)))
         left = _unit(left - outer)
     ratios: Number = stacked(parts)
-    return stacked(found), ratios * total
+    return stacked(found), ratios
 
 
 def _dominant(matrix: Number, squarings: int) -> Number:
@@ -145,24 +156,21 @@ def _dominant(matrix: Number, squarings: int) -> Number:
     return _unit(scaled)
 
 
-def _plain(covariance: Number, count: int) -> tuple[Number, Number]:
-    """Components and variances of a covariance that everybody sees: the first party's are made equal everywhere."""
+def _plain(covariance: Number, count: int) -> tuple[Number, Number, Number]:
+    """Components, variances and their parts of the total, of a covariance that all see: the first party's, made equal."""
     s, first = covariance.s, covariance.s.parties[0]
     shown = reveal(covariance, label=COVARIANCE)
     bound = float(np.max(covariance.bound)) * covariance.shape[0]
     if isinstance(shown, Unknown | Hidden):
-        vectors, values = shown[:count], shown[0, :count]
+        vectors, values, parts = shown[:count], shown[0, :count], shown[0, :count]
     else:
         found, basis = np.linalg.eigh((shown + shown.T) / 2)
         vectors, values = basis[:, ::-1][:, :count].T, np.clip(found[::-1][:count], 0, bound)
         largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
-        vectors = np.clip(vectors * np.sign(largest), -1, 1)
-    return public(s, vectors, from_=first, bound=1.0), public(s, values, from_=first, bound=bound)
-
-
-def _least(total: Number) -> float:
-    """The smallest total variance that is told from none: 2^-12 of its bound."""
-    return float(np.max(total.bound)) * LEAST
+        vectors, parts = np.clip(vectors * np.sign(largest), -1, 1), values / max(float(np.trace(shown)), 2.0**-40)
+    told = (vectors, 1.0), (values, bound), (np.clip(parts, 0, 1), 1.0)
+    vectors, values, parts = [public(s, one, from_=first, bound=most) for one, most in told]
+    return vectors, values, parts
 
 
 def _unit(x: Number) -> Number:

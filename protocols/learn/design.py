@@ -13,11 +13,12 @@ from mpc.errors import PrecisionWarning
 from mpc.lines import script_line
 from mpc.setting import FINEST, PRECISION
 from protocols import bits
+from protocols.arithmetic import mul
 from protocols.learn.base import Estimator
-from protocols.numbers import Bool, Number
+from protocols.numbers import Bool, Number, assume_bound, scaling
 from protocols.numbers.arrays import Fixed
 from protocols.numbers.elementary import rsqrt
-from protocols.numbers.encoding import precision
+from protocols.numbers.encoding import RING_BITS, precision
 from protocols.numbers.joining import joined
 from protocols.numbers.solving import solved_if
 from protocols.numbers.spread import fractional
@@ -25,7 +26,10 @@ from protocols.numbers.spread import fractional
 LEAST_SPREAD = 2.0**-10  # of the bound of a column: one that varies less counts as constant
 FARTHEST_MEAN = 64.0  # standard deviations between 0 and a mean at most
 LARGEST = 256.0  # coefficients, where columns and results are in units of their bounds
-WORST = 9  # bits of the worst condition that is tried
+FINE = 20  # fraction bits of inverse spreads, which are 1 or more
+FEW = 32  # bits of a factor
+WIDE = f"a standard error is more than {LARGEST:g} times the bound of the result over that of its column"
+WORST = 13  # bits of the worst condition that is tried
 COMFORT = 6  # bits beyond those of the condition that keep standard errors within a thousandth
 
 
@@ -45,11 +49,11 @@ class Design:
         """
         inverse = self.inverse.reshape((-1,) + (1,) * (weights.ndim - 1))
         far = f"a coefficient is more than {LARGEST:g} times the bound of the result over that of its column"
-        coefficients = assumed(weights.times(inverse), LARGEST, far)
+        coefficients = product_within(weights, inverse, LARGEST, far)
         if self.shift is None or constant is None:
             return coefficients, None
         moved = constant.plus(self.shift.matmul(weights))
-        return coefficients, assumed(moved, LARGEST, "an intercept is far beyond the bound of the result")
+        return coefficients, assume_bound(moved, LARGEST, "an intercept is far beyond the bound of the result")
 
 
 def pointed(x: Number, by: Any) -> Number:
@@ -57,20 +61,34 @@ def pointed(x: Number, by: Any) -> Number:
     return Fixed(x.s, x.share, np.broadcast_to(np.add(x.frac, by), x.shape), x.limit, x.extra, x.noise)
 
 
+def product_within(x: Number, y: Number, bound: float, why: str) -> Number:
+    """x * y for y of 1 or more, with as many digits as words have where |x * y| <= bound, which is checked; else `why` is said.
+
+    Limits may be those of a product that does not fit. One of fewer digits does, and is checked; then words that are right modulo
+    2^64 are right.
+    """
+    rough = assume_bound(x.times(y), bound, why)
+    if rough.limit >> RING_BITS == 0 and (x.limit * y.limit) >> RING_BITS == 0:
+        return rough
+    x, y = x.quiet(), y.rounded(FINE)
+    over = math.ceil(math.log2(bound)) + 2 + int(np.max(np.add(x.fracs, y.fracs))) - RING_BITS
+    x = x.reduced(over) if over > 0 else x
+    frac = np.add(x.fracs, y.fracs)
+    limit = math.ceil(1.001 * bound * 2.0 ** float(np.max(frac)))
+    return Fixed(x.s, mul(x.s, x.share, y.share), frac, limit, scaling.droppable(x, y))
+
+
+def full(x: Number, y: Number) -> Number:
+    """x * y with 32 bits of y below its limit, and as many of x as there is room for."""
+    x, y = x.quiet(), y.quiet()
+    y = y.reduced(y.limit.bit_length() - FEW) if y.limit.bit_length() > FEW else y
+    over = x.limit.bit_length() + y.limit.bit_length() - RING_BITS
+    return (x.reduced(over) if over > 0 else x).times(y)
+
+
 def needed_precision(condition: float) -> int:
     """Bits of `precision` in the schema that keep standard errors within 0.1 % for correlation matrices of this condition."""
     return min(FINEST, max(PRECISION, math.ceil(math.log2(condition)) + COMFORT))
-
-
-def assumed(x: Number, bound: float, why: str) -> Number:
-    """x, |x| <= bound, checked on shares before the next reveal; `why` says what it means where that fails."""
-    x = x.quiet().even(tuple(range(x.ndim)))
-    limit = math.floor(bound * 2.0 ** float(np.max(x.frac)))
-    if x.limit <= limit:
-        return x
-    inside = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
-    x.s.assumptions.append((inside[0] + inside[1], f"{why} at {script_line()}"))
-    return x.assume(max(1, limit))
 
 
 def checked_rows(model: Estimator, x: Any, y: Any = None) -> tuple[int, int]:
@@ -100,28 +118,31 @@ def designed(model: Estimator, x: Number | Bool, intercept: bool) -> Design:
     rows, name = x.shape[0], type(model).__name__
     mean = units.mean(axis=0) if intercept else None
     centred = units if mean is None else units.minus(mean).at_scale_of(units)
-    squares = centred.squared().sum(axis=0)
-    low = rows * LEAST_SPREAD**2
-    smallest = max(1, math.floor(low * 2.0 ** int(squares.frac)))
-    reached = bits.at_least(x.s, squares.share, [smallest], max(squares.limit, smallest).bit_length() + 1)[0]
-    why = f"{name} needs columns that vary: one is constant, or its bound is more than 1000 times its spread,"
-    x.s.assumptions.append((reached, f"{why} at {script_line()}"))
-    inverse = rsqrt(squares, low=low, times=rows, proved=True).reduced()
+    inverse = varied(centred.squared().sum(axis=0), rows, LEAST_SPREAD, f"{name} needs columns that vary: one is constant, or")
     digits = precision(x.s)
     z = centred.times(inverse).rounded(digits)
     z = z.assume(math.ceil(math.sqrt(rows) * (1 << digits) * 1.01))
     if mean is None:
         return Design(z, inverse, None, exponent)
     far = f"{name} needs columns whose mean is within {FARTHEST_MEAN:g} standard deviations of 0"
-    shift = assumed(mean.times(inverse).negated(), FARTHEST_MEAN, far)
+    shift = assume_bound(mean.times(inverse).negated(), FARTHEST_MEAN, far)
     return Design(z, inverse, shift, exponent)
+
+
+def varied(squares: Number, rows: int, least: float, why: str) -> Number:
+    """1 / spread of deviations with these sums of squares, at least `least` of their bound: checked before a reveal, with `why`."""
+    low = rows * least**2
+    smallest = max(1, math.floor(low * 2.0 ** int(squares.frac)))
+    reached = bits.at_least(squares.s, squares.share, [smallest], max(squares.limit, smallest).bit_length() + 1)[0]
+    squares.s.assumptions.append((reached, f"{why} its bound is more than {1 / least:g} times its spread, at {script_line()}"))
+    return rsqrt(squares, low=low, times=rows, proved=True).reduced()
 
 
 def with_ones(z: Number, last: bool = False) -> Number:
     """z, of one scale, with a first or a last column of ones: nothing is opened for it."""
     frac = int(np.max(z.frac))
     share = z.s.embed(z.s.constant(np.full((1, 1), 1 << frac, dtype=np.uint64))).broadcast_to((z.shape[0], 1))
-    ones = Fixed(z.s, share, frac, 1 << frac, z.extra, z.noise)
+    ones = Fixed(z.s, share, frac, max(z.limit, 1 << frac), z.extra, z.noise)  # a limit of its own would be more to compute with
     result: Number = joined([z, ones] if last else [ones, z], axis=1)
     return result
 

@@ -6,10 +6,13 @@ owner with a single real column and a row for each weight; `from_sklearn` makes 
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
@@ -86,8 +89,8 @@ def from_sklearn(s: Session, owner: str, table: str, *, classifier: bool = False
 def write_model(model: Any, path: Path | str) -> float:
     """Write a fitted linear model of scikit-learn, of one output or of two classes, into a new .npz file, outside of sessions.
 
-    Returns the largest magnitude, which the bound in the schema must reach. The file has one array, "weight": coefficients, then
-    the constant term.
+    Returns the largest magnitude, which the bound in the schema must reach. The file, which only its owner may read, has one array,
+    "weight": coefficients, then the constant term. A model with a link function, such as PoissonRegressor, is refused.
     """
     if not hasattr(model, "coef_"):
         raise UsageError(f"This {type(model).__name__} has no coef_.", do="give a linear model of scikit-learn that is fitted")
@@ -96,11 +99,27 @@ def write_model(model: Any, path: Path | str) -> float:
     if coefficients.ndim > 2 or (coefficients.ndim == 2 and coefficients.shape[0] != 1) or constant.size != 1:
         raise UsageError("Only models of one output, or of two classes, can be written.", why=f"coef_ is {coefficients.shape}")
     weights = np.concatenate([coefficients.ravel(), constant])
+    if not _linear(model, weights):
+        why = "it has a link function, or takes means away first, which would be lost"
+        do = "give a model whose predict, or decision_function, is x @ coef_ + intercept_"
+        raise UsageError(f"What this {type(model).__name__} says of a row is not its weighted sum.", why=why, do=do)
     file = Path(path)
     if file.suffix != ".npz" or file.exists():
         raise UsageError("A model is written into a new .npz file.", where=str(file), do="choose another name")
-    np.savez(file, **{WEIGHT: weights})  # type: ignore[arg-type]  # NumPy's stubs take the arrays for its other arguments
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
+        np.savez(new, **{WEIGHT: weights})  # type: ignore[arg-type]  # NumPy's stubs take the arrays for its other arguments
     return float(np.abs(weights).max())
+
+
+def _linear(model: Any, weights: npt.NDArray[np.float64]) -> bool:
+    """Whether the model's own word on two rows, of zeros and of ones, is that of its weights; True where it has none to give."""
+    told = getattr(model, "decision_function", getattr(model, "predict", None))
+    if told is None:
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that these rows have no names
+        found = np.ravel(told(np.stack([np.zeros(weights.size - 1), np.ones(weights.size - 1)])))
+    return bool(np.allclose(found, [weights[-1], weights.sum()], rtol=1e-6, atol=1e-6 * np.abs(weights).sum()))
 
 
 def to_sklearn(model: Any, **revealed: Any) -> Any:

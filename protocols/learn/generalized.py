@@ -11,13 +11,14 @@ import numpy as np
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.learn.base import Estimator
-from protocols.learn.design import assumed, checked_rows, designed, enough_rows, pointed
+from protocols.learn.design import checked_rows, designed, enough_rows, pointed
 from protocols.learn.line import Line
 from protocols.learn.linear import check_condition
 from protocols.learn.newton import Curve, Newton, newton
 from protocols.learn.table import Coefficients
-from protocols.numbers import Bool, Int, Number
+from protocols.numbers import Bool, Int, Number, assume_bound
 from protocols.numbers.elementary import exp, log, reciprocal
+from protocols.numbers.encoding import precision
 from protocols.numbers.ordering import larger
 from protocols.numbers.spread import fractional
 
@@ -33,7 +34,8 @@ class PoissonRegressor(Estimator):
 
     Predicted rates are within a factor of exp(`highest`) of the mean rate, which is checked, as is that the last step was small.
     `exposure`, one positive number a row, secret or public, multiplies the rate. `coef_` and `intercept_` stay secret;
-    `summary()` has standard errors. Counts are not negative and have a mean of at least 2^-10 of their bound.
+    `summary()` has standard errors. Counts are not negative and exposures positive, which is checked; the means of
+    both are at least 2^-10 of their bounds.
     """
 
     _passing = ("_fit",)
@@ -69,6 +71,7 @@ class PoissonRegressor(Estimator):
         rows, columns = checked_rows(self, x, y)
         if not self.alpha:
             enough_rows(self, rows, columns + 1)
+        _not_negative(self, y, "fit")
         relative, mean, inverse = _relative(fractional(y))
         per: Number | None = None
         level = _log(mean)
@@ -81,7 +84,7 @@ class PoissonRegressor(Estimator):
             expected = rate if per is None else rate.times(per)
             return Curve(expected.minus_from(relative), expected, HEAVIEST, proved=False)
 
-        fitted = newton(self, designed(self, x, True), curve, self.steps, self.condition, self.highest, self.alpha, FAR)
+        fitted = newton(self, designed(self, x, True), curve, self.steps, self.condition, self.highest, self.alpha, FAR, inverse)
         self._line, self._fit = fitted.line(level), _Fit(fitted, inverse)
         return self
 
@@ -98,12 +101,12 @@ class PoissonRegressor(Estimator):
         checked_rows(self, x, y)
         if not isinstance(y, Int):
             self._refuse("score takes whole counts.", "declare the column as an int, in a table without real columns")
-        predictor = assumed(line.at(self, x), LOWEST_SCORED, f"{name}.score found rates below exp(-{LOWEST_SCORED:g})")
+        predictor = assume_bound(line.at(self, x), LOWEST_SCORED, f"{name}.score found rates below exp(-{LOWEST_SCORED:g})")
         mean = y.mean()
         own = y.times(log(larger(y, 1), low=1)).mean()  # y log y, of 0 as well
         left = own.minus(y.times(predictor).mean()).minus(mean).plus(exp(predictor, high=HIGHEST_SCORED).mean())
         whole = own.minus(mean.times(_log(mean)))
-        x.s.assumptions.append((y.greater_equal(0).share, f"{name}.score needs counts that are not negative at {script_line()}"))
+        _not_negative(self, y, "score")
         return left.times(reciprocal(whole, low=LEAST_DEVIANCE)).minus_from(1.0)
 
     def summary(self) -> Coefficients:
@@ -138,6 +141,19 @@ def _relative(y: Number) -> tuple[Number, Number, Number]:
     return part.times(inverse), pointed(mean, -unit), pointed(inverse, unit)
 
 
+def _not_negative(model: Estimator, y: Number | Bool, call: str) -> None:
+    """Have it checked that counts are not negative; of computed ones, by more than their rounding."""
+    if isinstance(y, Number):
+        y = y.quiet().even((0,))
+        least = 0.0 if y.whole else -float(np.max(y.bound)) * 2.0 ** -precision(y.s)
+        _checked(model, y.greater_equal(least), "counts that are not negative", call)
+
+
+def _checked(model: Estimator, held: Bool, what: str, call: str = "fit") -> None:
+    """Have it checked that this holds for all rows, before the next reveal."""
+    held.s.assumptions.append((held.share, f"{type(model).__name__}.{call} needs {what} at {script_line()}"))
+
+
 def _log(mean: Number) -> Number:
     return log(mean, low=LEAST_MEAN * float(np.max(mean.bound)) / 2)
 
@@ -149,5 +165,8 @@ def _exposures(model: Estimator, x: Number | Bool, exposure: Any) -> Number:
         if plain.shape != x.shape[:1] or not (plain > 0).all():
             model._refuse("exposure has one positive number a row.", "leave it out where all are alike")
         exposure = fractional(x)[:, 0]._other(plain)
+        return fractional(exposure)
     checked_rows(model, x, exposure)
-    return fractional(exposure)
+    secret = fractional(exposure)
+    _checked(model, secret.greater(0), "exposures that are positive")
+    return secret

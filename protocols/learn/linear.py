@@ -11,28 +11,34 @@ from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.learn.base import Estimator
 from protocols.learn.design import (
+    LARGEST,
+    WIDE,
     WORST,
     Design,
-    assumed,
     checked_rows,
     designed,
     enough_rows,
+    full,
     mean_square,
     pointed,
+    product_within,
     solved,
     unit_columns,
+    varied,
     within,
 )
 from protocols.learn.line import Line, unscaled
 from protocols.learn.newton import LARGEST_PENALTY, quadratic, ridge_cost, root
 from protocols.learn.table import Coefficients, with_constant
-from protocols.numbers import Bool, Number
+from protocols.numbers import Bool, Number, assume_bound
 from protocols.numbers.arrays import Fixed
-from protocols.numbers.elementary import rsqrt
+from protocols.numbers.elementary import rsqrt, sqrt
+from protocols.numbers.encoding import precision
 from protocols.numbers.pieces import diagonal
 from protocols.numbers.spread import fractional
 
-LEAST_TARGET = 2.0**-10  # of the bound of y: one that varies less has no score
+DIGITS = 28  # fraction bits of spreads, which are at least 2^-10
+LEAST_TARGET = 2.0**-13  # of the bound of y: one that varies less has no digits
 WORST_SCORE = 256.0
 
 
@@ -40,7 +46,7 @@ class LinearRegression(Estimator):
     """Least squares by normal equations.
 
     `condition`: the smallest eigenvalue of the columns' correlation matrix is at least 1 / condition; left out, the worst that
-    at most 512, that there is room for. That the system is solved is checked before the next reveal.
+    there is room for, at most 8192. That the system is solved is checked before the next reveal.
     `coef_`, shape (columns,), and `intercept_` stay secret; `summary()` has the standard errors.
     """
 
@@ -73,22 +79,18 @@ class LinearRegression(Estimator):
         rows, columns = checked_rows(self, x, y)
         if not self._penalty:
             enough_rows(self, rows, columns + self.fit_intercept)
-        target = fractional(y)
-        unit = target.limit.bit_length() - int(np.max(target.frac))
-        target = pointed(target, unit).even((0,))
+        target = _targeted(self, y, self.fit_intercept)
         design = designed(self, x, self.fit_intercept)
-        mean = target.mean() if self.fit_intercept else None
-        centred = target if mean is None else target.minus(mean)
         gram = within(mean_square(design.z), 1.0)
-        moment = within(mean_square(design.z, centred.reshape((-1, 1))), 1.0)
+        moment = within(mean_square(design.z, target.t.reshape((-1, 1))), 1.0)
         system = gram if not self._penalty else _with_penalty(self, gram, design, rows)
         high = columns * 1.01 + (LARGEST_PENALTY if self._penalty else 0)
         weights = solved(self, system, moment, self.condition, math.sqrt(self.condition or 2.0**WORST), high=high)[:, 0]
         inverse = None
         if not self._penalty:  # of what is singular the inverse is found to be none, but normal equations have some solution
             inverse = solved(self, system, unit_columns(system), self.condition, high=high)
-        self._line = Line(*design.back(mean, weights), design.exponent, unit)
-        self._fit = _Fit(design, inverse, weights, centred)
+        self._line = Line(*design.back(target.mean, full(target.spread, weights)), design.exponent, target.unit)
+        self._fit = _Fit(design, inverse, weights, target)
         return self
 
     def predict(self, x: Number | Bool) -> Number:
@@ -114,13 +116,17 @@ class LinearRegression(Estimator):
         design, (rows, columns) = model.design, model.design.z.shape
         degrees = rows - columns - self.fit_intercept
         # The residuals of least squares are no longer than what they are left of.
-        left = within(model.target.minus(design.z.matmul(model.weights)), math.sqrt(rows))
+        left = within(model.target.t.minus(design.z.matmul(model.weights)), math.sqrt(rows))
         variance = within(left.squared().sum(), rows).divided(degrees)
-        others = root(diagonal(inverse), rows, variance).times(design.inverse)
+        least = 2.0 ** -(precision(variance.s) + 2)
+        close = f"{type(self).__name__} fits y so closely that residuals are those of rounding, at {script_line()}"
+        variance.s.assumptions.append((variance.greater_equal(least).share, close))
+        spread = full(model.target.spread, sqrt(variance).rounded(DIGITS))
+        others = product_within(full(spread, root(diagonal(inverse), rows)), design.inverse, LARGEST, WIDE)
         errors, constant = unscaled(others, line.exponent, line.unit), None
         if design.shift is not None:
             form = quadratic(inverse, design.shift).plus(1.0)
-            constant = pointed(root(form, rows, variance), -line.unit)
+            constant = pointed(full(spread, root(form, rows)), -line.unit)
         first = None if line.intercept is None else pointed(line.intercept, -line.unit)
         return Coefficients(with_constant(first, line.coef), with_constant(constant, errors), degrees, first is not None)
 
@@ -149,12 +155,36 @@ class Ridge(LinearRegression):
 
 @dataclass(frozen=True)
 class _Fit:
-    """What standard errors follow from: y in units of the line's."""
+    """What standard errors follow from."""
 
     design: Design
     inverse: Number | None
     weights: Number
-    target: Number
+    target: _Target
+
+
+@dataclass(frozen=True)
+class _Target:
+    """y = unit of the line * (mean + spread * t); without an intercept there is no mean, and t need not have one of 0."""
+
+    t: Number
+    mean: Number | None
+    spread: Number
+    unit: int
+
+
+def _targeted(model: LinearRegression, y: Number | Bool, intercept: bool) -> _Target:
+    """y in units of its spread. That it varies is checked before the next reveal."""
+    target = fractional(y)
+    unit = target.limit.bit_length() - int(np.max(target.frac))
+    target = pointed(target, unit).even((0,))
+    mean, rows = target.mean() if intercept else None, target.shape[0]
+    centred = target if mean is None else target.minus(mean).at_scale_of(target)
+    squares = centred.squared().sum()
+    inverse = varied(squares, rows, LEAST_TARGET, f"{type(model).__name__} needs a y that varies: it is constant, or")
+    digits = precision(target.s)
+    t = centred.times(inverse).rounded(digits).assume(math.ceil(math.sqrt(rows) * (1 << digits) * 1.01))
+    return _Target(t, mean, root(squares, rows).rounded(DIGITS), unit)
 
 
 def _with_penalty(model: LinearRegression, gram: Number, design: Design, rows: int) -> Number:
@@ -173,7 +203,7 @@ def r_squared(y: Number, predicted: Number) -> Number:
     low = max(rows * LEAST_TARGET**2, 2.0 ** -float(np.max(squares.frac)))
     left = pointed(y.minus(predicted).even((0,)), unit)
     scaled = left.times(rsqrt(squares, low=low, times=rows))
-    ratio = assumed(scaled, WORST_SCORE * math.sqrt(rows), "score found predictions far beyond all values of y")
+    ratio = assume_bound(scaled, WORST_SCORE * math.sqrt(rows), "score found predictions far beyond all values of y")
     value: Number = ratio.squared().sum().divided(rows).minus_from(1.0)
     return Fixed(value.s, value.share, value.frac, value.limit, value.extra, value.noise)
 

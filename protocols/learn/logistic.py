@@ -24,11 +24,12 @@ LOGIT_BOUND = 52.0  # a sine series of period 128 is the logistic function up to
 PENALISED_LOGIT = 128.0  # of training by Newton: penalties keep weights small where classes are separated, not logits
 HEAVIEST = 0.25  # of p (1 - p)
 SCHEDULES = ("constant", "invscaling")
+SLOWER = "take a lower rate, or momentum, or alpha > 0; and scale the columns alike"
 SEPARATED = "the classes may be separated by the columns, so that no finite coefficients are best: take alpha > 0, or fewer columns"
 
 
 class LogisticRegression(Estimator):
-    """Binary logistic regression; the constant term is never penalised.
+    """Binary logistic regression; the constant term is never penalised, and with `fit_intercept=False` there is none.
 
     `solver="sgd"`: mini-batches are consecutive rows, weights start at zero, 4 rounds a batch. Steps are `rate`, or with
     `schedule="invscaling"` rate / sqrt(epoch), `momentum` of the last one is added to each. `solver="newton"`: `steps` steps of
@@ -54,6 +55,7 @@ class LogisticRegression(Estimator):
         alpha: float = 0.0,
         steps: int = 8,
         condition: float | None = None,
+        fit_intercept: bool = True,
     ) -> None:
         if epochs < 1 or batch < 1 or steps < 1 or not rate > 0:
             raise UsageError("epochs, batch, steps and rate of a LogisticRegression must be positive.", where=script_line())
@@ -64,6 +66,7 @@ class LogisticRegression(Estimator):
         check_condition(condition)
         self.solver, self.epochs, self.batch, self.rate, self.momentum = solver, epochs, batch, rate, momentum
         self.schedule, self.alpha, self.steps, self.condition = schedule, alpha, steps, condition
+        self.fit_intercept = fit_intercept
         self._weights: Number | None = None
         self._velocity: Number | None = None
         self._line: Line | None = None
@@ -76,8 +79,8 @@ class LogisticRegression(Estimator):
         return self._parts("coef_")[0]
 
     @property
-    def intercept_(self) -> Number:
-        """The constant term."""
+    def intercept_(self) -> Number | float:
+        """The constant term; 0.0 without one."""
         return self._parts("intercept_")[1]
 
     def fit(self, x: Number | Bool, y: Bool) -> LogisticRegression:
@@ -107,7 +110,7 @@ class LogisticRegression(Estimator):
         if self._weights is None:
             self._unfitted("decision_function")
         self._same_columns(x, self._weights)
-        return _with_ones(_numbers(x)).matmul(self._weights)[:, 0]
+        return self._rows(_numbers(x)).matmul(self._weights)[:, 0]
 
     def predict(self, x: Number | Bool) -> Bool:
         """Labels of rows x: whether the logit is at least 0."""
@@ -148,11 +151,11 @@ class LogisticRegression(Estimator):
         if self.solver == "sgd" and self.batch > rows:
             self._refuse(f"batch={self.batch} is larger than the data, {rows} rows.", f"write batch={rows}, or fewer")
         if self.solver == "newton" and not self.alpha:
-            enough_rows(self, rows, columns + 1)
+            enough_rows(self, rows, columns + self.fit_intercept)
         return _numbers(x)
 
     def _same_columns(self, x: Number | Bool, weights: Number) -> None:
-        columns = weights.shape[0] - 1
+        columns = weights.shape[0] - self.fit_intercept
         if checked_rows(self, x)[1] != columns:
             self._refuse(f"x has {x.shape[1]} columns, and fit saw {columns}.", "give the same columns in the same order")
 
@@ -163,16 +166,16 @@ class LogisticRegression(Estimator):
             probability = sigmoid(logits).quiet()
             return Curve(probability.minus_from(target), within(probability.minus(probability.squared()), HEAVIEST), HEAVIEST)
 
-        design, bound = designed(self, x, True), PENALISED_LOGIT if self.alpha else LOGIT_BOUND
+        design, bound = designed(self, x, self.fit_intercept), PENALISED_LOGIT if self.alpha else LOGIT_BOUND
         return newton(self, design, curve, self.steps, self.condition, bound, self.alpha, SEPARATED)
 
     def _descend(self, x: Number, y: Bool, epochs: int) -> None:
-        x, labels = _with_ones(x), y.number().reshape((-1, 1))
+        x, labels = self._rows(x), y.number().reshape((-1, 1))
         s, rows = x.s, x.shape[0]
         zero = s.constant(np.zeros((x.shape[1], 1), dtype=np.uint64))
         weights = self._weights
         if weights is not None:
-            self._same_columns(x[:, :-1], weights)
+            self._same_columns(x[:, : x.shape[1] - self.fit_intercept], weights)
         else:
             weights = Fixed(s, s.embed(zero), WEIGHT_FRACTION, 1)
         velocity, logits = self._velocity, []
@@ -185,23 +188,29 @@ class LogisticRegression(Estimator):
                 logits.append(z)
                 residual = _error(z, target, Fraction(rate) / part.shape[0])
                 carried = [
-                    (weights, rate * self.alpha, False),
+                    (weights, rate * self.alpha, not self.fit_intercept),
                     *([(velocity, self.momentum, True)] if velocity is not None else []),
                 ]
                 velocity = _step(part, residual, carried)
                 weights = weights.minus(velocity)
-        assume_bound(joined(logits), LOGIT_BOUND)
+        assume_bound(
+            joined(logits), LOGIT_BOUND, f"{type(self).__name__} in training found logits beyond {LOGIT_BOUND:g}: {SLOWER}"
+        )
         self._weights = Fixed(s, weights.share, weights.frac, weights.limit, WEIGHT_FRACTION - FRACTION)
         self._velocity = velocity
 
-    def _parts(self, call: str) -> tuple[Number, Number]:
+    def _parts(self, call: str) -> tuple[Number, Number | float]:
         if self._line is not None:
             line = Line(*self._line)
-            assert line.intercept is not None  # noqa: S101
-            return line.coef, line.intercept
+            return line.coef, line.constant
         if self._weights is None:
             self._unfitted(call)
-        return self._weights[:-1, 0], self._weights[-1, 0]
+        return (self._weights[:-1, 0], self._weights[-1, 0]) if self.fit_intercept else (self._weights[:, 0], 0.0)
+
+    def _rows(self, x: Number) -> Number:
+        """x with one number of fraction bits throughout and a column of ones, if there is a constant."""
+        level = x.lifted(FRACTION) if isinstance(x, Int) else x.even((0, 1))
+        return with_ones(level, last=True) if self.fit_intercept else level
 
 
 def _bits(y: Bool, x: Number | Bool) -> None:
@@ -214,11 +223,6 @@ def _bits(y: Bool, x: Number | Bool) -> None:
 
 def _numbers(x: Number | Bool) -> Number:
     return x.number() if isinstance(x, Bool) else x
-
-
-def _with_ones(x: Number) -> Number:
-    """x with one number of fraction bits throughout and a column of ones."""
-    return with_ones(x.lifted(FRACTION) if isinstance(x, Int) else x.even((0, 1)), last=True)
 
 
 def _step(part: Number, residual: Number, carried: list[tuple[Number, float, bool]]) -> Number:

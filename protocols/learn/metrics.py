@@ -1,7 +1,7 @@
 """Scores of predictions, under scikit-learn's names; all stay secret until they are revealed.
 
 Labels are Bool; or Int, with the public `labels` that there are; or one 0/1 column a class, as a category column is loaded. One of
-the two arguments may be public.
+the two arguments may be public. `log_loss` and `roc_auc_score` take Int labels of two classes where they are 0 and 1.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from mpc.errors import UsageError
+from mpc.lines import script_line
 from protocols.numbers import Bool, Int, Number, Secret, divide, log, one_hot, sqrt
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import clip
 from protocols.numbers.pieces import diagonal
 from protocols.numbers.spread import var
+from protocols.numbers.ties import comparable
 
 LEAST = 2.0**-10  # of a probability in a logarithm: its own error, 2^-13, is an eighth of that
 PAIRS = 1 << 24  # of rows that are compared with each other
@@ -24,8 +26,11 @@ AVERAGES = (None, "binary", "macro", "micro")
 
 
 def accuracy_score(y_true: Any, y_pred: Any) -> Number:
-    """The part of labels that are equal: 2 to 3 rounds."""
+    """The part of labels that are equal: 2 to 3 rounds. Probabilities and other fractions are no labels."""
     _alike("accuracy_score", y_true, y_pred)
+    if not (_classes(y_true) and _classes(y_pred)):
+        do = "compare probabilities first: y_proba >= 0.5"
+        raise UsageError("accuracy_score takes labels, not numbers with fractions.", where=script_line(), do=do)
     if y_true.ndim == 2:
         hits: Number = (_numbers(y_true) * _numbers(y_pred)).sum(axis=1)
         return hits.mean()
@@ -69,19 +74,18 @@ def log_loss(y_true: Any, y_proba: Number) -> Number:
 
     `y_proba` is the probability of class 1 for Bool labels, or has a column for each class.
     """
-    true = _numbers(y_true)
-    if y_proba.ndim == 2:
-        _alike("log_loss", true, y_proba)
-        chance = (true * y_proba).sum(axis=1)
-    else:
-        _alike("log_loss", true, y_proba)
-        chance = true * (2 * y_proba - 1) + (1 - y_proba)
+    _alike("log_loss", y_true, y_proba)
+    true = _positive("log_loss", y_true)
+    chance = (true * y_proba).sum(axis=1) if y_proba.ndim == 2 else true * (2 * y_proba - 1) + (1 - y_proba)
     kept: Number = clip(chance, LEAST, 1.0)
     return log(kept).mean().negated()
 
 
 def roc_auc_score(y_true: Any, y_score: Number) -> Number:
     """Area under the ROC curve: how often a row of class 1 scores higher than one of class 0, ties by half.
+
+    Scores that a function or a rounded product gave, such as probabilities, are tied where they differ by a few last places: by
+    2^-14 at 16 bits of precision. Logits of the same model (`decision_function`) are told apart exactly.
 
     Every row is compared with every other, so that no order is revealed: 11 rounds, and 21 bytes of the dealer a pair, up to 4096
     rows. That there are both classes is checked before the next reveal.
@@ -93,13 +97,17 @@ def roc_auc_score(y_true: Any, y_score: Number) -> Number:
         raise UsageError(
             what, why="every row is compared with every other", do="score a public sample of the rows: train_test_split"
         )
-    level = y_score.quiet()
-    least: Bool = level.reshape((-1, 1)).greater_equal(level.reshape((1, -1)))
+    level, near = comparable(y_score)
+    least: Bool = level.reshape((-1, 1)).minus(level.reshape((1, -1))).greater_equal(-near)
     reached = least.number()
     twice = reached.sum(axis=1) - reached.sum(axis=0) + rows  # twice those below, those equal once, and the row itself
-    true = _numbers(y_true)
+    true = _positive("roc_auc_score", y_true)
     positive: Number = true.sum()
     pairs: Number = (true * (twice - 1)).sum() - positive * (positive - 1)
+    if not isinstance(y_true, Secret):
+        if not 0 < positive < rows:
+            raise UsageError("roc_auc_score has no meaning where all labels are alike.", where=script_line())
+        return pairs.over(2 * int(positive * (rows - positive)))
     both = _within(positive * (rows - positive), rows * rows // 4)
     return divide(_within(pairs, 2 * rows * rows), both, low=rows - 1).times(0.5)
 
@@ -145,6 +153,25 @@ def _alike(name: str, first: Any, second: Any) -> None:
         raise UsageError(f"{name} takes two arrays of one shape, at least one of them secret, not {shapes}.", do=do)
 
 
+def _classes(y: Any) -> bool:
+    """Whether these can be labels: truth values, or whole numbers."""
+    return isinstance(y, Bool | Int) if isinstance(y, Secret) else bool((np.asarray(y) == np.rint(y)).all())
+
+
+def _positive(name: str, y: Any) -> Any:
+    """0 and 1: class 1 of two, or a column a class. That Int labels are these is checked, before the next reveal where secret."""
+    if isinstance(y, Secret):
+        fits = isinstance(y, Bool) or (isinstance(y, Int) and y.limit <= 1)
+    else:
+        fits = bool(np.isin(np.asarray(y), (0, 1)).all())
+    if not fits:
+        do = "say which class is meant: y == 1, or y == 2"
+        raise UsageError(f"{name} takes labels that are truth values, or 0 and 1.", where=script_line(), do=do)
+    if isinstance(y, Int) and y.ndim == 1:
+        y.s.assumptions.append((y.greater_equal(0).share, f"{name} takes labels that are 0 or 1 at {script_line()}"))
+    return _numbers(y)
+
+
 def _numbers(y: Any) -> Any:
     if isinstance(y, Bool):
         return y.number()
@@ -170,6 +197,8 @@ def _indicators(y: Any, labels: Any) -> Any:
     known = np.asarray(labels, dtype=np.int64)
     if known.ndim != 1 or known.size < 1 or (np.diff(known) != 1).any():
         raise UsageError("labels must be whole numbers one after another.", do="code classes as 0, 1, 2: a category column is")
+    if plain and not np.isin(np.asarray(y), known).all():
+        raise UsageError("A public label is none of `labels`.", where=script_line(), do="name all labels that there are")
     if plain:
         return (np.asarray(y)[:, None] == known).astype(np.int64)
     return one_hot(y - int(known[0]), known.size).number()

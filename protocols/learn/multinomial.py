@@ -6,15 +6,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.learn.base import Estimator
-from protocols.learn.design import assumed, checked_rows, designed, mean_square, solved, with_ones, within
+from protocols.learn.design import checked_rows, designed, mean_square, solved, with_ones, within
 from protocols.learn.line import Line
 from protocols.learn.linear import check_condition
 from protocols.learn.newton import CONVERGED, LARGEST_PENALTY, SLOPE, STEEPEST, STEEPEST_SLOPE, ridge_cost
-from protocols.numbers import Bool, Fixed, Int, Number, softmax
+from protocols.numbers import Bool, Fixed, Int, Number, assume_bound, lookup, one_hot, softmax
 from protocols.numbers.encoding import precision
 from protocols.numbers.joining import joined
 from protocols.numbers.ordering import argmax
@@ -27,8 +28,8 @@ class MultinomialLogisticRegression(Estimator):
     """Softmax regression with a penalty; `alpha` is scikit-learn's 1 / (C * rows), and more than 0.
 
     `steps` steps of Newton's method over all classes, about 100 rounds each; that the last one was small is checked. `classes` are
-    the public values of labels that are whole numbers; labels may also be the 0/1 columns that a category is loaded as. `coef_`,
-    shape (classes, columns), and `intercept_` stay secret.
+    the public values of labels that are whole numbers; labels may also be the 0/1 columns that a category is loaded as, of classes
+    0, 1 and so on unless `classes` says otherwise. `coef_`, shape (classes, columns), and `intercept_` stay secret.
     """
 
     def __init__(
@@ -41,6 +42,13 @@ class MultinomialLogisticRegression(Estimator):
         check_condition(condition)
         self.classes, self.alpha, self.steps, self.condition = classes, alpha, steps, condition
         self._line: Line | None = None
+        self._known: tuple[int, ...] = ()
+
+    @property
+    def classes_(self) -> npt.NDArray[np.int64]:
+        """What `predict` says: the public classes, in the order of the rows of `coef_`."""
+        self._fitted("classes_")
+        return np.array(self._known, dtype=np.int64)
 
     @property
     def coef_(self) -> Number:
@@ -52,7 +60,7 @@ class MultinomialLogisticRegression(Estimator):
         """The constants, one a class."""
         return self._fitted("intercept_").constant
 
-    def fit(self, x: Number | Bool, y: Number) -> MultinomialLogisticRegression:
+    def fit(self, x: Number | Bool, y: Number | Bool) -> MultinomialLogisticRegression:
         """Learn from rows x, shape (rows, columns), and labels y: (rows,) of `classes`, or (rows, classes) of 0 and 1."""
         rows, _ = checked_rows(self, x)
         target = self._indicators(y, rows)
@@ -65,17 +73,18 @@ class MultinomialLogisticRegression(Estimator):
         high = 0.51 * size + LARGEST_PENALTY + 1
         weights: Number = Fixed(s, s.embed(s.constant(np.zeros((count, target.shape[1]), dtype=np.uint64))), digits, 1)
         for step in range(self.steps):
-            scores = assumed(z.matmul(weights), SCORE, f"{name} has scores of classes beyond {SCORE:g}: take a larger alpha")
+            scores = assume_bound(z.matmul(weights), SCORE, f"{name} has scores of classes beyond {SCORE:g}: take a larger alpha")
             chances = softmax(scores, axis=-1).quiet()
             slope = mean_square(z, target.minus(chances)).minus(weights.times(cost))
-            slope = assumed(slope.rounded(SLOPE), STEEPEST_SLOPE, f"{name} has scores of classes that leave their bounds")
+            slope = assume_bound(slope.rounded(SLOPE), STEEPEST_SLOPE, f"{name} has scores of classes that leave their bounds")
             matrix = within(_curvature(z, chances), 0.25).plus(fixed)
             moved = solved(self, matrix, slope.T.reshape((size, 1)), self.condition, WEIGHT, high=high, worst=STEEPEST)
             moved = moved.reshape((target.shape[1], count)).T
             if step == self.steps - 1:
-                assumed(moved, CONVERGED, f"{name} has not converged: give it more steps, or a larger alpha,")
-            weights = assumed(weights.plus(moved), WEIGHT, f"{name} has weights beyond {WEIGHT:g}")
+                assume_bound(moved, CONVERGED, f"{name} has not converged: give it more steps, or a larger alpha,")
+            weights = assume_bound(weights.plus(moved), WEIGHT, f"{name} has weights beyond {WEIGHT:g}")
         self._line = Line(*design.back(weights[0], weights[1:]), design.exponent)
+        self._known = tuple(int(k) for k in (range(target.shape[1]) if self.classes is None else self.classes))
         return self
 
     def decision_function(self, x: Number | Bool) -> Number:
@@ -83,26 +92,44 @@ class MultinomialLogisticRegression(Estimator):
         return self._fitted("decision_function").at(self, x)
 
     def predict(self, x: Number | Bool) -> Number:
-        """The class with the highest score, as its place in `classes`, or among the columns of y."""
-        value: Number = argmax(self.decision_function(x), -1)
-        return value
+        """The class with the highest score; classes that are not evenly spaced are looked up, 6 rounds more."""
+        place, classes = argmax(self.decision_function(x), -1), self.classes_
+        steps = np.diff(classes)
+        if (steps == steps[0]).all():
+            return place.times(int(steps[0])).plus(int(classes[0]))
+        found: Number = lookup(classes, place)
+        return found
 
     def predict_proba(self, x: Number | Bool) -> Number:
         """Probabilities of the classes, shape (rows, classes)."""
         far = f"{type(self).__name__} has scores of classes beyond {SCORE:g}"
-        return softmax(assumed(self.decision_function(x), SCORE, far), axis=-1)
+        return softmax(assume_bound(self.decision_function(x), SCORE, far), axis=-1)
 
-    def _indicators(self, y: Number, rows: int) -> Number:
+    def score(self, x: Number | Bool, y: Number | Bool) -> Number:
+        """Which fraction of labels y, whole numbers or a 0/1 column a class, is predicted, secret."""
+        self._fitted("score")
+        classes, (rows, _) = len(self._known), checked_rows(self, x)
+        y = y.number() if isinstance(y, Bool) else y
+        if not isinstance(y, Int) or y.shape not in ((rows,), (rows, classes)):
+            self._refuse(f"score takes labels of {rows} rows, not {y!r}.", "give labels of the kind that fit was given")
+        if y.ndim == 1:
+            return self.predict(x).equal(y).mean()
+        return one_hot(argmax(self.decision_function(x), -1), classes).number().times(y).sum(axis=1).mean()
+
+    def _indicators(self, y: Number | Bool, rows: int) -> Number:
         """0/1 columns of the labels; that each has its class is checked before the next reveal."""
+        y = y.number() if isinstance(y, Bool) else y
         if isinstance(y, Int) and y.shape == (rows,) and self.classes is not None:
             target = y.reshape((-1, 1)).equal(np.asarray(self.classes, dtype=np.int64)).number()
         elif isinstance(y, Int) and y.ndim == 2 and y.shape[0] == rows and y.shape[1] > 1:
+            if self.classes is not None and len(self.classes) != y.shape[1]:
+                self._refuse(f"labels have {y.shape[1]} columns for {len(self.classes)} classes.", "give a column a class")
             target = y
         else:
             do = "give whole numbers and classes=[...], or the columns of a category"
             self._refuse(f"labels are one of {rows} rows each, not {y!r}.", do)
         present = target.sum(axis=1).minus(1)
-        assumed(
+        assume_bound(
             Fixed(present.s, present.share, 0, present.limit), 0.5, f"{type(self).__name__} has labels that are none of its classes"
         )
         return target

@@ -9,9 +9,12 @@ import numpy as np
 
 from protocols.learn.base import Estimator
 from protocols.learn.design import (
+    LARGEST,
+    WIDE,
     Design,
-    assumed,
+    full,
     pointed,
+    product_within,
     solved,
     unit_columns,
     with_ones,
@@ -19,7 +22,7 @@ from protocols.learn.design import (
 )
 from protocols.learn.line import Line, unscaled
 from protocols.learn.table import Coefficients, with_constant
-from protocols.numbers import Number
+from protocols.numbers import Number, assume_bound
 from protocols.numbers.arrays import Fixed
 from protocols.numbers.elementary import sqrt
 from protocols.numbers.encoding import precision
@@ -74,13 +77,18 @@ class Newton:
 
     def table(self, line: Line, inverse: Number, factor: Number | None = None) -> Coefficients:
         """Standard errors: roots of the diagonal of the inverse curvature over rows, times `factor` if any."""
-        rows, design = self.design.z.shape[0], self.design
+        rows, design, times = self.design.z.shape[0], self.design, None if factor is None else sqrt(factor)
+
+        def spread(form: Number) -> Number:
+            return root(form, rows) if times is None else full(times, root(form, rows))
+
         columns = inverse if design.shift is None else inverse[1:, 1:]
-        errors, constant = unscaled(root(diagonal(columns), rows, factor).times(design.inverse), design.exponent), None
+        others = product_within(spread(diagonal(columns)), design.inverse, LARGEST, WIDE)
+        errors, constant = unscaled(others, design.exponent), None
         if design.shift is not None:
             one = design.shift._other(np.ones(1)).lifted(int(np.max(design.shift.frac)))
             contrast = with_constant(one[0], design.shift)
-            constant = root(quadratic(inverse, contrast), rows, factor)
+            constant = spread(quadratic(inverse, contrast))
         return Coefficients(with_constant(line.intercept, line.coef), with_constant(constant, errors), None, constant is not None)
 
 
@@ -93,23 +101,24 @@ def newton(
     highest: float,
     alpha: float = 0.0,
     separated: str = "",
+    per: Number | None = None,
 ) -> Newton:
     """Steps from zero; `curve` takes linear predictors within `highest`. 30 to 60 rounds a step.
 
-    A coefficient of a column, in the units given, costs alpha / 2 times its square, over rows. `separated` says what it means where
-    the last step was not small.
+    A coefficient of a column, in the units given, costs alpha / 2 times its square, over rows, times `per` if any. `separated` says
+    what it means where the last step was not small.
     """
     z = design.z if design.shift is None else with_ones(design.z)
     s, digits = z.s, precision(z.s)
     weights: Number = Fixed(s, s.embed(s.constant(np.zeros((z.shape[1], 1), dtype=np.uint64))), digits, 1)
-    cost = ridge_cost(model, design, alpha) if alpha else None
+    cost = ridge_cost(model, design, alpha, per) if alpha else None
     for step in range(steps + 1):
-        predictor = assumed(z.matmul(weights), highest, f"{type(model).__name__}: {separated or REACH}")
+        predictor = assume_bound(z.matmul(weights), highest, f"{type(model).__name__}: {separated or REACH}")
         at = curve(predictor[:, 0])
         weighted = z.times(at.weight.reshape((-1, 1)))
         matrix = z.T.matmul(weighted).divided(z.shape[0])
         far = f"{type(model).__name__}: {separated or REACH}"
-        matrix = within(matrix, at.heaviest) if at.proved else assumed(matrix, at.heaviest, far)
+        matrix = within(matrix, at.heaviest) if at.proved else assume_bound(matrix, at.heaviest, far)
         high = at.heaviest * 1.01 * z.shape[1] + (0 if cost is None else LARGEST_PENALTY)
         if cost is not None:
             matrix = within(matrix.plus(np.multiply(cost, np.eye(z.shape[1], dtype=np.int64))), at.heaviest + LARGEST_PENALTY)
@@ -119,19 +128,20 @@ def newton(
         slope = z.T.matmul(at.residual.reshape((-1, 1))).divided(z.shape[0])
         if cost is not None:
             slope = slope.minus(weights.times(cost))
-        slope = assumed(slope.rounded(SLOPE), STEEPEST_SLOPE, far)  # the right side has no more digits than a step can use
+        slope = assume_bound(slope.rounded(SLOPE), STEEPEST_SLOPE, far)  # the right side has no more digits than a step can use
         moved = solved(model, matrix, slope, condition, STEP, high=high, worst=STEEPEST)
         if step == steps - 1:
-            assumed(moved, CONVERGED, f"{type(model).__name__} has not converged: {separated or 'give it more iterations'},")
-        weights = assumed(weights.plus(moved), STEP, f"{type(model).__name__}: {separated or REACH}")
+            assume_bound(moved, CONVERGED, f"{type(model).__name__} has not converged: {separated or 'give it more iterations'},")
+        weights = assume_bound(weights.plus(moved), STEP, f"{type(model).__name__}: {separated or REACH}")
     raise ValueError("a fit has at least no step")
 
 
-def ridge_cost(model: Estimator, design: Design, alpha: float) -> Number:
-    """What squares of weights of the design cost, shape (weights, 1): alpha / variance, nothing for the constant."""
+def ridge_cost(model: Estimator, design: Design, alpha: float, per: Number | None = None) -> Number:
+    """What squares of weights of the design cost, shape (weights, 1): alpha / variance, nothing for the constant; times `per`."""
     share = np.exp2(-2.0 * design.exponent) * alpha
     far = f"{type(model).__name__} needs a penalty of at most {LARGEST_PENALTY:g} times the variance of each column"
-    cost = assumed(design.inverse.squared().times(share), LARGEST_PENALTY, far).reshape((-1, 1))
+    inverse = design.inverse if per is None else full(sqrt(per), design.inverse)
+    cost = assume_bound(inverse.squared().times(share), LARGEST_PENALTY, far).reshape((-1, 1))
     if design.shift is None:
         return cost
     result: Number = joined([cost._other(np.zeros((1, 1))), cost])
@@ -141,12 +151,11 @@ def ridge_cost(model: Estimator, design: Design, alpha: float) -> Number:
 def quadratic(matrix: Number, vector: Number) -> Number:
     """vector^T matrix vector for |vector| <= 64, rounded between the two products to what the second has room for."""
     vector = vector.rounded(FORM)
-    turned = assumed(matrix.matmul(vector), FARTHEST, "a mean is too far from 0 for the standard error of the constant")
+    turned = assume_bound(matrix.matmul(vector), FARTHEST, "a mean is too far from 0 for the standard error of the constant")
     return turned.rounded(FORM).matmul(vector)
 
 
-def root(product: Number, rows: int, factor: Number | None = None) -> Number:
-    """sqrt(product * factor / rows)."""
-    product = product if factor is None else product.times(factor)
+def root(product: Number, rows: int) -> Number:
+    """sqrt(product / rows)."""
     even = rows.bit_length() & ~1
     return sqrt(pointed(product.times(2.0**even / rows), even))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
+from protocols import bits
 from protocols.learn.base import Estimator
 from protocols.learn.drawing import drawn
-from protocols.numbers import Bool, Number, Secret, sqrt
+from protocols.numbers import Bool, Fixed, Number, Secret, sqrt
 from protocols.numbers.encoding import precision
 from protocols.numbers.spread import fractional, spreads, standardised
 
@@ -18,8 +20,8 @@ from protocols.numbers.spread import fractional, spreads, standardised
 class StandardScaler(Estimator):
     """(x - mean) / standard deviation, per column, both from the rows given to `fit` and never revealed by it.
 
-    The population standard deviation is used. A column that hardly varies (spread below 2^-17 of its declared bound) comes out
-    near zero instead of as amplified rounding noise; one of 2^-13 of its bound by 0.2 % too small.
+    The population standard deviation is used. One below 2^-17 of the declared bound, as that of a constant column is, counts as 1,
+    or as 2^-17 of the bound where that is more; columns with one of 2^-13 of the bound come out by 0.2 % too small.
     """
 
     def __init__(self, *, with_mean: bool = True, with_std: bool = True) -> None:
@@ -27,6 +29,7 @@ class StandardScaler(Estimator):
         self._mean: Number | None = None
         self._inverse: Number | None = None
         self._squares: tuple[Number, int] | None = None
+        self._varied: tuple[Number, list[float]] | None = None
 
     @property
     def mean_(self) -> Number:
@@ -35,7 +38,7 @@ class StandardScaler(Estimator):
 
     @property
     def inverse_scale_(self) -> Number:
-        """1 / standard deviation of the columns: what rows are multiplied by."""
+        """1 / `scale_`: what rows are multiplied by."""
         return self._inverse if self._inverse is not None else self._unfitted("inverse_scale_")
 
     @property
@@ -48,8 +51,13 @@ class StandardScaler(Estimator):
 
     @property
     def scale_(self) -> Number:
-        """Standard deviations of the columns: some 10 rounds."""
-        return sqrt(self.var_)
+        """Standard deviations of the columns, 1 for constant ones: some 10 rounds."""
+        deviations = sqrt(self.var_)
+        if self._varied is None:
+            self._unfitted("scale_")
+        varied, plain = self._varied
+        constant = 1 / np.array(plain)
+        return varied.times(deviations.minus(constant)).plus(constant)
 
     def fit(self, x: Number | Bool, y: Any = None) -> Self:
         """Learn mean and spread of the columns of x, shape (rows, columns)."""
@@ -86,9 +94,20 @@ class StandardScaler(Estimator):
     def _fit(self, x: Number | Bool) -> tuple[Number, Number]:
         if x.ndim != 2 or not x.shape[0]:
             raise UsageError(f"StandardScaler takes x of shape (rows, columns), not {x.shape}.", where=script_line())
-        self._mean, centred, squares, self._inverse = spreads(x)
+        self._mean, centred, squares, inverse, floor = spreads(x)
         self._squares = (squares, x.shape[0])
+        varied = Bool(x.s, bits.at_least(x.s, squares.share, [floor], squares.limit.bit_length() + 1)[0])
+        plain = np.broadcast_to(np.minimum(1.0, inverse.bound), inverse.shape)  # more could break what `standardised` proves
+        self._varied, self._inverse = (varied.number(), plain.tolist()), _chosen(varied, inverse, plain)
         return centred, self._inverse
+
+
+def _chosen(varied: Bool, x: Number, plain: npt.NDArray[np.float64]) -> Number:
+    """x where a column varies, and elsewhere the public numbers, in the units of x: products have no room for more."""
+    words = np.maximum(1, np.rint(np.ldexp(plain, x.wide()))).astype(np.uint64)
+    constant = x.s.embed(x.s.constant(words))
+    share = bits.select(x.s, varied.share, x.share - constant) + constant
+    return Fixed(x.s, share, x.frac, np.maximum(x.limits, words.astype(np.int64)), x.extra, x.noise)
 
 
 def train_test_split(*arrays: Any, test_size: float | int = 0.25, random_state: int = 0, shuffle: bool = True) -> list[Any]:

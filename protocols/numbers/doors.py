@@ -133,8 +133,11 @@ def public(s: Session, value: Any, from_: str, bound: float) -> Fixed:
 
 
 @explained
-def assume_bound(x: Number, bound: float) -> Number:
-    """x with a tighter bound than could be proved. Checked on shares: one bit for all assumptions precedes the next reveal."""
+def assume_bound(x: Number, bound: float, why: str = "") -> Number:
+    """x with a tighter bound than could be proved. Checked on shares: one bit for all assumptions precedes the next reveal.
+
+    `why` says what it means where it does not hold.
+    """
     if not isinstance(x, Number) or not 0 < bound < math.inf:
         raise UsageError("assume_bound takes secret numbers and one positive number.", where=script_line())
     x = x.quiet().even(tuple(range(x.ndim)))
@@ -142,7 +145,7 @@ def assume_bound(x: Number, bound: float) -> Number:
     if x.limit <= limit:
         return x
     shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
-    x.s.assumptions.append((shifted[0] + shifted[1], f"assume_bound states |x| <= {bound:g} at {script_line()}"))
+    x.s.assumptions.append((shifted[0] + shifted[1], f"{why or f'assume_bound states |x| <= {bound:g}'} at {script_line()}"))
     return x.assume(max(1, limit))
 
 

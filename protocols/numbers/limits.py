@@ -19,7 +19,7 @@ MOST = 1 << 16  # limits of one array that are told apart; of a longer one that 
 
 def told(limits: Any, shape: Shape, bits: int) -> tuple[int, Spans | None]:
     """The largest limit; and one for each element where they differ, are known to be below 2^bits, and there are any."""
-    if np.ndim(limits) == 0:
+    if isinstance(limits, int) or np.ndim(limits) == 0:
         return int(limits), None
     held = compact(np.asarray(limits))
     most = max(1, int(np.max(held, initial=1)))
@@ -55,7 +55,7 @@ def side_by_side(parts: Sequence[tuple[Any, Shape]], axis: int) -> npt.NDArray[A
 
 def exact(x: Any) -> Any:
     """Integers as those of Python, one where there is one, for limits and for what they are moved by."""
-    return compact(x).astype(object) if np.ndim(x) else int(x)
+    return x if isinstance(x, int) else compact(x).astype(object) if np.ndim(x) else int(x)
 
 
 def alike(ndim: int, *like: Any) -> tuple[int, ...]:

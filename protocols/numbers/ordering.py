@@ -42,8 +42,9 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     x: Number = _number(a)
     single = all(v is None or (not isinstance(v, Secret) and np.ndim(v) == 0) for v in (a_min, a_max))
     units: list[float] = []
-    if a_min is not None and a_max is not None and single and isinstance(x.frac, int):
-        x = reaching(x.fitted(1, FARTHEST - 1), [float(a_min), float(a_max)])
+    fitted = x.fitted(1, FARTHEST - 1)
+    if a_min is not None and a_max is not None and single and isinstance(fitted.frac, int):
+        x = reaching(fitted, [float(a_min), float(a_max)])
         past = max(float(a_min), -float(a_max), 2.0**-1000) * 2.0 ** float(x.frac)  # what the wrong limit may need room for
         x = x.reduced(min(x.extra, math.frexp(past)[1] - FARTHEST)) if past < math.inf else x
         units = [float(v) * 2.0 ** float(x.frac) for v in (a_min, a_max)]

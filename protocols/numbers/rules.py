@@ -10,9 +10,9 @@ from typing import NoReturn, Protocol, Self
 from mpc.data.schema import Schema
 from mpc.errors import ReleaseError, UsageError
 from mpc.lines import script_line
+from mpc.origin import NOWHERE, Behind, Origin
 from mpc.rules import Required, Rule
 from mpc.session import Session
-from mpc.sharing.node import Origin
 from mpc.sharing.share import Share, concat
 from protocols import release
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
@@ -40,15 +40,21 @@ class Leaving:
     def pools(self) -> list[tuple[Origin, int]]:
         """Tables that one of its arrays depends on, and how many rows they have.
 
-        Those of one name and no key hold different people, and add up where an array depends on them all.
+        Those of one name and no key hold different people, and add up where an array depends on them all. What a saved model was
+        made of may be the same people again: it adds up with nothing but what else that model was made of.
         """
-        keyed = {(t.owner, t.name) for t in self.s.context.tables if t.key} if isinstance(self.s.context, Schema) else set()
         found: set[Origin] = set()
         for origin in {v.share.node.origin for v in self.x}:
-            alone = {table for table in origin if table[:2] in keyed}
-            found |= {frozenset({table}) for table in alone}
-            found |= {frozenset({t for t in origin - alone if t[1] == name}) for _, name, _ in origin - alone}
-        return [(tables, sum([rows for _, _, rows in tables])) for tables in sorted(found, key=sorted)]
+            for alike in {(table.name, table.saved) for table in origin}:
+                tables = frozenset({table for table in origin if (table.name, table.saved) == alike})
+                alone = {table for table in tables if self._alone(table, tables)}
+                found |= {frozenset({table}) for table in alone} | {tables - alone}
+        return [(tables, sum([table.rows for table in tables])) for tables in sorted(found - {NOWHERE}, key=sorted)]
+
+    def _alone(self, table: Behind, tables: Origin) -> bool:
+        """Whether its rows may be people of others of these tables, as those of one owner's table at several times are."""
+        again = sum([one.owner == table.owner for one in tables]) > 1
+        return again or (isinstance(self.s.context, Schema) and self.s.context.keyed(table))
 
     def refuse(self, rules: Sequence[str], why: str) -> NoReturn:
         """End the session at every party alike."""
@@ -161,14 +167,20 @@ class Parameters(_Check):
     def bits(self, leaving: Leaving) -> None:
         """Public arithmetic."""
         for tables, rows in leaving.pools:
-            told = sum([count for origin, count in leaving.s.told.items() if origin & tables])
-            told += sum([v.size for v in leaving.x if v.share.node.origin & tables])
+            told = sum([count for origin, count in leaving.s.told.items() if _common(origin, tables)])
+            told += sum([v.size for v in leaving.x if _common(v.share.node.origin, tables)])
             if told > self.rule.threshold * rows:
                 leaving.refuse([str(self.rule)], f"with it, {told} numbers depend on the {rows} rows of table {_named(tables)}")
 
 
+def _common(origin: Origin, tables: Origin) -> bool:
+    """Whether they have a table in common, loaded or through saved models, whatever rows it had at the time."""
+    return not {table[:2] for table in origin}.isdisjoint({table[:2] for table in tables})
+
+
 def _named(tables: Origin) -> str:
-    return " and ".join(sorted(f"{owner}.{name}" for owner, name, _ in tables))
+    through = sorted({f", of which {table.saved!r} was made" for table in tables if table.saved})
+    return " and ".join(sorted(f"{table.owner}.{table.name}" for table in tables)) + "".join(through)
 
 
 def _counted(x: Secret) -> bool:

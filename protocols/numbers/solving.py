@@ -16,7 +16,7 @@ from protocols import arithmetic, bits, linear
 from protocols.numbers import scaling
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, level_of, number_of
-from protocols.numbers.encoding import FRACTION, RING_BITS
+from protocols.numbers.encoding import FRACTION, GUARD, RING_BITS, precision
 from protocols.numbers.joining import array
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
@@ -39,8 +39,8 @@ class _System:
     high: float
     length: float
 
-    def scheduled(self) -> tuple[tuple[int, int, int], int] | None:
-        """((smallest, largest, bound) in units, fraction bits beyond those that m and r imply), the most that there are."""
+    def scheduled(self) -> tuple[tuple[int, int, int], int, int] | None:
+        """((smallest, largest, bound) in units, fraction bits beyond those that m and r imply, and how many refinement adds)."""
         f, g, d = int(np.max(self.m.frac)), int(np.max(self.r.frac)), self.m.shape[-1]
         smallest, largest = math.floor(self.low * 2.0**f), math.ceil(self.high * 2.0**f) + d
         bound = math.ceil(self.length * 2.0 ** (g - f)) + 1
@@ -52,8 +52,19 @@ class _System:
                 linear.schedule(d, smallest, largest, bound, unit)
             except ValueError:
                 continue
-            return (smallest, largest, bound), unit
+            return (smallest, largest, bound), unit, self.finer((smallest, largest, bound), unit, frac)
         return None
+
+    def finer(self, bounds: tuple[int, int, int], unit: int, frac: int) -> int:
+        """Fraction bits that refinement can add to `frac` ones, towards a few more than the session's precision."""
+        wanted = min(FINEST, precision(self.m.s) + GUARD, RING_BITS - 1 - math.ceil(math.log2(self.length + 1)))
+        for more in range(wanted - frac, 0, -1):
+            try:
+                linear.schedule(self.m.shape[-1], *bounds, unit, more)
+            except ValueError:
+                continue
+            return more
+        return 0
 
 
 @explained
@@ -129,9 +140,9 @@ def solved_if(
     schedule = system.scheduled()
     if schedule is None:
         return None
-    (smallest, most, reach), unit = schedule
-    share = linear.solve(system.m.s, system.m.share, system.r.share, smallest, most, reach, unit)
-    frac = unit + int(np.max(system.r.frac)) - int(np.max(system.m.frac))
+    bounds, unit, finer = schedule
+    share = linear.solve(system.m.s, system.m.share, system.r.share, *bounds, unit, finer)
+    frac = unit + finer + int(np.max(system.r.frac)) - int(np.max(system.m.frac))
     limit = math.ceil(length * 2.0**frac) + 2
     x = Fixed(matrix.s, share, frac, limit, frac - FRACTION)
     _checked(matrix, right, x, supposed)

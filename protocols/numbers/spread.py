@@ -115,23 +115,26 @@ def fractional(x: Number | Bool) -> Number:
 
 def deviations(x: Number | Bool) -> tuple[Number, Number, Number]:
     """(means, x - means, 1 / standard deviations) of the columns of x, shape (rows, columns)."""
-    mean, centred, _, inverse_scale = spreads(x)
+    mean, centred, _, inverse_scale, _ = spreads(x)
     return mean, centred, inverse_scale
 
 
-def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number]:
-    """(means, x - means, sums of their squares, 1 / standard deviations) of the columns of x, shape (rows, columns)."""
+def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number, int]:
+    """(means, x - means, sums of their squares, 1 / standard deviations) of the columns of x, shape (rows, columns).
+
+    Last comes the least word of a sum of squares that is more than rounding: it is added to them before the root is taken.
+    """
     x = fractional(x)
     rows = x.shape[0]
     mean = x.mean(axis=0)
     centred = x.minus(mean).at_scale_of(x)
     squares = centred.squared().sum(axis=0)
-    dropped = int(np.max(2 * centred.wide().max(axis=0) - squares.wide()))
+    dropped = int(np.max(2 * x.wide().max(axis=0) - squares.wide()))  # a mean of many digits may have cost deviations some
     spared = FLOOR + 2 * (x.limit.bit_length() - 1 - INPUT)
     floor = max(1, (rows << max(0, spared)) >> dropped)
     spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
     low = floor * np.exp2(-np.asarray(spread.frac, dtype=float))
-    return mean, centred, squares, rsqrt(spread, low=low, times=rows, proved=True).reduced()
+    return mean, centred, squares, rsqrt(spread, low=low, times=rows, proved=True).reduced(), floor
 
 
 def standardised(centred: Number, inverse_scale: Number) -> Number:

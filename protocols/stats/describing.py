@@ -17,11 +17,12 @@ from protocols.numbers.elementary import number_of
 from protocols.numbers.joining import array
 from protocols.numbers.ordering import larger, maximum, minimum
 from protocols.numbers.rules import Check
-from protocols.numbers.spread import corrcoef, deviations, standardised, var
 from protocols.numbers.spread import cov as covariances
+from protocols.numbers.spread import deviations, standardised, var
 from protocols.numbers.structure import explained
 from protocols.stats.groups import Categories, groups_of, whole_group
 from protocols.stats.moments import columns_of, grouped, shared_out
+from protocols.stats.moments import correlations as pearson
 from protocols.stats.printing import Correlation, Table, distribution
 from protocols.stats.revealing import To, named, told
 
@@ -95,7 +96,7 @@ def describe(
         else groups.names
     )
     mean = moments.mean if moments.centre is None else moments.mean + moments.centre
-    numbers = {"mean": mean.reshape(-1), "std": sqrt(moments.variance).reshape(-1)}
+    numbers = {"mean": mean.reshape(-1), "std": moments.deviation.reshape(-1)}
     return SecretDescription(moments.count, numbers, names, x.shape[1])
 
 
@@ -143,7 +144,7 @@ def _pairs(a: Any, columns: Sequence[str] | None, correlations: bool) -> SecretP
     names = named(columns, x.shape[1], False)
     if len(names) < 2:
         raise UsageError("Covariances and correlations are of two columns or more.", where=script_line(), do="use np.var")
-    matrix = corrcoef(x, rowvar=False) if correlations else covariances(x, rowvar=False)
+    matrix = pearson(x) if correlations else covariances(x, rowvar=False)
     return SecretPairs(matrix, len(x), names, correlations)
 
 
@@ -155,7 +156,7 @@ def cov(a: Any, columns: Sequence[str] | None = None) -> SecretPairs:
 
 @explained
 def corr(a: Any, columns: Sequence[str] | None = None) -> SecretPairs:
-    """Pearson's correlations of the columns of (rows, columns), with p-values: 10 rounds."""
+    """Pearson's correlations of the columns of (rows, columns), with p-values: 10 rounds. That these vary is checked."""
     return _pairs(a, columns, True)
 
 

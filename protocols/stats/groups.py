@@ -17,10 +17,14 @@ Categories = int | Sequence[Any] | None
 
 @dataclass(frozen=True)
 class Groups:
-    """`member` (rows, groups) is 1 where a row is in a group, else 0; both kinds of names are public."""
+    """`member` (rows, groups) is 1 where a row is in a group, else 0; `disjoint` where no row is in two, by what they are made of.
+
+    Names are public.
+    """
 
     member: Int
     names: tuple[str, ...]
+    disjoint: bool = True
 
     @property
     def count(self) -> Int:
@@ -31,13 +35,13 @@ class Groups:
         """The same without the rows where the secret condition `where` (rows,) does not hold; None leaves all."""
         if where is None:
             return self
-        return Groups(_whole(self.member * condition(where)[:, None]), self.names)
+        return Groups(_whole(self.member * condition(where)[:, None]), self.names, self.disjoint)
 
     def partition(self) -> Groups:
         """The same, where it is checked on shares, before the next reveal, that each row is in exactly one group."""
         once = self.member.sum(axis=1).equal(1)
         once.s.assumptions.append((once.share, f"each row must be in exactly one group at {script_line()}"))
-        return self
+        return Groups(self.member, self.names)
 
 
 def groups_of(by: Any, categories: Categories = None) -> Groups:
@@ -51,7 +55,7 @@ def groups_of(by: Any, categories: Categories = None) -> Groups:
         either: Any = np.stack([by, ~by], axis=1)
         return Groups(either.number(), _names(categories, ("true", "false")))
     if isinstance(by, Bool | Number) and by.ndim == 2 and by.shape[1]:
-        return Groups(_indicators(by), _names(categories, tuple(f"group {k}" for k in range(by.shape[1]))))
+        return Groups(_indicators(by), _names(categories, tuple(f"group {k}" for k in range(by.shape[1]))), by.shape[1] == 1)
     if isinstance(by, Int) and by.ndim == 1 and categories is not None:
         if isinstance(categories, int) or all(isinstance(one, str) for one in categories):
             names = tuple(str(k) for k in range(categories)) if isinstance(categories, int) else tuple(categories)

@@ -1,8 +1,9 @@
 """Counts, means and sums of squares of columns, of all rows or by group: what tests of means are made of. Nothing is revealed.
 
-Columns are first freed from their common mean. So a group's sum of squares loses only what separates the groups, and bounds are
-those of deviations. What can be proved of a result (a mean lies within the range of the data) is stated after each product, for
-the bound of a product alone would leave too few digits to the next.
+Columns are first freed from their common mean, and then, by group, from that of the group: sums of squares are those of what is
+left, however far groups lie apart. A root is taken before anything is divided, for it needs half the digits of a sum of squares.
+What can be proved of a result (a mean lies within the range of the data) is stated after each product, for the bound of a product
+alone would leave too few digits to the next.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ import numpy as np
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols import bits
-from protocols.numbers import Bool, Number, reciprocal
+from protocols.numbers import Bool, Number, reciprocal, rsqrt, scaling, sqrt
 from protocols.numbers.elementary import number_of
 from protocols.numbers.encoding import FRACTION, MEAN_DIGITS, RING_BITS, precision
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import larger
-from protocols.numbers.spread import fractional
+from protocols.numbers.spread import fractional, standardised
 from protocols.stats.groups import Groups
 
+SLACK = 10  # bits: a mean by a secret count is off by less than this part of the range, which bounds leave room for
 NARROW = 14  # bits: a test takes no column whose standard deviation is below 2^-14 of its declared bound
 
 
@@ -33,16 +35,15 @@ class Moments:
     """Of each group, or of each of several samples: a group is a row, a column of the data a column.
 
     `count` (groups,) is public, or secret; `mean` and `squares`, the sum of squared deviations from it, are (groups, columns), and
-    `centre` (columns,) is what has been taken from the means. `scale` are deviations that bound all of them, if some do.
-    `between` (columns,), where it is known, is the sum of squares between groups that make up all rows.
+    `centre` (columns,) is what has been taken from the means. `scales` are deviations that have the bounds of the samples, or the
+    first where all have the same.
     """
 
     count: Any
     mean: Number
     squares: Number
     centre: Number | None
-    scale: Number | None
-    between: Number | None = None
+    scales: tuple[Number, ...]
 
     def per(self, x: Number, less: int = 0) -> Number:
         """x (groups, columns) divided by each group's count, less `less`: 5 rounds and a product where that is secret."""
@@ -53,9 +54,29 @@ class Moments:
         return x.times(inverted(self.count.minus(less)))
 
     @property
-    def variance(self) -> Number:
-        """Unbiased, (groups, columns); what rounding takes below zero counts as zero."""
-        return within(larger(self.per(self.squares, 1), 0.0), self.scale, 2)
+    def roots(self) -> Number:
+        """Roots of the sums of squares, (groups, columns), `halved`; what rounding takes below zero counts as zero."""
+        return halved(sqrt(larger(self.squares, 0.0)))
+
+    @property
+    def deviation(self) -> Number:
+        """The standard deviation (n - 1) of each group, whose count is secret and two or more, which is checked."""
+        return within(self.roots.times(root_inverted(self.count.minus(1))), self.scales[0], 1)
+
+    def between(self) -> Number:
+        """The sum of squares between groups, (columns,), if these make up all rows."""
+        if isinstance(self.count, Number):  # whose means are deviations from that of all
+            return larger(self.count.reshape((-1, 1)).times(self.mean).times(self.mean).sum(0), 0.0)
+        apart = self.mean.minus(added(self.mean.times(self.count[:, None] / self.count.sum())))
+        return added(apart.squared().times(self.count[:, None]))
+
+    def varied(self) -> Number:
+        """The sum of squares within all groups, (columns,), where it is checked that it is more than rounding."""
+        total = added(self.squares)
+        rows = self.count.limit if isinstance(self.count, Number) else int(self.count.sum())
+        for scale in self.scales:
+            varied(total, scale, rows)
+        return total
 
 
 def columns_of(x: Any, what: str) -> Number:
@@ -86,20 +107,28 @@ def shared_out(total: Number, count: int) -> Number:
     return total.times(1.0 / count, digits=MEAN_DIGITS)
 
 
-def within(x: Number, scale: Number | None, degree: int) -> Number:
-    """x with the limit that `scale`, to this degree, has: the caller has proved that it is no more."""
-    if scale is None:
-        return x
+def within(x: Number, scale: Number, degree: int, times: int = 1) -> Number:
+    """x with the limit that `times` as many products of `degree` of `scale` have: the caller has proved that it is no more."""
     moved = int(np.max(x.wide() - degree * scale.wide()[:1]))
-    most = scale.limit**degree
+    most = times * scale.limit**degree
     most = most << moved if moved >= 0 else most >> -moved
-    return x.assume(most + (most >> 16) + x.shape[0] + 2)
+    return x.assume(most + (most >> SLACK) + x.shape[0] + 2)
 
 
 def centred(x: Number) -> tuple[Number, Number]:
-    """(means, deviations from them)."""
+    """(the means, rounded to the last place of x, and what they leave of x, exactly)."""
     mean = x.mean(axis=0)
-    return mean, x.minus(mean).at_scale_of(x)
+    centre = mean.reduced(int(np.max(mean.wide() - x.wide()[0])))
+    return centre, x.minus(centre)
+
+
+def moments_of(x: Number) -> tuple[Number, Number, Number]:
+    """(means, sums of squared deviations from them, deviations) of all rows: what the rounded means leave is corrected."""
+    centre, deviations = centred(x)
+    left = _left(deviations.sum(axis=0), deviations, x.shape[0])
+    step = shared_out(left, x.shape[0])
+    squares = _corrected(deviations.squared().sum(axis=0), left.times(step).negated())
+    return _corrected(centre, step), within(squares, deviations, 2, x.shape[0]), deviations
 
 
 def inverted(count: Number) -> Number:
@@ -108,39 +137,93 @@ def inverted(count: Number) -> Number:
     return inverse.reduced(inverse.limit.bit_length() - RING_BITS // 2).reshape(-1, 1)
 
 
+def halved(x: Number) -> Number:
+    """x with half of a product's bits below its bound, so that a product takes no more from it than from the other factor."""
+    return x.reduced(max(x.noise, x.limit.bit_length() - RING_BITS // 2))
+
+
+def root_inverted(count: Number) -> Number:
+    """1 / sqrt(count), `halved`, along a new last axis, for counts that are checked to be from 1 on."""
+    return halved(rsqrt(count, low=1)).expand_dims((count.ndim,))
+
+
 def grouped(x: Number, groups: Groups) -> Moments:
-    """Of each group of the rows of x (rows, columns): about 8 rounds. An empty group fails the check before the next reveal."""
+    """Of each group of the rows of x (rows, columns): about 12 rounds. An empty group fails the check before the next reveal.
+
+    The first mean of a group is off by what 1 / count is off. The sum of what it leaves of the group's rows corrects both the mean
+    and the sum of squares, so that these are as exact as the data.
+    """
     if groups.member.shape[0] != x.shape[0]:
         what = f"{x.shape[0]} rows of numbers do not fit groups of {groups.member.shape[0]}."
         raise UsageError(what, where=script_line(), do="load both from tables with the same rows")
     centre, deviations = centred(x)
-    member, count = groups.member.T, groups.count
-    inverse = inverted(count)
-    total = member.matmul(deviations)
-    mean = within(total.times(inverse), deviations, 1)
-    between = total.times(mean)
-    squares = member.matmul(deviations.squared()).minus(between)
-    return Moments(count, mean, squares, centre, deviations, between.sum(0))
+    count, inverse = groups.count, inverted(groups.count)
+    total = groups.member.T.matmul(deviations)
+    rough = within(total.times(inverse), deviations, 1)
+    rough = rough.reduced(int(np.max(rough.wide()[0] - deviations.wide()[0])))
+    left = _left(total.minus(count.reshape((-1, 1)).times(rough)), deviations, x.shape[0])
+    step = left.times(inverse)
+    mean = within(_corrected(rough, step), deviations, 1)
+    squares = _corrected(_squares(groups, deviations, rough), left.times(step).negated())
+    squares = within(squares, deviations, 2, x.shape[0])
+    return Moments(count, mean, squares, centre, (deviations,))
+
+
+def _corrected(x: Number, small: Number) -> Number:
+    """The sum, for which the small one gives up the digits that the other would have no room for."""
+    room = RING_BITS - 2 - x.limit.bit_length()
+    return x.plus(small.reduced(int(np.max(small.wide() - x.wide())) - room))
+
+
+def _left(x: Number, deviations: Number, rows: int) -> Number:
+    """Sums of what first means leave, with the limit that they have because 1 / count is off by little."""
+    wide = int(np.max(x.wide() - deviations.wide()[:1]))
+    most = rows * (deviations.limit >> min(SLACK, RING_BITS // 2 - 2 - rows.bit_length())) + 4 * rows
+    return x.assume(most << max(0, wide))
+
+
+def _squares(groups: Groups, deviations: Number, mean: Number) -> Number:
+    """Sums of squares of each group's rows about its `mean`, (groups, columns): of groups that may share rows one by one."""
+    if groups.disjoint:
+        left = within(deviations.minus(groups.member.matmul(mean)), deviations, 1)
+        return groups.member.T.matmul(left.squared())
+    each: Any = within(deviations[:, None].minus(mean), deviations[:, None], 1)
+    return groups.member[:, :, None].times(each.squared()).sum(axis=0)
 
 
 def sampled(samples: Sequence[Number]) -> Moments:
     """Of separate samples with as many columns, whose rows are counted in public: one product."""
     if len({x.shape[1] for x in samples}) > 1:
         raise UsageError("The samples differ in their number of columns.", where=script_line())
-    parts = [centred(x) for x in samples]
-    squares = [deviations.squared().sum(axis=0) for _, deviations in parts]
-    first = parts[0][1]
-    alike = all(d.limit == first.limit and np.array_equal(d.wide()[:1], first.wide()[:1]) for _, d in parts)
-    mean = stacked([m for m, _ in parts], 0)
-    return Moments(np.array([len(x) for x in samples]), mean, stacked(squares, 0), None, first if alike else None)
+    means, squares, scales = zip(*[moments_of(x) for x in samples], strict=True)
+    first = scales[0]
+    alike = all(d.limit == first.limit and np.array_equal(d.wide()[:1], first.wide()[:1]) for d in scales)
+    counts = np.array([len(x) for x in samples])
+    return Moments(counts, stacked(means, 0), stacked(squares, 0), None, scales[:1] if alike else scales)
 
 
 def varied(squares: Number, scale: Number, rows: int) -> Number:
     """The sum of squares (columns,) of that many rows, where it is checked that the columns vary, before the next reveal."""
-    least = max(1, rows * (scale.limit * scale.limit >> 2 * NARROW))  # in squared units of the deviations
-    down = int(np.max(2 * scale.wide()[0] - squares.wide()))
-    units = max(1, math.ceil(least * 2.0**-down))
+    units = _least(squares, scale, rows)
     reached = bits.at_least(squares.s, squares.share, [units], max(squares.limit, units).bit_length() + 1)[0]
     why = f"the columns of a test must vary: not constant, nor within 2^-{NARROW} of the declared bound, at {script_line()}"
     squares.s.assumptions.append((reached, why))
     return squares
+
+
+def _least(squares: Number, scale: Number, rows: int) -> int:
+    """The least sum of squares of columns that vary, in its last places."""
+    least = max(1, rows * (scale.limit * scale.limit >> 2 * NARROW))  # in squared units of the deviations
+    down = int(np.max(2 * scale.wide()[0] - squares.wide()))
+    return max(1, math.ceil(least * 2.0**-down))
+
+
+def correlations(x: Number) -> Number:
+    """Pearson's correlations (columns, columns) of x, whose columns are checked to vary: they are brought to one spread."""
+    rows = x.shape[0]
+    _, squares, deviations = moments_of(x)
+    low = _least(varied(squares, deviations, rows), deviations, rows) * np.exp2(-np.asarray(squares.frac, dtype=np.float64))
+    z = standardised(deviations, rsqrt(squares, low=low, times=rows, proved=True).reduced())
+    z, _ = scaling.fitting(z, z, rows)
+    result = shared_out(scaling.matmul(z.T, z), rows)
+    return result.assume(math.ceil(2.0 ** float(np.max(result.frac)) * 1.01))

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mpc.errors import UsageError
+from mpc.lines import script_line
+
 Distribution = Callable[..., Any]
 
 
@@ -73,6 +76,14 @@ def quotient(a: Any, b: Any) -> Any:
         return np.divide(a, b)
 
 
+def level(of: float) -> float:
+    """A level of confidence, between 0 and 1; UsageError for others, such as 95."""
+    if not 0 < of < 1:
+        do = "write 0.95 for 95 %"
+        raise UsageError(f"{of:g} is no level of confidence: these are between 0 and 1.", where=script_line(), do=do)
+    return of
+
+
 @dataclass(frozen=True)
 class StudentTest:
     """What a t-test says: numbers, or arrays with one for each column.
@@ -99,6 +110,7 @@ class StudentTest:
 
     def confidence_interval(self, confidence_level: float = 0.95) -> tuple[Any, Any]:
         """(low, high) of the mean, or of the difference of means; as in SciPy one end is infinite for a one-sided alternative."""
+        level(confidence_level)
         quantile, both = distribution("stdtrit"), self.alternative == "two-sided"
         half = quantile(self.df, (1 + confidence_level) / 2 if both else confidence_level) * self.standard_error
         infinite = self.estimate * 0 + np.inf
@@ -167,14 +179,16 @@ class Correlation:
     pvalue: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        half, r = self.rows_of_data / 2 - 1, np.minimum(np.abs(self.statistic), 1.0)
+        statistic = np.minimum(np.maximum(self.statistic, -1.0), 1.0)  # which rounding can take beyond
+        object.__setattr__(self, "statistic", statistic)
+        half, r = self.rows_of_data / 2 - 1, np.abs(statistic)
         object.__setattr__(self, "pvalue", 2 * distribution("betainc")(half, half, (1 - r) / 2) if half else r * 0 + 1)
 
     def confidence_interval(self, confidence_level: float = 0.95) -> tuple[Any, Any]:
         """(low, high) by Fisher's transformation; not numbers for fewer than four rows."""
-        r = np.minimum(np.maximum(self.statistic, -1.0), 1.0)
+        level(confidence_level)
         with np.errstate(divide="ignore", invalid="ignore"):
-            z, width = np.arctanh(r), np.sqrt(np.divide(1.0, max(self.rows_of_data - 3, 0)))
+            z, width = np.arctanh(self.statistic), np.sqrt(np.divide(1.0, max(self.rows_of_data - 3, 0)))
             half = distribution("ndtri")((1 + confidence_level) / 2) * width
             return np.tanh(z - half), np.tanh(z + half)
 

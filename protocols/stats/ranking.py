@@ -17,6 +17,7 @@ from protocols.numbers.elementary import number_of
 from protocols.numbers.joining import joined
 from protocols.numbers.rules import Check
 from protocols.numbers.structure import explained
+from protocols.numbers.ties import comparable
 from protocols.stats.groups import Categories, groups_of
 from protocols.stats.printing import Table, distribution, quotient
 from protocols.stats.revealing import To, told
@@ -72,17 +73,19 @@ class SecretRankTest:
 def mannwhitneyu(x: Any, y: Any = None, *, by: Any = None, categories: Categories = None) -> SecretRankTest:
     """Whether values of one group tend to be larger: x and y, or the rows of x where the condition `by` holds, and where not.
 
-    As `scipy.stats.mannwhitneyu(method="asymptotic")`, two-sided. About 6 rounds, but all pairs of rows are compared: about 33
-    bytes dealt for each, so up to 2,000 rows.
+    As `scipy.stats.mannwhitneyu(method="asymptotic")`, two-sided. What was computed by a function or a rounded product is tied with
+    what differs from it by a few last places. About 6 rounds, but all pairs of rows are compared: about 33 bytes dealt for each, so
+    up to 2,000 rows. That `by` leaves neither group empty is checked before the next reveal.
     """
     if (y is None) == (by is None):
         raise UsageError("mannwhitneyu takes two samples, or one and by=.", where=script_line(), do="mannwhitneyu(x, by=condition)")
     values: Number = number_of(x) if y is None else joined([number_of(x), number_of(y)])
     rows = values.shape[0]
-    if values.ndim != 1 or not 2 <= rows <= MOST:
-        raise UsageError(f"mannwhitneyu takes vectors of 2 to {MOST} rows together.", where=script_line())
+    if values.ndim != 1 or not 2 <= rows <= MOST or (y is not None and not 0 < len(x) < rows):
+        raise UsageError(f"mannwhitneyu takes vectors of 2 to {MOST} rows together, none of them empty.", where=script_line())
     i, j = np.triu_indices(rows, 1)
-    not_less, greater = reached(values[i] - values[j], [0, 1] if values.whole else [0, _step(values)])
+    level, near = comparable(values)
+    not_less, greater = reached(level[i] - level[j], [-near, near], [False, True])
     above, equal = greater.number(), not_less.differ(greater).number()
     order = 2 * above + equal - 1  # 1, 0 or -1
     square = np.zeros((rows, rows), dtype=np.int64)
@@ -97,14 +100,13 @@ def mannwhitneyu(x: Any, y: Any = None, *, by: Any = None, categories: Categorie
     groups = groups_of(by, categories).partition()
     if len(groups.names) != 2 or groups.member.shape[0] != rows:
         raise UsageError("mannwhitneyu compares two groups of the same rows.", where=script_line())
-    return _test(groups.member[:, 0] @ balance, ties, groups.count[0], rows)
+    first: Any = groups.count[0]
+    some, every = reached(first, [1, rows])
+    held = some.differ(every)
+    held.s.assumptions.append((held.share, f"both groups of a Mann-Whitney test must have rows at {script_line()}"))
+    return _test(groups.member[:, 0] @ balance, ties, first, rows)
 
 
 def _test(balance: Any, ties: Any, first: Any, rows: int) -> SecretRankTest:
     """U = (pairs + balance of the first group) / 2: within the group the balance is 0."""
     return SecretRankTest((first * (rows - first) + balance) * 0.5, ties, first, rows)
-
-
-def _step(x: Number) -> float:
-    """The least difference of two numbers that differ."""
-    return float(np.max(np.exp2(-np.asarray(x.frac, dtype=np.float64))))

@@ -11,6 +11,7 @@ import numpy as np
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.stats.printing import ChiSquare, Table, distribution, quotient
+from protocols.stats.printing import level as confidence
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Proportions:
 
     def confint(self, level: float = 0.95, method: str = "wilson") -> tuple[Any, Any]:
         """(low, high), as statsmodels' `proportion_confint`: "wilson", or "normal", which is cut to 0 and 1."""
-        z, p, n = distribution("ndtri")((1 + level) / 2), self.estimate, self.nobs
+        z, p, n = distribution("ndtri")((1 + confidence(level)) / 2), self.estimate, self.nobs
         if method == "normal":
             half = z * np.sqrt(quotient(p * (1 - p), n))
             return np.maximum(p - half, 0.0), np.minimum(p + half, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,23 @@ from mpc.errors import UsageError
 from mpc.lines import script_line
 from mpc.session import Hidden
 from protocols.numbers import Bool, Number, reciprocal, rsqrt, sqrt
-from protocols.numbers.joining import array, hstacked, joined, stacked
-from protocols.numbers.ordering import larger
+from protocols.numbers.encoding import MEAN_DIGITS
+from protocols.numbers.joining import array, hstacked, stacked
 from protocols.numbers.rules import Check
-from protocols.numbers.spread import corrcoef
 from protocols.numbers.structure import explained
 from protocols.stats.groups import Categories, groups_of, whole_group
-from protocols.stats.moments import Moments, added, centred, columns_of, grouped, sampled, shared_out, varied, within
+from protocols.stats.moments import (
+    Moments,
+    added,
+    columns_of,
+    correlations,
+    grouped,
+    halved,
+    moments_of,
+    root_inverted,
+    sampled,
+    varied,
+)
 from protocols.stats.printing import Analysis, Correlation, StudentTest
 from protocols.stats.revealing import To, named, shaped, told
 
@@ -76,16 +87,14 @@ def ttest_1samp(
     vector, x, rows = np.ndim(array(a)) == 1, columns_of(a, "ttest_1samp"), len(a)
     if where is not None:
         moments = grouped(x, whole_group(where))
-        varied(moments.squares[0], _bounding(moments, x), rows)
-        error, found = sqrt(moments.per(moments.variance)[0]), moments.mean[0] + moments.centre
-        df = (moments.count - 1).broadcast_to((x.shape[1],))
+        moments.varied()
+        error = halved(moments.deviation).times(root_inverted(moments.count))[0]
+        df, found = (moments.count - 1).broadcast_to((x.shape[1],)), moments.mean[0] + moments.centre
         names, title = named(columns, x.shape[1], vector), f"One-sample t-test among {rows} rows"
         asked, parts = _asked(alternative), [shaped(one, vector) for one in (found, error, df)]
         return SecretTest(title, parts[0], parts[1], parts[2], popmean, asked, names)
-    mean, deviations = centred(x)
-    squares = varied(deviations.squared().sum(axis=0), deviations, rows)
-    variance = within(larger(shared_out(squares, rows - 1), 0.0), deviations, 2)
-    error = sqrt(shared_out(variance, rows))
+    mean, squares, deviations = moments_of(x)
+    error = sqrt(varied(squares, deviations, rows)).times(1 / math.sqrt(rows * (rows - 1)), digits=MEAN_DIGITS)
     names = named(columns, x.shape[1], vector)
     title = f"One-sample t-test of {rows} rows"
     return SecretTest(title, shaped(mean, vector), shaped(error, vector), rows - 1, popmean, _asked(alternative), names)
@@ -116,39 +125,43 @@ def ttest_ind(
 
     `by` can also be codes or indicators of two groups, see `groups_of`. equal_var=False is Welch's test, whose degrees of freedom
     are secret. `where`, with `by`, leaves out rows; how many is secret, and so are the degrees of freedom. About 25 rounds, Welch's
-    40. Checked before the next reveal: two rows or more in each group, and columns that vary.
+    40. Checked before the next reveal: two rows or more in each group, and columns that vary within them.
     """
     x, vector = columns_of(a, "ttest_ind"), np.ndim(array(a)) == 1
     moments, title = _two(x, b, by, categories, where)
     rows = len(a) if b is None else len(a) + len(b)
-    varied(added(moments.squares), _bounding(moments, x), rows)
+    total = sqrt(moments.varied())
     estimate: Number = moments.mean[0] - moments.mean[1]
     error: Number
     df: Any
     if equal_var:
-        error, df = _pooled(moments, None if where is not None else rows - 2, vector)
+        error, df = _pooled(moments, total, where is None, vector)
     else:
-        error, df = _welch(moments, vector)
+        error, df = _welch(moments, where is None, vector)
     names = named(columns, x.shape[1], vector)
     title = f"{'' if equal_var else 'Welch '}{title} of {rows} rows".strip()
     return SecretTest(title, shaped(estimate, vector), shaped(error, vector), df, 0.0, _asked(alternative), names)
 
 
-def _pooled(moments: Moments, free: int | None, vector: bool) -> tuple[Number, Any]:
-    """(standard error, degrees of freedom) where variances are the same; `free` where it is public."""
-    total = added(moments.squares)
-    if free is not None:
-        pooled, df = shared_out(total, free), free
-    else:
-        left = moments.count.sum() - 2
-        pooled, df = within(total * reciprocal(left, low=1), moments.scale, 2), left if vector else left.broadcast_to(total.shape)
-    pooled = larger(pooled, 0.0)
-    return sqrt(added(moments.per(stacked([pooled, pooled], 0)))), df
+def _pooled(moments: Moments, root: Number, every: bool, vector: bool) -> tuple[Number, Any]:
+    """(standard error, degrees of freedom) where variances are the same, from the root of the sum of squares.
+
+    The error is root / sqrt(n - 2) * sqrt(n / (n1 n2)); n is secret unless the groups hold `every` row.
+    """
+    count, rows = moments.count, _rows(moments)
+    if not isinstance(count, Number):
+        return root.times(math.sqrt(rows / (rows - 2) / math.prod(count.tolist())), digits=MEAN_DIGITS), rows - 2
+    both = _product(root_inverted(count), rows - 1 if every else 1)
+    if every:
+        return halved(root.times(math.sqrt(rows / (rows - 2)), digits=MEAN_DIGITS)).times(both), rows - 2
+    left = count.sum() - 2
+    over = sqrt(1 + 2 * reciprocal(left, low=1))
+    return halved(halved(root).times(halved(over))).times(both), left if vector else left.broadcast_to(root.shape)
 
 
-def _bounding(moments: Moments, x: Number) -> Number:
-    """Deviations by which bounds are told: those of the moments, or those of the first sample."""
-    return moments.scale if moments.scale is not None else centred(x)[1]
+def _product(inverse: Number, least: int) -> Number:
+    """The product of two roots of 1 / n1 and 1 / n2, for groups whose n1 n2 has been proved to be at least so much."""
+    return halved(_at_most(inverse[0].times(inverse[1]), 1 / math.sqrt(max(1, least))))
 
 
 def _two(x: Number, b: Any, by: Any, categories: Categories, where: Any) -> tuple[Moments, str]:
@@ -165,23 +178,35 @@ def _two(x: Number, b: Any, by: Any, categories: Categories, where: Any) -> tupl
     return grouped(x, groups.only(where)), f"two-sample t-test ({groups.names[0]} - {groups.names[1]})"
 
 
-def _welch(moments: Moments, vector: bool) -> tuple[Number, Number]:
-    """(standard error, degrees of freedom) where variances differ.
+def _welch(moments: Moments, every: bool, vector: bool) -> tuple[Number, Number]:
+    """(standard error, degrees of freedom) where variances differ; `every` as in `_pooled`.
 
-    With v = s1^2 / n1 + s2^2 / n2 and r = s1^2 n2 / (s1^2 n2 + s2^2 n1), the share of the first group, the degrees of freedom
-    are 1 / (r^2 / (n1 - 1) + (1 - r)^2 / (n2 - 1)).
+    With the sums of squares q1, q2 and w = n (n - 1) of each group, the squared error is (q1 w2 + q2 w1) / (w1 w2). With r, the
+    share of the first of these terms, the degrees of freedom are 1 / (r^2 / (n1 - 1) + (1 - r)^2 / (n2 - 1)).
     """
-    variance = moments.variance
-    error = sqrt(larger(added(moments.per(variance)), 0.0))
-    count = moments.count
-    other = count[::-1][:, None]
-    weights = variance * other if isinstance(count, Number) else variance * (other / count.sum())
-    total = larger(added(weights), 0.0)
+    across, factors = _weights(moments, every)
+    parts = halved(moments.roots.times(across))
+    total = added(parts.squared())
     root = rsqrt(total, low=np.exp2(-np.asarray(total.frac, dtype=float)) * max(1, total.limit >> SPAN))
-    half = _at_most(weights[0] * root, np.sqrt(total.bound))  # a part of a sum over the sum's root is no larger than the root
-    part = _at_most(half * root, 1.0).even((0,))
+    first = _at_most(parts[0].times(halved(root)), 1.0)  # a part of a sum of squares over its root
+    part = _at_most(first.squared(), 1.0).even((0,))
     least = _at_most(added(moments.per(stacked([part, 1 - part], 0).squared(), 1)), 1.0)
+    error: Number = sqrt(total)
+    for factor in factors:
+        error = halved(error).times(factor)
     return error, shaped(reciprocal(least.even((0,)), low=1.0 / (_rows(moments) + 1)), vector)
+
+
+def _weights(moments: Moments, every: bool) -> tuple[Any, list[Any]]:
+    """(roots of the other group's w, (2, 1), factors that divide by the roots of w1 w2) for `_welch`; public where counts are."""
+    count, rows = moments.count, _rows(moments)
+    if not isinstance(count, Number):
+        roots = np.sqrt(count * (count - 1.0))
+        return roots[::-1, None] / rows, [rows / math.prod(roots.tolist())]
+    across = halved(_at_most(sqrt(count * (count - 1)), rows))[::-1, None]
+    # (n1 - less) (n2 - less) is least where one group has two rows, and of every row the other has the rest
+    least = [(2 - less) * (rows - 2 - less if every else 2 - less) for less in (0, 1)]
+    return across, [_product(root_inverted(count - less), least[less]) for less in (0, 1)]
 
 
 def _at_most(x: Number, bound: Any) -> Number:
@@ -212,22 +237,18 @@ class SecretAnalysis:
 def f_oneway(*samples: Any, by: Any = None, categories: Categories = None, columns: Sequence[str] | None = None) -> SecretAnalysis:
     """Whether several groups have the same mean: of two samples or more, or of one whose rows `by` puts into groups.
 
-    About 15 rounds. Checked before the next reveal: no group is empty, each row is in one, and the columns vary.
+    About 15 rounds. Checked before the next reveal: no group is empty, each row is in one, and the columns vary within groups.
     """
     if not samples or (len(samples) == 1) == (by is None):
         do = "f_oneway(a, b, c) of several samples, or f_oneway(x, by=condition) of the rows of one array"
         raise UsageError("f_oneway takes several samples, or one and by=.", where=script_line(), do=do)
     vector, every = np.ndim(array(samples[0])) == 1, [columns_of(x, "f_oneway") for x in samples]
-    x: Number = joined(every)
-    _, deviations = centred(x)
-    total = varied(deviations.squared().sum(axis=0), deviations, len(x))
-    moments = sampled(every) if by is None else grouped(x, groups_of(by, categories).partition())
-    inside, groups = larger(added(moments.squares), 0.0), moments.squares.shape[0]
-    between = larger(total - inside if moments.between is None else moments.between, 0.0)
-    if len(x) <= groups:
-        raise UsageError(f"{groups} groups of {len(x)} rows leave nothing to vary within them.", where=script_line())
-    names = named(columns, x.shape[1], vector)
-    return SecretAnalysis(shaped(between, vector), shaped(inside, vector), (groups - 1, len(x) - groups), names)
+    moments = sampled(every) if by is None else grouped(every[0], groups_of(by, categories).partition())
+    groups, rows = moments.squares.shape[0], sum(len(x) for x in every)
+    if rows <= groups:
+        raise UsageError(f"{groups} groups of {rows} rows leave nothing to vary within them.", where=script_line())
+    between, inside = shaped(moments.between(), vector), shaped(moments.varied(), vector)
+    return SecretAnalysis(between, inside, (groups - 1, rows - groups), named(columns, every[0].shape[1], vector))
 
 
 @dataclass(frozen=True)
@@ -246,10 +267,10 @@ class SecretCorrelation:
 
 @explained
 def pearsonr(x: Any, y: Any) -> SecretCorrelation:
-    """Pearson's correlation of two secret vectors, 0 where one hardly varies: about 10 rounds."""
+    """Pearson's correlation of two secret vectors: about 10 rounds. That both vary is checked before the next reveal."""
     first, second = columns_of(x, "pearsonr"), columns_of(y, "pearsonr")
     if first.shape != second.shape or first.shape[1] != 1:
         raise UsageError(
             "pearsonr takes two vectors of as many rows.", where=script_line(), do="stats.corr(x) of a table of columns"
         )
-    return SecretCorrelation(corrcoef(hstacked([first, second]), rowvar=False)[0, 1], len(x), ())
+    return SecretCorrelation(correlations(hstacked([first, second]))[0, 1], len(x), ())
