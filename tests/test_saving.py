@@ -607,7 +607,7 @@ def test_a_site_sees_what_it_keeps(kept, network):
     for text in ("clinic", "scale", mark, "StandardScaler", "clinic, insurer", str(path.parent.parent)):
         assert text in listed.replace(" ", "") or text in listed, text
     shown = call("show", mark[:6])
-    assert "scale, a StandardScaler of 6 numbers, made of clinic.features (3 rows)." in shown.out
+    assert "scale, a StandardScaler of 8 numbers, made of clinic.features (3 rows)." in shown.out
     assert str(path) in shown.out
     assert "Shares of saved models" in network.jobs["clinic"].run("status", str(path.parents[2])).out
     path.write_bytes(b"nothing")
