@@ -66,7 +66,8 @@ def run(
                 for network in networks:
                     say(f"{named.name}: here and with {name}, {network.name}")
                     if network.latency and not peer.delays:
-                        document.notes.append(f"{name} has been measured without delay only")
+                        note = f"{name} has been measured without delay only"
+                        document.notes += [note] * (note not in document.notes)
                     else:
                         _compare(peer, named, network, quick, repeats, document)
     return document

@@ -93,7 +93,7 @@ def known() -> Iterator[Named]:
     yield of(
         "description", says="means, deviations, correlations", size=100_000, quick=200, make=description, features=10, free=True
     )
-    fit = functools.partial(logistic_regression, "logistic regression", BATCH, EPOCHS)
+    fit = functools.partial(logistic_regression, "logistic regression", BATCH, EPOCHS, 30)
     yield of(
         "logistic regression",
         says="10 epochs, batches of 128",
@@ -104,7 +104,7 @@ def known() -> Iterator[Named]:
         most=1_000_000,
         free=True,
     )
-    once = functools.partial(logistic_regression, "one pass", LARGE, 1)
+    once = functools.partial(logistic_regression, "one pass", LARGE, 1, 10)
     yield of(
         "one pass",
         says="a logistic regression: an epoch, batches of 1024",
@@ -114,7 +114,7 @@ def known() -> Iterator[Named]:
         features=10,
         free=True,
     )
-    passes = functools.partial(logistic_regression, "five passes", LARGE, 5)
+    passes = functools.partial(logistic_regression, "five passes", LARGE, 5, 100)
     yield of(
         "five passes",
         says="a logistic regression: 5 epochs, batches of 1024",
@@ -169,9 +169,9 @@ def description(rows: int, features: int) -> Model:
     return Model("description", shape, rows, features or 10, main, halves, expected, 2.0**-8)
 
 
-def logistic_regression(name: str, batch: int, epochs: int, rows: int, features: int) -> Model:
+def logistic_regression(name: str, batch: int, epochs: int, width: int, rows: int, features: int) -> Model:
     """Trained by mini-batches of standardised columns, half of them at either party, the labels at the first."""
-    columns = features or {1: 10, 5: 100}.get(epochs, 30)
+    columns = features or width
     x, y = _halves(rows, columns)
     weights = np.cos(np.arange(columns))
     noise = 0.5 * np.random.default_rng(8).standard_normal(rows)

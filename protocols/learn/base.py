@@ -37,6 +37,8 @@ class Estimator:
     with an underscore and stays secret until revealed.
     """
 
+    _passing: tuple[str, ...] = ()  # attributes that end with the session: what only `fit` and `summary` need
+
     def __new__(cls, *args: Any, **params: Any) -> Self:
         """Refuse parameters that the class does not have, and say which of its own does what one of scikit-learn's would."""
         names, called = cls._names(), cls.__name__
@@ -50,8 +52,6 @@ class Estimator:
                 raise UsageError(f"{called} has no parameter {name!r}.", where=script_line(), do=do)
         return super().__new__(cls)
 
-    _passing: tuple[str, ...] = ()  # attributes that end with the session: what only `fit` and `summary` need
-
     @classmethod
     def _names(cls) -> tuple[str, ...]:
         found = inspect.signature(cls.__init__).parameters.values()
@@ -63,10 +63,6 @@ class Estimator:
 
     def set_params(self, **params: Any) -> Self:
         """Other values for some of them, checked as the constructor does; UsageError for a name that is none."""
-        for name in params:
-            if name not in self._names():
-                do = f"the parameters are {', '.join(self._names()) or 'none'}"
-                raise UsageError(f"{type(self).__name__} has no parameter {name!r}.", where=script_line(), do=do)
         type(self)(**{**self.get_params(), **params})
         for name, value in params.items():
             setattr(self, name, value)

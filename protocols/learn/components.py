@@ -16,11 +16,10 @@ from protocols.learn.base import Estimator
 from protocols.learn.design import LEAST_SPREAD, full, mean_square, varied
 from protocols.numbers import Bool, Number, Secret, divide, one_hot, public, reveal, rsqrt
 from protocols.numbers.elementary import level_of
-from protocols.numbers.encoding import precision
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import argmax
 from protocols.numbers.pieces import diagonal
-from protocols.numbers.spread import cov, fractional
+from protocols.numbers.spread import cov, fractional, standardised
 
 SQUARINGS = 10
 LEAST = 2.0**-8  # of the total variance: what must be left for another component to be found in it
@@ -115,11 +114,10 @@ class PCA(Estimator):
 
 def _shared(rows: Number, mean: Number) -> tuple[Number, Number]:
     """The covariance in units of the total variance, and that: of rows in units of their spread, so loose bounds cost little."""
-    centred, count, digits = rows.minus(mean).at_scale_of(rows), rows.shape[0], precision(rows.s)
+    centred, count = rows.minus(mean).at_scale_of(rows), rows.shape[0]
     squares = centred.squared().sum()
     inverse = varied(squares, count, LEAST_SPREAD, "PCA needs columns that vary: all together are constant, or")
-    z = centred.times(inverse).rounded(digits).assume(math.ceil(math.sqrt(count) * (1 << digits) * 1.01))
-    return _unit(mean_square(z)), squares.divided(count - 1)
+    return _unit(mean_square(standardised(centred, inverse))), squares.divided(count - 1)
 
 
 def _secret(share: Number, count: int, squarings: int) -> tuple[Number, Number]:

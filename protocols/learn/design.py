@@ -21,7 +21,7 @@ from protocols.numbers.elementary import rsqrt
 from protocols.numbers.encoding import RING_BITS, precision
 from protocols.numbers.joining import joined
 from protocols.numbers.solving import solved_if
-from protocols.numbers.spread import fractional
+from protocols.numbers.spread import fractional, standardised
 
 LEAST_SPREAD = 2.0**-10  # of the bound of a column: one that varies less counts as constant
 FARTHEST_MEAN = 64.0  # standard deviations between 0 and a mean at most
@@ -68,7 +68,7 @@ def product_within(x: Number, y: Number, bound: float, why: str) -> Number:
     2^64 are right.
     """
     rough = assume_bound(x.times(y), bound, why)
-    if rough.limit >> RING_BITS == 0 and (x.limit * y.limit) >> RING_BITS == 0:
+    if not x.limit * y.limit >> RING_BITS:
         return rough
     x, y = x.quiet(), y.rounded(FINE)
     over = math.ceil(math.log2(bound)) + 2 + int(np.max(np.add(x.fracs, y.fracs))) - RING_BITS
@@ -119,9 +119,7 @@ def designed(model: Estimator, x: Number | Bool, intercept: bool) -> Design:
     mean = units.mean(axis=0) if intercept else None
     centred = units if mean is None else units.minus(mean).at_scale_of(units)
     inverse = varied(centred.squared().sum(axis=0), rows, LEAST_SPREAD, f"{name} needs columns that vary: one is constant, or")
-    digits = precision(x.s)
-    z = centred.times(inverse).rounded(digits)
-    z = z.assume(math.ceil(math.sqrt(rows) * (1 << digits) * 1.01))
+    z = standardised(centred, inverse)
     if mean is None:
         return Design(z, inverse, None, exponent)
     far = f"{name} needs columns whose mean is within {FARTHEST_MEAN:g} standard deviations of 0"

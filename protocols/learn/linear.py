@@ -35,7 +35,7 @@ from protocols.numbers.arrays import Fixed
 from protocols.numbers.elementary import rsqrt, sqrt
 from protocols.numbers.encoding import precision
 from protocols.numbers.pieces import diagonal
-from protocols.numbers.spread import fractional
+from protocols.numbers.spread import fractional, standardised
 
 DIGITS = 28  # fraction bits of spreads, which are at least 2^-10
 LEAST_TARGET = 2.0**-13  # of the bound of y: one that varies less has no digits
@@ -182,9 +182,7 @@ def _targeted(model: LinearRegression, y: Number | Bool, intercept: bool) -> _Ta
     centred = target if mean is None else target.minus(mean).at_scale_of(target)
     squares = centred.squared().sum()
     inverse = varied(squares, rows, LEAST_TARGET, f"{type(model).__name__} needs a y that varies: it is constant, or")
-    digits = precision(target.s)
-    t = centred.times(inverse).rounded(digits).assume(math.ceil(math.sqrt(rows) * (1 << digits) * 1.01))
-    return _Target(t, mean, root(squares, rows).rounded(DIGITS), unit)
+    return _Target(standardised(centred, inverse), mean, root(squares, rows).rounded(DIGITS), unit)
 
 
 def _with_penalty(model: LinearRegression, gram: Number, design: Design, rows: int) -> Number:

@@ -36,14 +36,13 @@ def save(s: Session, model: Estimator, name: str) -> None:
     state = {key: _told(key, value, arrays) for key, value in sorted(vars(model).items()) if key not in model._passing}
     if not arrays:
         raise UsageError(f"{model!r} holds nothing secret to save.", where=script_line(), do="call fit first")
-    level = {key: _level(x) for key, x in arrays.items()}
     facts = msgspec.json.encode(state).decode()
-    pieces = tuple(Piece(key, _kind(x), x.shape, int(x.frac), x.limit, min(x.extra, 61)) for key, x in level.items())
+    pieces = tuple(Piece(key, _kind(x), x.shape, int(x.frac), x.limit, min(x.extra, 61)) for key, x in arrays.items())
     card = Card(type(model).__name__, facts, s.parties, _made_of(s, arrays), pieces)
     if why := card.problem():
         raise UsageError(f"{model!r} cannot be saved.", where=script_line(), why=why)
     check_assumptions(s)
-    s.save(concat([x.share.reshape((-1,)) for x in level.values()]), name, msgspec.json.encode(card).decode())
+    s.save(concat([x.share.reshape((-1,)) for x in arrays.values()]), name, msgspec.json.encode(card).decode())
 
 
 def _made_of(s: Session, arrays: dict[str, Number]) -> tuple[Made, ...]:
@@ -93,13 +92,6 @@ def _arrays(s: Session, saved: Saved) -> dict[str, Number]:
 def _words(share: Array) -> Array:
     """A share as it is: it came as words."""
     return share
-
-
-def _level(x: Number) -> Number:
-    """x with one scale for all elements, without digits that are noise."""
-    level = x.quiet()
-    level = level if isinstance(level.frac, int) else level.reduced()
-    return level.even(tuple(range(level.ndim)))
 
 
 def _kind(x: Number) -> Any:

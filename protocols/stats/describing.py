@@ -71,7 +71,7 @@ def describe(
     extremes: bool = False,
     shape: bool = False,
 ) -> SecretDescription:
-    """Count, mean and standard deviation (n - 1) of a (rows,), or of each column of (rows, columns): about 8 rounds; 20 `by` group.
+    """Count, mean and standard deviation (n - 1) of a (rows,), or of each column of (rows, columns).
 
     With extremes=True also minimum and maximum, which are values of single people; with shape=True skewness and excess kurtosis as
     SciPy has them. `where`, a secret condition (rows,), leaves out the rows where it does not hold, those with gaps for one. A
@@ -156,7 +156,7 @@ def cov(a: Any, columns: Sequence[str] | None = None) -> SecretPairs:
 
 @explained
 def corr(a: Any, columns: Sequence[str] | None = None) -> SecretPairs:
-    """Pearson's correlations of the columns of (rows, columns), with p-values: 10 rounds. That these vary is checked."""
+    """Pearson's correlations of the columns of (rows, columns), with p-values. That these vary is checked."""
     return _pairs(a, columns, True)
 
 

@@ -27,7 +27,7 @@ from protocols.numbers.spread import fractional, standardised
 from protocols.stats.groups import Groups
 
 SLACK = 10  # bits: a mean by a secret count is off by less than this part of the range, which bounds leave room for
-NARROW = 14  # bits: a test takes no column whose standard deviation is below 2^-14 of its declared bound
+NARROW = 14  # bits: a test takes no standard deviation below 2^-14 of the limit of deviations, which is twice the declared bound
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def root_inverted(count: Number) -> Number:
 
 
 def grouped(x: Number, groups: Groups) -> Moments:
-    """Of each group of the rows of x (rows, columns): about 12 rounds. An empty group fails the check before the next reveal.
+    """Of each group of the rows of x (rows, columns). An empty group fails the check before the next reveal.
 
     The first mean of a group is off by what 1 / count is off. The sum of what it leaves of the group's rows corrects both the mean
     and the sum of squares, so that these are as exact as the data.
@@ -206,7 +206,7 @@ def varied(squares: Number, scale: Number, rows: int) -> Number:
     """The sum of squares (columns,) of that many rows, where it is checked that the columns vary, before the next reveal."""
     units = _least(squares, scale, rows)
     reached = bits.at_least(squares.s, squares.share, [units], max(squares.limit, units).bit_length() + 1)[0]
-    why = f"the columns of a test must vary: not constant, nor within 2^-{NARROW} of the declared bound, at {script_line()}"
+    why = f"the columns of a test must vary: not constant, nor within 2^-{NARROW - 1} of the declared bound, at {script_line()}"
     squares.s.assumptions.append((reached, why))
     return squares
 

@@ -79,9 +79,9 @@ def ttest_1samp(
     where: Bool | None = None,
     columns: Sequence[str] | None = None,
 ) -> SecretTest:
-    """Whether the mean of a (rows,), or of each column of (rows, columns), is the public `popmean`. About 12 rounds.
+    """Whether the mean of a (rows,), or of each column of (rows, columns), is the public `popmean`.
 
-    With `where`, a secret condition (rows,), only of the rows where it holds, whose number is secret: 20 rounds. That the columns
+    With `where`, a secret condition (rows,), only of the rows where it holds, whose number is secret. That the columns
     vary is checked on shares before the next reveal.
     """
     vector, x, rows = np.ndim(array(a)) == 1, columns_of(a, "ttest_1samp"), len(a)
@@ -124,8 +124,8 @@ def ttest_ind(
     """Whether two groups have the same mean: a and b, or the rows of a where the secret condition `by` holds and where not.
 
     `by` can also be codes or indicators of two groups, see `groups_of`. equal_var=False is Welch's test, whose degrees of freedom
-    are secret. `where`, with `by`, leaves out rows; how many is secret, and so are the degrees of freedom. About 25 rounds, Welch's
-    40. Checked before the next reveal: two rows or more in each group, and columns that vary within them.
+    are secret. `where`, with `by`, leaves out rows; how many is secret, and so are the degrees of freedom.
+    Checked before the next reveal: two rows or more in each group, and columns that vary within them.
     """
     x, vector = columns_of(a, "ttest_ind"), np.ndim(array(a)) == 1
     moments, title = _two(x, b, by, categories, where)
@@ -237,7 +237,7 @@ class SecretAnalysis:
 def f_oneway(*samples: Any, by: Any = None, categories: Categories = None, columns: Sequence[str] | None = None) -> SecretAnalysis:
     """Whether several groups have the same mean: of two samples or more, or of one whose rows `by` puts into groups.
 
-    About 15 rounds. Checked before the next reveal: no group is empty, each row is in one, and the columns vary within groups.
+    Checked before the next reveal: no group is empty, each row is in one, and the columns vary within groups.
     """
     if not samples or (len(samples) == 1) == (by is None):
         do = "f_oneway(a, b, c) of several samples, or f_oneway(x, by=condition) of the rows of one array"
@@ -267,7 +267,7 @@ class SecretCorrelation:
 
 @explained
 def pearsonr(x: Any, y: Any) -> SecretCorrelation:
-    """Pearson's correlation of two secret vectors: about 10 rounds. That both vary is checked before the next reveal."""
+    """Pearson's correlation of two secret vectors. That both vary is checked before the next reveal."""
     first, second = columns_of(x, "pearsonr"), columns_of(y, "pearsonr")
     if first.shape != second.shape or first.shape[1] != 1:
         raise UsageError(
