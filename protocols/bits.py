@@ -10,7 +10,7 @@ import numpy as np
 from mpc.conformance import Operand, realizes, signed
 from mpc.kernel import digit_layout
 from mpc.packed import Bits
-from mpc.ring import BIT, Ring
+from mpc.ring import BIT, Array, Ring
 from mpc.session import Session
 from mpc.sharing.node import broadcast
 from mpc.sharing.share import Public, Share, concat, digit_tests, selected, stack
@@ -186,10 +186,14 @@ def negative(s: Session, x: Share, low: int, group: int = GROUP) -> Share:
     params={"thresholds": (-3, 0, 40), "low": 21},
     online=lambda x: comparison_cost(21, size(x), 3)[0], dealt=lambda x: comparison_cost(21, size(x), 3)[1],
 )  # fmt: skip
-def at_least(s: Session, x: Share, thresholds: Sequence[int], low: int) -> Share:
-    """<x >= t> for each public t along a new first axis, |x - t| < 2^low: one opening and one set of tables for all."""
+def at_least(s: Session, x: Share, thresholds: Sequence[int | Array], low: int) -> Share:
+    """<x >= t> for each public t along a new first axis, |x - t| < 2^low: one opening and one set of tables for all.
+
+    A t may be an array of words of x's ring, one for each element.
+    """
     c, r = blinded(s, x, low + 1)
-    shifted: Public = stack([c + (-t) for t in thresholds])
+    edges = [t if isinstance(t, int) else s.constant(np.asarray(c.ring.reduce(t.reshape(-1))), c.ring) for t in thresholds]
+    shifted: Public = stack([c - t for t in edges])
     below = difference_bit(s, shifted, s.draw(DigitTables(r, low)), low)
     return (below + 1).reshape((len(thresholds), *x.shape))
 

@@ -88,7 +88,7 @@ class Number(Secret):
     @property
     def limits(self) -> Any:
         """The limit, or limits of elements as Python's integers, with an extent of 1 along axes along which they are the same."""
-        return self.limit if self.spans is None else limits.exact(self.spans)
+        return self.limit if self.spans is None or limits.once(self.spans).size > limits.MOST else limits.exact(self.spans)
 
     @property
     def bits(self) -> bool:
@@ -170,10 +170,11 @@ class Number(Secret):
 
     def even(self, axis: tuple[int, ...]) -> Number:
         """With the same fraction bits and limit along `axis`, so that elements may be added there."""
-        level: Number = self if isinstance(self.frac, int) else scaling.levelled(self, axis)
+        places = np.shape(self.fracs)
+        level: Number = scaling.levelled(self, axis) if places and any(places[k] > 1 for k in axis) else self
         if level.spans is None:
             return level
-        return level._limited(level.limits.max(axis=axis, keepdims=True))
+        return level._limited(limits.once(level.spans).max(axis=axis, keepdims=True))
 
     def assume(self, limit: Any) -> Number:
         """The same number with a smaller limit, or several, that the caller has proved."""
@@ -287,11 +288,11 @@ class Number(Secret):
         nominal = precision(self.s)
         words, frac, largest = encoded(factor, digits or nominal)
         x = self if np.ndim(words) == 0 else self.quiet()  # factors of different sizes leave noise of different heights
-        if frac and np.ndim(words) and int(np.max(x.limits * scaling.sizes(words, x), initial=0)) >> RING_BITS:
-            by = scaling.powers(factor, limits.alike(factor.ndim, scaling.sizes(words, x)))
-            if by.any():  # each column's factor has digits of its own
-                even = x.times(np.ldexp(factor, -by), digits)
-                return Fixed(x.s, even.share, even.fracs - by, even.limits, even.extra, even.noise)
+        full = int(np.max(x.limits * scaling.sizes(words, x), initial=0)) >> RING_BITS
+        by = scaling.columns(x, factor, words, frac, RING_BITS if full else nominal)
+        if by.any():  # each column's factor has digits of its own
+            even = x.times(np.ldexp(factor, -by), digits)
+            return Fixed(x.s, even.share, even.fracs - by, even.limits, even.extra, even.noise)
         x = x.fitted(scaling.sizes(words, x))
         reached = int(np.max(x.limits * scaling.sizes(words, x), initial=1))
         if reached >> RING_BITS and (digits or nominal) > nominal:
@@ -353,10 +354,14 @@ class Number(Secret):
         if isinstance(other, Bool):
             return other.number()
         kept = precision(self.s)
-        words, frac, limit = encoded(public(self, other), kept)
+        plain = public(self, other)
+        words, frac, limit = encoded(plain, kept)
+        by = scaling.columns(self, plain, words, frac, kept)
+        if by.any():
+            words, frac, limit = encoded(np.ldexp(plain, -by), kept)
         share = self.s.embed(self.s.constant(np.asarray(words).astype(np.uint64)))
         apart = scaling.sizes(words, self) if np.ndim(words) else limit
-        return Int(self.s, share, 0, apart) if frac == 0 else Fixed(self.s, share, frac, apart, limit.bit_length() - 1 - kept)
+        return Int(self.s, share, 0, apart) if frac == 0 else Fixed(self.s, share, frac - by, apart, limit.bit_length() - 1 - kept)
 
     # -- comparisons -----------------------------------------------------------------------------------------------------------
 

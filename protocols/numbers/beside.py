@@ -12,7 +12,8 @@ from mpc.lines import script_line
 from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of
 from protocols.numbers.encoding import RING_BITS, operation, overflow, precision, public
-from protocols.numbers.scaling import sizes
+from protocols.numbers.limits import alike
+from protocols.numbers.scaling import lengths, sizes
 
 FARTHEST = 60  # bits of a limit
 DIGITS = 1 << 10  # units that public numbers must come to where they are rounded
@@ -26,8 +27,11 @@ def reaching(x: Number, limits: Any) -> Number:
     between = (units != np.rint(units)) & np.isfinite(far)
     if not between.any():
         return x
-    lacking = int(np.max(precision(x.s) - np.frexp(far[between])[1] - frac[between]))
-    return x.lifted(np.add(x.frac, max(0, min(lacking, FARTHEST - 1 - x.limit.bit_length()))))
+    lacking = np.where(between, precision(x.s) - np.frexp(np.where(between, far, 1))[1] - frac, 0)
+    lacking = np.max(lacking, axis=alike(lacking.ndim, x.limits, x.fracs), keepdims=True)  # of each column
+    lacking = lacking.reshape(lacking.shape[max(0, lacking.ndim - x.ndim) :])
+    up = np.maximum(0, np.minimum(lacking, FARTHEST - 1 - lengths(x).astype(np.int64)))
+    return x.lifted(np.add(x.fracs, up if up.size > 1 else int(up.flat[0])))
 
 
 def check_digits(x: Number, units: npt.NDArray[np.float64]) -> None:

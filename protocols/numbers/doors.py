@@ -17,6 +17,7 @@ from mpc.session import ASSUMED, RELEASED, Hidden, Session
 from mpc.sharing.share import Share, concat
 from mpc.unknown import Unknown
 from protocols import bits, release
+from protocols.numbers import limits
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.encoding import GUARD, RING_BITS, neighbours, precision
 from protocols.numbers.layout import Layout
@@ -140,13 +141,17 @@ def assume_bound(x: Number, bound: float, why: str = "") -> Number:
     """
     if not isinstance(x, Number) or not 0 < bound < math.inf:
         raise UsageError("assume_bound takes secret numbers and one positive number.", where=script_line())
-    x = x.quiet().even(tuple(range(x.ndim)))
-    limit = int(neighbours(float(bound), int(np.max(x.frac)), x.limit)[0])  # 0 below the resolution: only zeros are within that
-    if x.limit <= limit:
+    x = x.quiet()
+    stated = neighbours(float(bound), x.fracs, x.limit)[0]  # 0 below the resolution: only zeros are within that
+    held = x.limit if x.spans is None else limits.once(x.spans)
+    if np.all(held <= stated):
         return x
-    shifted = bits.at_least(x.s, x.share, [-limit, limit + 1], x.limit.bit_length() + 1)
+    edges: list[Any] = [-int(stated), int(stated) + 1] if np.ndim(stated) == 0 else [
+        np.broadcast_to(end.astype(np.int64).astype(np.uint64), x.shape) for end in (-stated, stated + 1)
+    ]  # fmt: skip
+    shifted = bits.at_least(x.s, x.share, edges, x.limit.bit_length() + 1)
     x.s.assumptions.append((shifted[0] + shifted[1], f"{why or f'assume_bound states |x| <= {bound:g}'} at {script_line()}"))
-    return x.assume(max(1, limit))
+    return x._limited(np.maximum(np.minimum(stated, held), 1))
 
 
 def check_assumptions(s: Session) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mpc.sharing.node import Shape
 
 Spans = npt.NDArray[np.int64]
-MOST = 1 << 16  # limits of one array that are told apart; of a longer one that has no columns any more, the largest is known
+MOST = 1 << 16  # limits of one array that arithmetic tells apart; of a longer one that is not in columns, it takes the largest
 
 
 def told(limits: Any, shape: Shape, bits: int) -> tuple[int, Spans | None]:
@@ -23,7 +23,7 @@ def told(limits: Any, shape: Shape, bits: int) -> tuple[int, Spans | None]:
         return int(limits), None
     held = compact(np.asarray(limits))
     most = max(1, int(np.max(held, initial=1)))
-    if most >> bits or 0 in shape or held.size > MOST:
+    if most >> bits or 0 in shape:
         return most, None
     spans = held.astype(np.int64)
     return most, None if (spans == most).all() else np.broadcast_to(spans, shape)

@@ -44,7 +44,9 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
     units: list[float] = []
     fitted = x.fitted(1, FARTHEST - 1)
     if a_min is not None and a_max is not None and single and isinstance(fitted.frac, int):
-        x = reaching(fitted, [float(a_min), float(a_max)])
+        fine = reaching(fitted, np.reshape([float(a_min), float(a_max)], (2, *[1] * x.ndim)))
+        x = fine if isinstance(fine.frac, int) else x
+    if a_min is not None and a_max is not None and single and isinstance(x.frac, int):
         past = max(float(a_min), -float(a_max), 2.0**-1000) * 2.0 ** float(x.frac)  # what the wrong limit may need room for
         x = x.reduced(min(x.extra, math.frexp(past)[1] - FARTHEST)) if past < math.inf else x
         units = [float(v) * 2.0 ** float(x.frac) for v in (a_min, a_max)]

@@ -12,6 +12,7 @@ from mpc.sharing.share import Share
 from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.counting import one_hot
 from protocols.numbers.joining import array, joined, stacked, where
+from protocols.numbers.limits import MOST
 from protocols.numbers.rearranging import broadcast_arrays, moveaxis, numpys_rules, one_axis, placed
 from protocols.numbers.secret import Secret, refuse, truth
 from protocols.numbers.structure import explained
@@ -111,12 +112,14 @@ def updated(x: Any, key: Any, value: Any) -> Any:
     if isinstance(key, Secret):
         refuse(x, "an update at a secret position", SOMEWHERE)
     places = _places(x, key)
-    new = np.broadcast_to(array(value), places.shape).reshape(-1)
+    new = array(value)
     if not places.size:
         return x
+    if x.size > MOST and (whole := _spread(x.shape, key, new, places)) is not None:
+        return chosen(np.isin(np.arange(x.size), places).reshape(x.shape), whole, x)
     source = np.arange(x.size)
     source[places.ravel()] = x.size + np.arange(places.size)
-    both = joined(_alike(x.reshape(-1), new))
+    both = joined([v.reshape(-1) for v in _numbers(_alike(x, np.broadcast_to(new, places.shape)))])
     new = both._view(lambda a: a.gather(source) if isinstance(a, Share) else np.take(a, source)).reshape(x.shape)
     return new.even_like(x) if isinstance(new, Number) else new
 
@@ -126,6 +129,22 @@ def _alike(*parts: Any) -> list[Any]:
     if all(truth(p) for p in parts):
         return list(parts)
     return [p.number() if isinstance(p, Bool) else p.astype(np.int64) if truth(p) else p for p in parts]
+
+
+def _spread(shape: tuple[int, ...], key: Any, new: Any, places: npt.NDArray[np.int64]) -> Any:
+    """New values in the whole shape of an array, if that puts the right ones where they go."""
+    try:
+        each = np.arange(new.size).reshape(new.shape)
+        same = np.broadcast_to(each, shape)[key] == np.broadcast_to(each, places.shape)
+    except ValueError:
+        return None
+    return np.broadcast_to(new, shape) if same.all() else None
+
+
+def _numbers(parts: list[Any]) -> list[Any]:
+    """Public numbers beside secret ones, encoded before their columns are lost."""
+    first = next((p for p in parts if isinstance(p, Number)), None)
+    return parts if first is None else [first._other(p) for p in parts]
 
 
 def _places(x: Any, key: Any) -> npt.NDArray[np.int64]:
@@ -139,7 +158,10 @@ def chosen(condition: Any, x: Any, y: Any) -> Any:
         return where(condition, x, y)
     shape = np.broadcast_shapes(np.shape(condition), array(x).shape, array(y).shape)
     which = np.broadcast_to(np.asarray(condition, dtype=np.bool_), shape).reshape(-1)
-    both = joined(_alike(*[np.broadcast_to(array(v), shape).reshape(-1) for v in (x, y)]))
+    pair = _numbers(_alike(*[np.broadcast_to(array(v), shape) for v in (x, y)]))
+    if which.size > MOST and isinstance(pair[0], Number):  # elements are not told apart
+        pair = list(pair[0].aligned(pair[1]))
+    both = joined([v.reshape(-1) for v in pair])
     made = both[np.where(which, np.arange(which.size), which.size + np.arange(which.size))].reshape(shape)
     return made.even_like(x, y) if isinstance(made, Number) else made
 

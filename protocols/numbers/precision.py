@@ -30,13 +30,15 @@ def warn_if_coarse(x: Secret, value: Any, label: str) -> None:
     """Warn who received a number of fewer than three digits."""
     if not isinstance(x, Fixed) or not isinstance(value, np.ndarray | np.float64) or not np.size(value):
         return
-    if x.limit == 1 << precision(x.s) + GUARD and not np.any(value):
-        return  # the values of a column themselves, such as the least one: a zero is one there, and not what rounding left
-    steps = np.exp2(-np.asarray(x.frac, dtype=np.float64))
-    if np.max(steps) > FEW and np.max(np.abs(value) / steps) < 1 / FEW:
+    steps = np.exp2(-x.wide().astype(np.float64))
+    each = tuple(range(x.ndim - 1)) if x.ndim > 1 else None  # columns have digits of their own
+    largest, steps = (np.asarray(np.max(v, axis=each)) for v in (np.abs(value) / steps, steps))
+    few = (steps > FEW) & (largest < 1 / FEW)
+    if largest.any() or x.limit == 1 << precision(x.s) + GUARD:
+        few &= largest > 0  # zeros are values of a column themselves, such as its least, and not what rounding left
+    if few.any():
         why = "the bounds declared or proved on the way are far above the numbers themselves"
         do = "declare tighter bounds in the schema, or scale by what is known"
-        text = (
-            f"{script_line()}: {label!r} was computed in steps of {np.max(steps):.2g} and has fewer than three digits: {why}; {do}"
-        )
+        computed = f"{label!r} was computed in steps of {np.max(steps[few]):.2g}"
+        text = f"{script_line()}: {computed} and has fewer than three digits: {why}; {do}"
         warnings.warn(PrecisionWarning(text), stacklevel=3)
