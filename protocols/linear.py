@@ -18,7 +18,8 @@ from protocols.arithmetic import matmul, size, truncate
 UNIT = 40  # fraction bits of the bounds on errors below, all rounded up
 ONE = 1 << UNIT
 MOST = 40  # doublings
-COARSE = 20  # fraction bits of an inverse that refinement gains nothing above
+COARSE = 20  # fraction bits of an inverse that refinement gains nothing above, and of |I - P M| where it is checked
+CORRECTION = 4  # units: an error of less than 2, what refinement leaves of that, and a truncated residual
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Schedule:
     doublings: int  # factors I + (I - M)^(2^k) of that inverse
     steps: int  # products of the inverse with a residual
     finer: tuple[int, ...]  # fraction bits that are won by each of further ones
+    residual: int  # bound on |I - P M| for the inverse P, in units of 2^-UNIT
 
     def held(self, k: int) -> int:
         """Fraction bits of the inverse that has k factors and the first."""
@@ -71,8 +73,8 @@ def schedule(d: int, smallest: int, largest: int, bound: int, unit: int, finer: 
         residual = _residual(d, smallest, top, fine, coarse)
         steps = _steps(residual, root, bound << unit, top if dropped else 0)
         gains = _gains(residual, root, finer, 61 - coarse - top)
-        if steps and gains is not None:
-            found.append(Schedule(top, fine, coarse, dropped, doublings, steps, gains))
+        if steps and gains is not None and 4 * root * residual <= 3 * ONE:  # `certified` proves a bound `root` times as large
+            found.append(Schedule(top, fine, coarse, dropped, doublings, steps, gains, residual))
     if not found:
         raise ValueError(f"{d} unknowns, eigenvalues from {smallest} to {largest}: too ill-conditioned, or words too long")
     return min(found, key=lambda one: one.rounds)
@@ -179,7 +181,11 @@ def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: in
     is off only slows it down: x + P (b - A x) has |I - P A| times the error of x, and the rounding of one product. What is left of
     the right side is so small that it has room for more fraction bits: further refinements add `finer` to the solution.
     """
-    plan = schedule(A.shape[-1], smallest, largest, bound, unit, finer)
+    return _solution(s, A, b, unit, schedule(A.shape[-1], smallest, largest, bound, unit, finer))[0]
+
+
+def _solution(s: Session, A: Share, b: Share, unit: int, plan: Schedule) -> tuple[Share, Share]:
+    """What `solve` gives, and the inverse that it was refined with."""
     inverse = _inverse(s, A, plan)
     x = truncate(s, matmul(s, inverse, _shifted(s, b, plan.dropped - unit)), plan.update)
     for _ in range(plan.steps - 1):
@@ -188,7 +194,34 @@ def solve(s: Session, A: Share, b: Share, smallest: int, largest: int, bound: in
     for gain in plan.finer:
         correction = matmul(s, inverse, (b << unit) - matmul(s, A, x))
         x, unit = (x << gain) + truncate(s, correction, plan.coarse + plan.top - gain), unit + gain
-    return x
+    return x, inverse
+
+
+def certified(
+    s: Session, A: Share, b: Share, smallest: int, largest: int, bound: int, unit: int, finer: int = 0
+) -> tuple[Share, list[tuple[Share, int]]]:
+    """`solve`, and words that are within limits if its bounds hold, and else only where the solution is right all the same.
+
+    The first is |I - P A|^2 (Frobenius), for the inverse P: within its limit that is below 0.76^2, so A is not singular, and x is
+    off by at most 4.2 |P (b - A x)|. The second are the elements of P (b - A x): of a right x at most CORRECTION units.
+    1 round more than `solve`, or 2 if residuals are truncated; nothing is proved of x where words have left the ring.
+    """
+    plan = schedule(A.shape[-1], smallest, largest, bound, unit, finer)
+    x, inverse = _solution(s, A, b, unit, plan)
+    dropped = 0 if plan.finer else plan.dropped
+    residual = _shifted(s, (b << unit + finer) - matmul(s, A, x), dropped)
+    limit = CORRECTION << plan.coarse + plan.top - dropped
+    return x, [_deviation(s, A, inverse, plan), (matmul(s, inverse, residual), limit)]
+
+
+def _deviation(s: Session, A: Share, inverse: Share, plan: Schedule) -> tuple[Share, int]:
+    """[|I - P M|^2], the sum of squares of its elements with COARSE fraction bits each, and what is proved of it."""
+    d, bits = A.shape[-1], min(COARSE, plan.coarse + plan.top)
+    one = s.constant(np.eye(d, dtype=np.uint64) << np.uint64(plan.coarse + plan.top))
+    short = _shifted(s, one - matmul(s, inverse, A), plan.coarse + plan.top - bits)
+    limit = (math.isqrt(d - 1) + 1) * -(-plan.residual >> UNIT - bits) + d  # and a unit for each truncated element
+    row = short.reshape((*A.shape[:-2], 1, d * d))
+    return matmul(s, row, row.reshape((*A.shape[:-2], d * d, 1))), limit**2
 
 
 def _inverse(s: Session, A: Share, plan: Schedule) -> Share:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +12,7 @@ from harness import NAMES, born_masked, plain, run
 
 from mpc.session import Session
 from protocols import linear
-from protocols.linear import ONE, ridge, ridge_schedule, schedule, solve
+from protocols.linear import CORRECTION, ONE, certified, ridge, ridge_schedule, schedule, solve
 
 
 def system(d: int, smallest: int, largest: int, bound: int, columns: int, seed: int) -> tuple[Any, Any]:
@@ -94,6 +95,42 @@ def test_the_proved_residual_of_the_inverse_holds(case: tuple[int, ...]) -> None
     residual = np.linalg.norm(np.eye(d) - inverse @ (A / 2.0**plan.top), 2)
     proved = linear._residual(d, smallest, plan.top, plan.fine, plan.coarse) / ONE
     assert residual < proved < 0.2
+
+
+@pytest.mark.parametrize("wrong", [1, 4, 30, 1000, 10**6, 0, -1])
+@pytest.mark.parametrize(("case", "finer"), [*((case, 0) for case in LIMITS), *FINER], ids=str)
+def test_a_certified_solution_is_right_however_wrong_its_bounds(case: tuple[int, ...], finer: int, wrong: int) -> None:
+    """The smallest eigenvalue is what is stated, or that by 4, 30, 1000, 10^6; or 0; or negative."""
+    d, smallest, largest, bound, unit = case
+    rng = np.random.default_rng(11)
+    basis = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    values = np.geomspace(smallest + d, max(smallest + d, largest - d), d)
+    values[0] = values[0] / wrong if wrong > 0 else wrong * values[0]
+    A = np.rint(basis * values @ basis.T)
+    A = (np.triu(A) + np.triu(A, 1).T).astype(np.int64)
+    faint = np.array([0.999, 1e-3, 2.0**-unit])[:3] * bound  # how much of a solution lies where the matrix has almost nothing
+    x = basis[:, 1 % d : 1 % d + 1] * 0.9 * bound * (d > 1) + basis[:, :1] * faint * (0.4 if d > 1 else 1)
+    b = np.rint(A @ x).astype(np.int64)
+
+    def main(s: Session) -> Any:
+        A, b = (plain(born_masked(s, name, array.shape)) for name, array in system.items())
+        x, words = certified(s, A, b, smallest, largest, bound, unit, finer)
+        return s.reveal(x, label="x"), [(s.reveal(word, label=str(k)), most) for k, (word, most) in enumerate(words)]
+
+    system = {"A": A, "b": b}
+    found, words = run(main, 2, system).results[NAMES[0]]
+    passes = [np.abs(word.view(np.int64).astype(float)).reshape(-1) <= most for word, most in words]
+    exists = np.linalg.matrix_rank(A.astype(float)) == d
+    if wrong == 1:
+        assert all(one.all() for one in passes)
+    if not passes[0].all():
+        return
+    assert exists
+    right = exact(A, b, unit + finer)
+    for column in range(3):
+        off = max(abs(float(int(found.view(np.int64)[i, column]) - right[i][column])) for i in range(d))
+        assert off < 2 or wrong != 1
+        assert off <= 4 * math.sqrt(d) * CORRECTION or not passes[1].reshape(d, 3)[:, column].all()
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,28 @@ def test_a_wrong_low_gives_the_solution_or_an_error(low: float) -> None:
         assert off < 2.0**-8 * max(1, np.abs(found).max()), (condition, off)
 
 
+@pytest.mark.parametrize("times", [1, 3, 10, 30, 100, 1000])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_low_that_is_too_large_gives_the_solution_or_an_error(times: float, symmetric: bool) -> None:
+    """Where a solution has little of the direction in which the matrix is almost singular, the residual is small."""
+    rng = np.random.default_rng(5)
+    low = 0.5
+    for d in (2, 6):
+        left, right = (np.linalg.qr(rng.normal(size=(d, d)))[0] for _ in range(2))
+        left = right if symmetric else left
+        a = np.rint((left * [low / times, *np.geomspace(1, 4, d - 1)]) @ right.T * 2**16) / 2**16
+        a = np.tril(a) + np.tril(a, -1).T if symmetric else a
+        b = np.rint(a @ (right[:, 0] * [[4.0], [0.5], [0.01]] + right[:, 1]).T * 2**16) / 2**16
+        expected = np.linalg.solve(a, b)
+        for column in range(3):
+            try:
+                found = run(lambda a, b: solve(a, b, low * 0.98, 8.0, symmetric=symmetric), a=a, b=b[:, column])
+            except RangeError:
+                assert times > 1
+                continue
+            assert np.abs(found - expected[:, column]).max() < 2.0**-11
+
+
 def test_systems_that_bounds_leave_no_room_for_are_refused_by_the_plan() -> None:
     a, b = system(3, 2)
     with pytest.raises(RangeError, match="too few digits"):

@@ -11,7 +11,7 @@ import numpy as np
 from mpc.errors import RangeError, UsageError
 from mpc.lines import script_line
 from mpc.sharing.node import ShapeError
-from mpc.sharing.share import Share
+from mpc.sharing.share import Share, concat
 from protocols import arithmetic, bits, linear
 from protocols.numbers import scaling
 from protocols.numbers.arrays import Fixed, Number
@@ -49,8 +49,10 @@ class _System:
             if unit < 0 or smallest < 1 or (self.r.limit << unit) >> RING_BITS:
                 continue
             try:
-                linear.schedule(d, smallest, largest, bound, unit)
+                plan = linear.schedule(d, smallest, largest, bound, unit)
             except ValueError:
+                continue
+            if plan.coarse + plan.top + linear.CORRECTION.bit_length() >= RING_BITS:  # what is checked has no room
                 continue
             return (smallest, largest, bound), unit, self.finer((smallest, largest, bound), unit, frac)
         return None
@@ -75,7 +77,8 @@ def solve(a: Number, b: Any, low: float, bound: float | None = None, *, symmetri
     `symmetric`, a is symmetric and positive definite and `low` its smallest eigenvalue: ten times worse conditions are solved.
     With it, d times the bound of a may be 2^20 times `low` for d = 10 unknowns, 2^19 times for 30. The error is below 2^-18 of the
     length of the solution, or 2^-15 of what its bound allows that to be. That the solution is within its bound and solves the
-    system is checked before the next reveal. RangeError where the condition is too bad for 16 bits below the bound.
+    system is checked before the next reveal; so is that no eigenvalue is far below what was stated, for then what solves the system
+    almost may be far from the solution. RangeError where the condition is too bad for 16 bits below the bound.
     """
     if not 0 < low < math.inf or (bound is not None and not 0 < bound < math.inf):
         raise UsageError("low and bound are positive numbers.", where=script_line(), do="state the smallest singular value")
@@ -141,11 +144,14 @@ def solved_if(
     if schedule is None:
         return None
     bounds, unit, finer = schedule
-    share = linear.solve(system.m.s, system.m.share, system.r.share, *bounds, unit, finer)
+    share, words = linear.certified(system.m.s, system.m.share, system.r.share, *bounds, unit, finer)
     frac = unit + finer + int(np.max(system.r.frac)) - int(np.max(system.m.frac))
     limit = math.ceil(length * 2.0**frac) + 2
     x = Fixed(matrix.s, share, frac, limit, frac - FRACTION)
-    _checked(matrix, right, x, supposed)
+    near = f"a system{supposed} is too near a singular one, or not what was stated,"
+    for share, most in words:
+        _small(share, most, x, near)
+    _checked(matrix, right, x, supposed, near)
     return x.reshape(x.shape[:-1]) if vector else x
 
 
@@ -161,7 +167,7 @@ def _rounded(m: Number, r: Number, low: float, high: float, length: float) -> _S
     return _System(m, r, low, high, length)
 
 
-def _checked(a: Number, b: Number, x: Number, supposed: str) -> None:
+def _checked(a: Number, b: Number, x: Number, supposed: str, near: str) -> None:
     """Have it checked that |x| is within its limit, and that a @ x differs from b by no more than rounding.
 
     Of a system that is not what was stated, x is any word, so it is compared over all its bits; within its limit, a @ x fits.
@@ -175,9 +181,11 @@ def _checked(a: Number, b: Number, x: Number, supposed: str) -> None:
         right = b.reduced(-up).share
     elif b.limit << up >> RING_BITS:
         raise RangeError("The right side of a system has more digits than its solution can have.", where=script_line())
-    _small(product - (right << max(0, up)), tolerance, x, f"a system{supposed} is too near a singular one, or not what was stated,")
+    _small(product - (right << max(0, up)), tolerance, x, near)
 
 
 def _small(share: Share, limit: int, x: Number, why: str) -> None:
-    inside = bits.at_least(x.s, share, [-limit, limit + 1], WORD)
-    x.s.assumptions.append((inside[0] + inside[1], f"{why} at {script_line()}"))
+    """Have it checked that words are within +-limit, all their 64 bits: neither below -limit, nor above limit."""
+    inside = bits.at_least(x.s, share + limit, [0, 2 * limit + 1], WORD)
+    flags = concat([inside[0].reshape((-1,)), (inside[1] + 1).reshape((-1,))])
+    x.s.assumptions.append((flags, f"{why} at {script_line()}"))
