@@ -54,6 +54,7 @@ def _logistic(x: float) -> float:
 
 
 LOGISTIC = Wave("logistic", _logistic, margin=12, reach=3.92, table=15, factor=19, spare=24)
+DESCENT = replace(LOGISTIC, margin=9.1, reach=3.0, bits=13)  # below 2^-12 off, to and fro: for steps that add up over many rows
 TANH = Wave("tanh", math.tanh, margin=6.25, reach=7.9)
 ERF = Wave("erf", math.erf, margin=3.2, reach=6)
 SOFTPLUS = Wave("softplus", lambda x: max(x, 0) + math.log1p(math.exp(-abs(x))), margin=12, reach=3.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ from protocols import (
     sqrt,
     tanh,
 )  # fmt: skip
+from protocols.waves import DESCENT
 
+SHORT = replace(DESCENT, table=DESCENT.table - 3)
 rng = np.random.default_rng(4)
 X = np.concatenate([rng.uniform(-8, 8, 27), [8.0, -8.0, 0.0]]).reshape(6, 5)
 Y = np.concatenate([rng.uniform(0.02, 8, 28), [8.0, 0.02]]).reshape(6, 5)
@@ -102,6 +105,8 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], flo
     "reciprocal": (lambda x, y: reciprocal(y, low=0.02), lambda x, y: 1 / y, 2**-10),
     "rsqrt": (lambda x, y: rsqrt(y, low=0.02), lambda x, y: 1 / np.sqrt(y), 2**-10),
     "sigmoid": (lambda x, y: sigmoid(x), lambda x, y: logistic(x), 2**-13),
+    "sigmoid, fewer digits": (lambda x, y: sigmoid(x, wave=SHORT), lambda x, y: logistic(x), 2**-10),
+    "sigmoid beyond the series, fewer": (lambda x, y: sigmoid(x * x, wave=SHORT), lambda x, y: logistic(x * x), 2**-12),
     "sigmoid, rounded": (lambda x, y: sigmoid(x, rounded=True), lambda x, y: logistic(x), 2**-12.9),
     "sigmoid beyond the series, rounded": (lambda x, y: sigmoid(x * x, rounded=True), lambda x, y: logistic(x * x), 2**-12),
     "tanh, rounded": (lambda x, y: tanh(x, rounded=True), lambda x, y: np.tanh(x), 2**-12.9),

@@ -104,6 +104,26 @@ def test_extreme_rows_stay_inside_the_proved_bound():
     assert first.max() == pytest.approx(np.sqrt(39), rel=1e-3)
 
 
+@pytest.mark.parametrize(("rows", "bound"), [(128, 8.0), (1024, 8.0), (1024, 30.0), (4096, 4.0)])
+def test_large_batches_are_truncated_once_and_as_exact_as_others(rows, bound):
+    rng = np.random.default_rng(4)
+    x = np.clip(rng.normal(size=(2 * rows, 3)), -bound, bound)
+    y = x @ [1.0, -2.0, 0.5] + rng.normal(size=2 * rows) > 0
+
+    def main(s):
+        model = LogisticRegression(epochs=5, batch=rows, rate=0.5).fit(load(s, "a", "x"), load(s, "a", "y"))
+        return reveal(model.coef_, label="w")
+
+    outcome = mpc.run_local(main, data={"a": {"x": x, "y": y}, "b": {}}, bound=bound)
+    assert outcome.cost.draws["Harmonics"] == outcome.cost.draws["Truncation"] == 10, "nothing but a step is truncated"
+    weights = np.zeros(4)
+    ones = np.column_stack([x, np.ones(len(x))])
+    for start in [0, rows] * 5:
+        part = ones[start : start + rows]
+        weights -= 0.5 / rows * part.T @ (1 / (1 + np.exp(-part @ weights)) - y[start : start + rows])
+    assert np.abs(outcome.results["a"] - weights[:3]).max() < 3e-5
+
+
 def test_logits_beyond_the_assumed_bound_are_noticed_before_anything_is_revealed():
     def main(s):
         x = load(s, "a", "x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,10 +19,13 @@ from protocols.learn.table import Coefficients
 from protocols.numbers import Bool, Fixed, Int, Number, assume_bound, sigmoid, softplus
 from protocols.numbers.encoding import FRACTION, RING_BITS
 from protocols.numbers.joining import joined
+from protocols.waves import DESCENT
 
 WEIGHT_FRACTION = FRACTION + 4  # steps are small: rounding them to the data's own precision would be the largest error
 LOGIT_BOUND = 52.0  # a sine series of period 128 is the logistic function up to here
+STEEPEST = 51.0  # and a shorter one, in gradient descent
 PENALISED_LOGIT = 128.0  # of training by Newton: penalties keep weights small where classes are separated, not logits
+FEWER = 5  # digits that the dealer's tables may have less where products with residuals would have to be truncated otherwise
 HEAVIEST = 0.25  # of p (1 - p)
 SCHEDULES = ("constant", "invscaling")
 SLOWER = "take a lower rate, or momentum, or alpha > 0; and scale the columns alike"
@@ -36,7 +40,7 @@ class LogisticRegression(Estimator):
     Newton's method on columns brought to one spread, and `summary()` has standard errors; a last step that is not small ends the
     session, as separated classes do. `condition` is as in LinearRegression, of a quarter of the correlation matrix and less.
 
-    `alpha` is scikit-learn's 1 / (C * rows). The logits of training are assumed to stay within 52 in magnitude; whether
+    `alpha` is scikit-learn's 1 / (C * rows). The logits of training are assumed to stay within 51 in magnitude; whether
     they did is checked on shares, together with all other assumptions, by one bit before the next reveal. `coef_` and `intercept_`
     stay secret until revealed.
     """
@@ -179,23 +183,24 @@ class LogisticRegression(Estimator):
         else:
             weights = Fixed(s, s.embed(zero), WEIGHT_FRACTION, 1)
         velocity, logits = self._velocity, []
+        batches = [
+            (part := x[start : start + self.batch], part.T, labels[start : start + self.batch])
+            for start in range(0, rows, self.batch)
+        ]
         for _ in range(epochs):
             self._epoch += 1
             rate = self.rate / math.sqrt(self._epoch) if self.schedule == "invscaling" else self.rate
-            for start in range(0, rows, self.batch):
-                part, target = x[start : start + self.batch], labels[start : start + self.batch]
+            for part, turned, target in batches:
                 z = part @ weights
                 logits.append(z)
-                residual = _error(z, target, Fraction(rate) / part.shape[0])
+                residual = _error(z, target, Fraction(rate) / part.shape[0], part.limit * part.shape[0])
                 carried = [
                     (weights, rate * self.alpha, not self.fit_intercept),
                     *([(velocity, self.momentum, True)] if velocity is not None else []),
                 ]
-                velocity = _step(part, residual, carried)
+                velocity = _step(turned, residual, carried)
                 weights = weights.minus(velocity)
-        assume_bound(
-            joined(logits), LOGIT_BOUND, f"{type(self).__name__} in training found logits beyond {LOGIT_BOUND:g}: {SLOWER}"
-        )
+        assume_bound(joined(logits), STEEPEST, f"{type(self).__name__} in training found logits beyond {STEEPEST:g}: {SLOWER}")
         self._weights = Fixed(s, weights.share, weights.frac, weights.limit, WEIGHT_FRACTION - FRACTION)
         self._velocity = velocity
 
@@ -225,8 +230,8 @@ def _numbers(x: Number | Bool) -> Number:
     return x.number() if isinstance(x, Bool) else x
 
 
-def _step(part: Number, residual: Number, carried: list[tuple[Number, float, bool]]) -> Number:
-    """part^T residual and all of `carried` times their factors, rounded together: so these cost no round.
+def _step(turned: Number, residual: Number, carried: list[tuple[Number, float, bool]]) -> Number:
+    """The product of columns with a residual, and all of `carried` times their factors, rounded together: so these cost no round.
 
     The last row, of the constant, is carried only where the third of a triple says so.
     """
@@ -234,8 +239,8 @@ def _step(part: Number, residual: Number, carried: list[tuple[Number, float, boo
     if carried:  # the residual is truncated before the product anyway: by so much that the sum has room
         largest = sum(number.limit * 2.0**-WEIGHT_FRACTION * factor for number, factor, _ in carried)
         room = RING_BITS - 2 - max(1, math.ceil(math.log2(max(1.0, largest))))
-        residual = residual.reduced(max(residual.noise, int(np.max(part.frac)) + int(np.max(residual.frac)) - room))
-    total: Number = part.T @ residual
+        residual = residual.reduced(max(residual.noise, int(np.max(turned.frac)) + int(np.max(residual.frac)) - room))
+    total: Number = turned @ residual
     by = int(np.max(total.frac)) - WEIGHT_FRACTION
     for number, factor, constant in carried:
         words = np.full(number.shape, round(factor * 2.0**by), dtype=np.int64)
@@ -245,13 +250,16 @@ def _step(part: Number, residual: Number, carried: list[tuple[Number, float, boo
     return total.rounded(WEIGHT_FRACTION)
 
 
-def _error(z: Number, target: Number, step: Fraction) -> Number:
+def _error(z: Number, target: Number, step: Fraction, factor: int) -> Number:
     """step * (logistic(z) - target), with the step folded into public coefficients so that nothing is truncated.
 
+    Sums of its products with what comes to at most `factor` fit.
     The noise of the logistic function stays in: it is never seen but in weights, where truncation covers it.
     """
-    bounded = z.assume(int(LOGIT_BOUND * 2.0 ** int(np.max(z.frac))))
-    probability = sigmoid(bounded, gain=step)
+    bounded = z.assume(int(STEEPEST * 2.0 ** int(np.max(z.frac))))
+    excess = (factor * (2**DESCENT.unit + 2 ** (DESCENT.unit - 9))).bit_length() - RING_BITS
+    wave = replace(DESCENT, table=DESCENT.table - excess) if 0 < excess <= FEWER else DESCENT
+    probability = sigmoid(bounded, gain=step, wave=wave)
     unit = int(np.max(probability.frac))
     scaled = Fixed(z.s, target.share.scale(round(step * 2**unit)), unit, probability.limit, probability.extra)
     return Fixed(z.s, probability.minus(scaled).share, unit, probability.limit, probability.extra)

@@ -20,7 +20,7 @@ from protocols.numbers.arrays import Fixed, Number
 from protocols.numbers.elementary import bound_of, is_fine, level_of, number_of
 from protocols.numbers.encoding import FRACTION, operation, overflow, precision
 from protocols.numbers.structure import explained
-from protocols.waves import ERF, FINE, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, Wave
+from protocols.waves import ERF, FINE, GELU, LOGISTIC, SILU, SOFTPLUS, TANH, WAVE_UNIT, WAVES, Wave
 
 FINE_BITS = 24  # fraction bits of results that are right to about as many
 ANGLE_BITS = 46  # of an angle
@@ -28,10 +28,11 @@ LONGEST, FINE_LONGEST = 128, 160  # the longest period; beyond it the clamped fo
 
 
 @explained
-def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False) -> Fixed:
+def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False, wave: Wave = LOGISTIC) -> Fixed:
     """gain / (1 + exp(-x)) for gain > 0, error at most gain * 2^-13: 1 round for |x| <= 52, 4 for wider bounds.
 
-    A small gain is folded into public coefficients, and the result has that many more fraction bits.
+    A small gain is folded into public coefficients, and the result has that many more fraction bits. `wave`: a series with fewer
+    terms or digits, at 16 bits of precision, where these will do.
 
     `rounded`, here and below: to 16 fraction bits, by one round more and up to 3/8 fewer bytes dealt. For large arrays that are
     multiplied next: what is longer would be truncated then.
@@ -43,10 +44,10 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False) -
     while gain * 2**shift <= Fraction(1, 2):
         shift += 1
     scaled = gain * 2**shift
-    wave = FINE["logistic"] if is_fine(x) else LOGISTIC
-    if gain > 1 or (waves.period_for(bound_of(x), wave) > longest(wave) and gain != 1):
+    series = FINE["logistic"] if is_fine(x) else wave
+    if gain > 1 or (waves.period_for(bound_of(x), series) > longest(series) and gain != 1):
         return sigmoid(x, rounded=rounded).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
-    value = _wave(x, LOGISTIC, scaled, rounded)
+    value = _wave(x, wave, scaled, rounded)
     return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
 
 
@@ -106,6 +107,7 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = F
     level, bound = level_of(x), bound_of(x)
     shortest = waves.period_for(bound, wave)
     within = shortest <= longest(wave)
+    wave = wave if within or fine else WAVES[wave.name]
     turn = waves.log2(shortest) if within else level.limit.bit_length() - int(np.max(level.frac)) + 2
     level = level.reduced(int(np.max(level.frac)) + turn - series.WIDEST)
     if wave.even:
@@ -117,7 +119,7 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = F
     period = waves.period_for(bound if within else waves.threshold(wave), wave, f)
     spare = wave.spare if rounded and within else 0
     unit = wave.unit + spare
-    limit = math.ceil((largest * 2**wave.unit + waves.series_error(period, gain, wave)) * 2**spare)
+    limit = math.ceil((largest * float(gain) * 2**wave.unit + waves.series_error(period, gain, wave)) * 2**spare)
     if within:
         share = series.wave_of(x.s, level.share, f, bound, wave, gain, spare)
     else:
