@@ -27,7 +27,7 @@ EXAMPLES = ("cancer/", "mlp/", "statistics/")
 GROWING = ("one pass", "filtered mean", "description")
 TRAINED, SLOW = ("logistic regression", "five passes"), "20ms"  # what peers are compared in on a slow network
 BILLION = 10**9
-DROPPED = ("kernel", "spread", "x NumPy", "rate", "unit")
+DROPPED = ("x NumPy", "rate", "unit")
 
 
 def measure(quick: bool, repeats: int, peers: bool, known: Profile | None = None) -> Document:
@@ -149,9 +149,9 @@ def grouped(found: Sequence[Row]) -> str:
     """A table for each group of rows."""
     tables_of = []
     for group in dict.fromkeys(row.group for row in found):
-        mine = [
-            {name: cell for name, cell in tables.cells(row).items() if name not in DROPPED} for row in found if row.group == group
-        ]
+        mine = [tables.cells(row) for row in found if row.group == group]
+        alike = ["kernel"] if len({row.get("kernel") for row in mine}) == 1 else []
+        mine = [{name: cell for name, cell in row.items() if name not in (*DROPPED, *alike)} for row in mine]
         tables_of.append((f"*{group}*\n\n" if group else "") + markdown(mine))
     return "\n\n".join(tables_of)
 
