@@ -57,6 +57,8 @@ def fitted(s):
         "odds": LogisticRegression(solver="newton", steps=4, alpha=0.5).fit(x, y),
         "rate": PoissonRegressor(steps=5, alpha=0.5).fit(x, y.number()),
         "kind": MultinomialLogisticRegression(classes=[0, 1], steps=4, alpha=0.5).fit(x, y.number()),
+        "bare": LogisticRegression(epochs=2, batch=16, fit_intercept=False).fit(x, y),
+        "bare_odds": LogisticRegression(solver="newton", steps=4, alpha=0.5, fit_intercept=False).fit(x, y),
     }
     for name, model in models.items():
         save(s, model, name)
@@ -67,6 +69,7 @@ def resumed(s):
     """The same, of what was saved."""
     kinds = {"risk": LogisticRegression, "groups": KMeans, "axes": PCA, "scale": StandardScaler, "line": LinearRegression}
     kinds |= {"odds": LogisticRegression, "rate": PoissonRegressor, "kind": MultinomialLogisticRegression}
+    kinds |= {"bare": LogisticRegression, "bare_odds": LogisticRegression}
     return used(s, {name: load_model(s, name, kind) for name, kind in kinds.items()})
 
 
@@ -75,6 +78,9 @@ def used(s, models):
     found = models["risk"].decision_function(x), models["groups"].predict(x), models["axes"].transform(x)
     raw = load(s, "a", "x")
     found = *found, models["line"].predict(raw[:, :2]), models["odds"].coef_, models["rate"].predict(x), models["kind"].coef_
+    bare = [models[name] for name in ("bare", "bare_odds")]
+    assert [model.intercept_ for model in bare] == [0.0, 0.0]
+    found = *found, *[model.coef_ for model in bare], *[model.decision_function(x) for model in bare]
     return [reveal(one, label="result") for one in found]
 
 
@@ -216,10 +222,12 @@ def test_a_loaded_model_has_the_calls_that_the_guide_names(first):
     [
         (lambda s: load_model(s, "scale", KMeans), "is a StandardScaler, not a KMeans"),
         (lambda s: load_model(s, "scales", StandardScaler), "did you mean 'scale'"),
+        (lambda s: load_model(s, "scale", StandardScaler()), "takes the class of the model last"),
         (lambda s: save(s, KMeans(), "groups"), "nothing secret to save"),
+        (lambda s: save(s, load(s, "a", "x"), "rows"), "keeps a fitted model, not a Fixed"),
         (lambda s: save(s, StandardScaler().fit(load(s, "a", "x")), "../scale"), "name"),
     ],
-    ids=["class", "name", "unfitted", "path"],
+    ids=["class", "name", "no class", "unfitted", "an array", "path"],
 )
 def test_what_is_not_saved_or_taken_up(first, main, match):
     with pytest.raises(UsageError, match=match):

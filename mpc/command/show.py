@@ -187,12 +187,30 @@ def plan(plan: Plan, stated: Mapping[str, str], agreement: str, costs: Callable[
 
 
 def _reveal(key: RevealKey) -> tuple[str, ...]:
-    return key.line, key.label, str(key.shape), ", ".join(key.receivers), ", ".join(key.rules), key.kind
+    return key.line, key.label, str(key.shape), ", ".join(key.receivers), ", ".join(key.rules)
+
+
+def _alike(contract: Iterable[RevealKey]) -> dict[tuple[str, ...], list[RevealKey]]:
+    """Reveals by what a reviewer sees of them, together where they differ in their range alone, as those of each epoch do."""
+    found: dict[tuple[str, ...], list[RevealKey]] = {}
+    for key in contract:
+        found.setdefault(_reveal(key), []).append(key)
+    return found
+
+
+def _ranges(keys: list[RevealKey]) -> str:
+    first, *others = [key.kind for key in keys]
+    return f"{first}; {len(others)} more, the last {others[-1]}" if others else first
+
+
+def _most(plan: Plan, keys: list[RevealKey]) -> int:
+    """How often one of them happens at most, on any way."""
+    return max(sum(path.reveals[key] for key in keys) for path in plan.paths)
 
 
 def reveals(plan: Plan) -> None:
     """Every value that can leave the computation."""
-    rows = [(*_reveal(key), str(count)) for key, count in plan.contract.items()]
+    rows = [(*cells, _ranges(keys), str(_most(plan, keys))) for cells, keys in _alike(plan.contract).items()]
     table("Revealed", ("line", "label", "shape", "receivers", "only if", "range and resolution", "times, at most"), rows, 1)
     if not rows:
         print("Nothing is revealed.")

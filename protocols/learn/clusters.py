@@ -10,6 +10,7 @@ import numpy as np
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.learn.base import Estimator
+from protocols.learn.design import checked_rows, same_columns
 from protocols.learn.drawing import drawn
 from protocols.numbers import Bool, Number, Secret, divide, one_hot
 from protocols.numbers.elementary import level_of
@@ -67,7 +68,8 @@ class KMeans(Estimator):
 
     def fit(self, x: Number | Bool, y: Any = None) -> Self:
         """Find centres of the rows of x, shape (rows, columns)."""
-        rows = self._rows(x)
+        checked_rows(self, x)
+        rows = level_of(fractional(x))
         runs = [self._run(rows, first) for first in self._starts(rows)]
         self._centres, self._labels, self._inertia = runs[0] if len(runs) == 1 else _best(runs)
         return self
@@ -85,17 +87,9 @@ class KMeans(Estimator):
 
     def predict(self, x: Number | Bool) -> Number:
         """Which centre is nearest to each row of x."""
-        centres, rows = self.cluster_centers_, self._rows(x)
-        if rows.shape[1] != centres.shape[1]:
-            what = f"This KMeans was fitted to {centres.shape[1]} columns, not to {rows.shape[1]}."
-            raise UsageError(what, where=script_line(), do="give the same columns, in the same order")
-        return _nearest(rows, centres)
-
-    def _rows(self, x: Any) -> Number:
-        if not isinstance(x, Secret) or x.ndim != 2 or not x.size:
-            shape = np.shape(x) if not isinstance(x, Secret) else x.shape
-            raise UsageError(f"KMeans takes secret x of shape (rows, columns), not {shape}.", where=script_line())
-        return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
+        centres = self.cluster_centers_
+        same_columns(self, x, centres.shape[1])
+        return _nearest(level_of(fractional(x)), centres)
 
     def _starts(self, rows: Number) -> list[Number]:
         count, starts = _counted(self.n_clusters, MOST_CLUSTERS), _counted(self.n_init, MOST_STARTS)

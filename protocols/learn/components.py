@@ -13,8 +13,9 @@ from mpc.session import Hidden
 from mpc.setting import FINEST
 from mpc.unknown import Unknown
 from protocols.learn.base import Estimator
-from protocols.learn.design import LEAST_SPREAD, full, mean_square, varied
-from protocols.numbers import Bool, Number, Secret, divide, one_hot, public, reveal, rsqrt
+from protocols.learn.design import LEAST_SPREAD, checked_rows, full, inverse_of, mean_square, same_columns
+from protocols.numbers import Bool, Number, divide, one_hot, public, reveal, rsqrt
+from protocols.numbers.doors import worded
 from protocols.numbers.elementary import level_of
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import argmax
@@ -23,6 +24,7 @@ from protocols.numbers.spread import cov, fractional, standardised
 
 SQUARINGS = 10
 LEAST = 2.0**-8  # of the total variance: what must be left for another component to be found in it
+NONE_LEFT = f"PCA has a component for which less than {LEAST:g} of the variance is left: take fewer n_components"
 COVARIANCE = "covariance of the columns, for principal components"
 
 
@@ -80,7 +82,8 @@ class PCA(Estimator):
     def transform(self, x: Number | Bool) -> Number:
         """Rows in coordinates of the components, (rows, components): a product."""
         mean, components, _, _ = self._fitted("transform")
-        result: Number = np.matmul(self._like(x, components) - mean, components.T)
+        same_columns(self, x, components.shape[1])
+        result: Number = np.matmul(level_of(fractional(x)) - mean, components.T)
         return result
 
     def fit_transform(self, x: Number | Bool, y: Any = None) -> Number:
@@ -96,27 +99,22 @@ class PCA(Estimator):
     def _fitted(self, call: str) -> tuple[Number, Number, Number, Number]:
         return self._found if self._found is not None else self._unfitted(call)
 
-    def _rows(self, x: Any) -> Number:
-        if not isinstance(x, Secret) or x.ndim != 2 or x.shape[0] < 2:
-            raise UsageError(f"PCA takes secret x of shape (rows, columns), not {np.shape(x)}.", where=script_line())
-        most = min(x.shape)
+    def _rows(self, x: Number | Bool) -> Number:
+        rows, columns = checked_rows(self, x)
+        most = min(rows, columns)
+        if rows < 2:
+            self._refuse("one row has no variance.", "give two rows or more")
         if type(self.n_components) is not int or not 1 <= self.n_components <= most or not 1 <= self.squarings <= 30:
-            what = f"PCA of {x.shape[0]} rows and {x.shape[1]} columns has 1 to {most} components, not {self.n_components!r}."
+            what = f"PCA of {rows} rows and {columns} columns has 1 to {most} components, not {self.n_components!r}."
             raise UsageError(what, where=script_line(), do="give a whole number; squarings are 1 to 30")
-        return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
-
-    def _like(self, x: Any, components: Number) -> Number:
-        if not isinstance(x, Secret) or x.ndim != 2 or x.shape[1] != components.shape[1]:
-            what = f"This PCA was fitted to {components.shape[1]} columns, not to shape {np.shape(x)}."
-            raise UsageError(what, where=script_line(), do="give the same columns, in the same order")
-        return level_of(fractional(x))  # type: ignore[arg-type]  # a Secret is a Number or a Bool
+        return level_of(fractional(x))
 
 
 def _shared(rows: Number, mean: Number) -> tuple[Number, Number]:
     """The covariance in units of the total variance, and that: of rows in units of their spread, so loose bounds cost little."""
     centred, count = rows.minus(mean).at_scale_of(rows), rows.shape[0]
     squares = centred.squared().sum()
-    inverse = varied(squares, count, LEAST_SPREAD, "PCA needs columns that vary: all together are constant, or")
+    inverse = inverse_of(squares, count, LEAST_SPREAD, "PCA needs columns that vary: all together are constant, or")
     return _unit(mean_square(standardised(centred, inverse))), squares.divided(count - 1)
 
 
@@ -147,6 +145,7 @@ def _dominant(matrix: Number, squarings: int) -> Number:
         trace: Number = np.trace(power)
         low = LEAST if step == 0 else 0.5 / columns
         power = _unit(divide(power, trace, low=low))
+        worded(power.s, NONE_LEFT)  # of the first power: the others always have a trace
     at = one_hot(argmax(diagonal(power)), columns).number()
     column: Number = np.matmul(power, at)
     square: Number = column.squared().sum()

@@ -12,16 +12,14 @@ import numpy as np
 from mpc.errors import PrecisionWarning
 from mpc.lines import script_line
 from mpc.setting import FINEST, PRECISION
-from protocols import bits
 from protocols.arithmetic import mul
 from protocols.learn.base import Estimator
-from protocols.numbers import Bool, Number, assume_bound, scaling
+from protocols.numbers import Bool, Number, Secret, assume_bound, scaling
 from protocols.numbers.arrays import Fixed
-from protocols.numbers.elementary import rsqrt
 from protocols.numbers.encoding import RING_BITS, precision
 from protocols.numbers.joining import joined
 from protocols.numbers.solving import solved_if
-from protocols.numbers.spread import fractional, standardised
+from protocols.numbers.spread import fractional, inverse_spread, standardised, varied
 
 LEAST_SPREAD = 2.0**-10  # of the bound of a column: one that varies less counts as constant
 FARTHEST_MEAN = 64.0  # standard deviations between 0 and a mean at most
@@ -31,6 +29,10 @@ FEW = 32  # bits of a factor
 WIDE = f"a standard error is more than {LARGEST:g} times the bound of the result over that of its column"
 WORST = 13  # bits of the worst condition that is tried
 COMFORT = 6  # bits beyond those of the condition that keep standard errors within a thousandth
+OPEN = (
+    "for public data use scikit-learn: to_sklearn makes its models of what was revealed here; or make it secret, numbers with "
+    "public(s, x, from_=..., bound=...), labels with public(s, y, from_=..., bound=1) > 0.5"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class Design:
         A coefficient may be up to LARGEST times the bounds of result and column imply: checked before the next reveal.
         """
         inverse = self.inverse.reshape((-1,) + (1,) * (weights.ndim - 1))
-        far = f"a coefficient is more than {LARGEST:g} times the bound of the result over that of its column"
+        far = (
+            f"a coefficient is more than {LARGEST:g} times the bound of the result over that of its column: state a tighter one "
+            "of the column, in the schema or by assume_bound,"
+        )
         coefficients = product_within(weights, inverse, LARGEST, far)
         if self.shift is None or constant is None:
             return coefficients, None
@@ -91,15 +96,31 @@ def needed_precision(condition: float) -> int:
     return min(FINEST, max(PRECISION, math.ceil(math.log2(condition)) + COMFORT))
 
 
+def refuse_public(model: Estimator, **given: Any) -> None:
+    """UsageError where one of these is public."""
+    for name, x in given.items():
+        if not isinstance(x, Secret):
+            model._refuse(f"{name} is public ({type(x).__name__}).", OPEN)
+
+
 def checked_rows(model: Estimator, x: Any, y: Any = None) -> tuple[int, int]:
-    """(rows, columns) of x; UsageError where it is no table, has no rows, or y has another number of them."""
-    if not isinstance(x, Number | Bool) or x.ndim != 2 or 0 in x.shape:
-        shape = f"shape {x.shape}" if hasattr(x, "shape") else f"a {type(x).__name__}"
-        model._refuse(f"x is a secret table of shape (rows, columns), not {shape}.", "one column is x.reshape((-1, 1))")
-    if y is not None and (not isinstance(y, Number | Bool) or y.shape != x.shape[:1]):
-        shape = f"shape {y.shape}" if hasattr(y, "shape") else f"a {type(y).__name__}"
-        model._refuse(f"y has one secret value a row, {x.shape[0]} in all, not {shape}.", "a table of one column is y[:, 0]")
+    """(rows, columns) of x; UsageError where it is public, no table, has no rows, or y has another number of them."""
+    refuse_public(model, x=x)
+    if x.ndim != 2 or 0 in x.shape:
+        what = f"x is a secret table of shape (rows, columns), not shape {x.shape}."
+        model._refuse(what, "one column is x.reshape((-1, 1))")
+    if y is not None:
+        refuse_public(model, y=y)
+        if y.shape != x.shape[:1]:
+            what = f"y has one secret value a row, {x.shape[0]} in all, not shape {y.shape}."
+            model._refuse(what, "a table of one column is y[:, 0]")
     return x.shape[0], x.shape[1]
+
+
+def same_columns(model: Estimator, x: Any, columns: int) -> None:
+    """UsageError unless x is a secret table of as many columns as `fit` saw."""
+    if checked_rows(model, x)[1] != columns:
+        model._refuse(f"x has {x.shape[1]} columns, and fit saw {columns}.", "give the same columns in the same order")
 
 
 def enough_rows(model: Estimator, rows: int, unknowns: int) -> None:
@@ -118,22 +139,23 @@ def designed(model: Estimator, x: Number | Bool, intercept: bool) -> Design:
     rows, name = x.shape[0], type(model).__name__
     mean = units.mean(axis=0) if intercept else None
     centred = units if mean is None else units.minus(mean).at_scale_of(units)
-    inverse = varied(centred.squared().sum(axis=0), rows, LEAST_SPREAD, f"{name} needs columns that vary: one is constant, or")
+    inverse = inverse_of(centred.squared().sum(axis=0), rows, LEAST_SPREAD, f"{name} needs columns that vary: one is constant, or")
     z = standardised(centred, inverse)
     if mean is None:
         return Design(z, inverse, None, exponent)
-    far = f"{name} needs columns whose mean is within {FARTHEST_MEAN:g} standard deviations of 0"
+    far = (
+        f"{name} needs columns whose mean is within {FARTHEST_MEAN:g} standard deviations of 0: of years, "
+        "give assume_bound(x - 2000, 100),"
+    )
     shift = assume_bound(mean.times(inverse).negated(), FARTHEST_MEAN, far)
     return Design(z, inverse, shift, exponent)
 
 
-def varied(squares: Number, rows: int, least: float, why: str) -> Number:
+def inverse_of(squares: Number, rows: int, least: float, why: str) -> Number:
     """1 / spread of deviations with these sums of squares, at least `least` of their bound: checked before a reveal, with `why`."""
-    low = rows * least**2
-    smallest = max(1, math.floor(low * 2.0 ** int(squares.frac)))
-    reached = bits.at_least(squares.s, squares.share, [smallest], max(squares.limit, smallest).bit_length() + 1)[0]
-    squares.s.assumptions.append((reached, f"{why} its bound is more than {1 / least:g} times its spread, at {script_line()}"))
-    return rsqrt(squares, low=low, times=rows, proved=True).reduced()
+    words = max(1, math.floor(rows * least**2 * 2.0 ** int(squares.frac)))
+    checked = varied(squares, words, f"{why} its bound is more than {1 / least:g} times its spread")
+    return inverse_spread(checked, rows, words)
 
 
 def with_ones(z: Number, last: bool = False) -> Number:

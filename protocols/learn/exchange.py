@@ -19,6 +19,7 @@ from mpc.lines import script_line
 from mpc.session import Hidden, Session
 from mpc.unknown import Unknown
 from protocols.learn.base import Estimator
+from protocols.learn.design import same_columns
 from protocols.numbers import Bool, Fixed, Number, Secret, assume_bound, load, sigmoid
 
 WEIGHT = "weight"
@@ -43,10 +44,7 @@ class SecretRegressor(Estimator):
 
     def decision_function(self, x: Number | Bool) -> Number:
         """Weighted sums of the rows of x, with the constant term: a product."""
-        columns = self._fitted("decision_function").shape[0] - 1
-        if not isinstance(x, Secret) or x.ndim != 2 or x.shape[1] != columns:
-            what = f"This {type(self).__name__} takes secret x of {columns} columns, not {np.shape(x)}."
-            raise UsageError(what, where=script_line(), do="give the columns that the model was fitted to, in their order")
+        same_columns(self, x, self._fitted("decision_function").shape[0] - 1)
         number = x.number() if isinstance(x, Bool) else x
         return number.matmul(self.coef_).plus(self.intercept_)
 

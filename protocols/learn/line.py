@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from protocols.learn.base import Estimator
-from protocols.learn.design import checked_rows, pointed
+from protocols.learn.design import pointed, same_columns
 from protocols.numbers import Bool, Number
 from protocols.numbers.spread import fractional
 
@@ -35,11 +35,36 @@ class Line(NamedTuple):
 
     def at(self, model: Estimator, x: Number | Bool) -> Number:
         """Its values at rows x: 1 round. UsageError where `model` saw another number of columns."""
-        columns = self.coefficients.shape[0]
-        if checked_rows(model, x)[1] != columns:
-            model._refuse(f"x has {x.shape[1]} columns, and fit saw {columns}.", "give the same columns in the same order")
+        same_columns(model, x, self.coefficients.shape[0])
         value = pointed(fractional(x).even((0,)), np.asarray(self.exponent)).matmul(self.coefficients)
         return pointed(value if self.intercept is None else value.plus(self.intercept), -self.unit)
+
+
+class Linear(Estimator):
+    """A model of which `fit` leaves a line."""
+
+    _line: Line | None
+
+    @property
+    def coef_(self) -> Number:
+        """Coefficients, one for each column; of several classes, a row each."""
+        found = self._line_of("coef_").coef
+        return found if found.ndim == 1 else found.T
+
+    @property
+    def intercept_(self) -> Number | float:
+        """The constant term, or one a class; 0.0 without one."""
+        return self._line_of("intercept_").constant
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many columns there were."""
+        return self._line_of("n_features_in_").coefficients.shape[0]
+
+    def _line_of(self, call: str) -> Line:
+        if self._line is None:
+            self._unfitted(call)
+        return Line(*self._line)  # a loaded one is a plain tuple
 
 
 def unscaled(x: Number, exponent: Any, unit: int = 0) -> Number:

@@ -9,7 +9,6 @@ import numpy as np
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
-from protocols.learn.base import Estimator
 from protocols.learn.design import (
     LARGEST,
     WIDE,
@@ -19,19 +18,20 @@ from protocols.learn.design import (
     designed,
     enough_rows,
     full,
+    inverse_of,
     mean_square,
     pointed,
     product_within,
     solved,
     unit_columns,
-    varied,
     within,
 )
-from protocols.learn.line import Line, unscaled
+from protocols.learn.line import Line, Linear, unscaled
 from protocols.learn.newton import LARGEST_PENALTY, quadratic, ridge_cost, root
 from protocols.learn.table import Coefficients, with_constant
 from protocols.numbers import Bool, Number, assume_bound
 from protocols.numbers.arrays import Fixed
+from protocols.numbers.doors import worded
 from protocols.numbers.elementary import rsqrt, sqrt
 from protocols.numbers.encoding import precision
 from protocols.numbers.pieces import diagonal
@@ -42,7 +42,7 @@ LEAST_TARGET = 2.0**-13  # of the bound of y: one that varies less has no digits
 WORST_SCORE = 256.0
 
 
-class LinearRegression(Estimator):
+class LinearRegression(Linear):
     """Least squares by normal equations.
 
     `condition`: the smallest eigenvalue of the columns' correlation matrix is at least 1 / condition; left out, the worst that
@@ -58,21 +58,6 @@ class LinearRegression(Estimator):
         self.fit_intercept, self.condition = fit_intercept, condition
         self._line: Line | None = None
         self._fit: _Fit | None = None
-
-    @property
-    def coef_(self) -> Number:
-        """Coefficients, one for each column."""
-        return self._line_of("coef_").coef
-
-    @property
-    def intercept_(self) -> Number | float:
-        """The constant term; 0.0 without one."""
-        return self._line_of("intercept_").constant
-
-    @property
-    def n_features_in_(self) -> int:
-        """How many columns there were."""
-        return self._line_of("n_features_in_").coefficients.shape[0]
 
     def fit(self, x: Number | Bool, y: Number | Bool) -> LinearRegression:
         """Learn from rows x, shape (rows, columns), and y, shape (rows,). About 75 rounds, whatever the sizes."""
@@ -130,16 +115,12 @@ class LinearRegression(Estimator):
         first = None if line.intercept is None else pointed(line.intercept, -line.unit)
         return Coefficients(with_constant(first, line.coef), with_constant(constant, errors), degrees, first is not None)
 
-    def _line_of(self, call: str) -> Line:
-        if self._line is None:
-            self._unfitted(call)
-        return Line(*self._line)
-
 
 class Ridge(LinearRegression):
     """Least squares with a penalty of alpha times the squares of the coefficients, those of columns in the units given.
 
-    `condition` is as in LinearRegression, of the correlation matrix with alpha / (rows * variance) added to its diagonal.
+    `condition` is as in LinearRegression, of the correlation matrix with alpha / (rows * variance) added to its diagonal. `alpha`
+    is at most 3 * rows * variance for the variance of each column, which is checked: scale columns alike, and declare tight bounds.
     """
 
     def __init__(self, *, alpha: float = 1.0, fit_intercept: bool = True, condition: float | None = None) -> None:
@@ -181,7 +162,7 @@ def _targeted(model: LinearRegression, y: Number | Bool, intercept: bool) -> _Ta
     mean, rows = target.mean() if intercept else None, target.shape[0]
     centred = target if mean is None else target.minus(mean).at_scale_of(target)
     squares = centred.squared().sum()
-    inverse = varied(squares, rows, LEAST_TARGET, f"{type(model).__name__} needs a y that varies: it is constant, or")
+    inverse = inverse_of(squares, rows, LEAST_TARGET, f"{type(model).__name__} needs a y that varies: it is constant, or")
     return _Target(standardised(centred, inverse), mean, root(squares, rows).rounded(DIGITS), unit)
 
 
@@ -200,7 +181,9 @@ def r_squared(y: Number, predicted: Number) -> Number:
     squares = centred.squared().sum()
     low = max(rows * LEAST_TARGET**2, 2.0 ** -float(np.max(squares.frac)))
     left = pointed(y.minus(predicted).even((0,)), unit)
-    scaled = left.times(rsqrt(squares, low=low, times=rows))
+    inverse = rsqrt(squares, low=low, times=rows)
+    worded(y.s, f"score needs a y that varies: it is constant, or its bound is more than {1 / LEAST_TARGET:g} times its spread")
+    scaled = left.times(inverse)
     ratio = assume_bound(scaled, WORST_SCORE * math.sqrt(rows), "score found predictions far beyond all values of y")
     value: Number = ratio.squared().sum().divided(rows).minus_from(1.0)
     return Fixed(value.s, value.share, value.frac, value.limit, value.extra, value.noise)

@@ -11,7 +11,7 @@ import numpy as np
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.learn.base import Estimator
-from protocols.learn.design import checked_rows, designed, enough_rows, with_ones, within
+from protocols.learn.design import checked_rows, designed, enough_rows, refuse_public, same_columns, with_ones, within
 from protocols.learn.line import Line
 from protocols.learn.linear import check_condition
 from protocols.learn.newton import Curve, Newton, newton
@@ -40,9 +40,9 @@ class LogisticRegression(Estimator):
     Newton's method on columns brought to one spread, and `summary()` has standard errors; a last step that is not small ends the
     session, as separated classes do. `condition` is as in LinearRegression, of a quarter of the correlation matrix and less.
 
-    `alpha` is scikit-learn's 1 / (C * rows). The logits of training are assumed to stay within 51 in magnitude; whether
-    they did is checked on shares, together with all other assumptions, by one bit before the next reveal. `coef_` and `intercept_`
-    stay secret until revealed.
+    `alpha` is scikit-learn's 1 / (C * rows); with Newton's method at most 3 times the variance of each column, which is checked.
+    The logits of training are assumed to stay within 52 in magnitude, or 51 in gradient descent; whether they did is checked on
+    shares, with all other assumptions, by one bit before the next reveal. `coef_` and `intercept_` stay secret until revealed.
     """
 
     _passing = ("_newton",)
@@ -113,7 +113,7 @@ class LogisticRegression(Estimator):
             return Line(*self._line).at(self, x)
         if self._weights is None:
             self._unfitted("decision_function")
-        self._same_columns(x, self._weights)
+        same_columns(self, x, self._weights.shape[0] - self.fit_intercept)
         return self._rows(_numbers(x)).matmul(self._weights)[:, 0]
 
     def predict(self, x: Number | Bool) -> Bool:
@@ -126,12 +126,12 @@ class LogisticRegression(Estimator):
 
     def score(self, x: Number | Bool, y: Bool) -> Number:
         """Which fraction of the labels is predicted, secret."""
-        _bits(y, x)
+        self._bits(x, y)
         return self.predict(x).equal(y).mean()
 
     def loss(self, x: Number | Bool, y: Bool) -> Number:
         """Mean of -log of the probability given to the labels, secret; logits are assumed to stay within 52."""
-        _bits(y, x)
+        self._bits(x, y)
         logits = assume_bound(self.decision_function(x), LOGIT_BOUND)
         return softplus(logits).minus(y.times(logits)).mean()
 
@@ -150,7 +150,7 @@ class LogisticRegression(Estimator):
     # -- how it is fitted ------------------------------------------------------------------------------------------------------
 
     def _checked(self, x: Number | Bool, y: Bool) -> Number:
-        _bits(y, x)
+        self._bits(x, y)
         rows, columns = checked_rows(self, x)
         if self.solver == "sgd" and self.batch > rows:
             self._refuse(f"batch={self.batch} is larger than the data, {rows} rows.", f"write batch={rows}, or fewer")
@@ -158,10 +158,11 @@ class LogisticRegression(Estimator):
             enough_rows(self, rows, columns + self.fit_intercept)
         return _numbers(x)
 
-    def _same_columns(self, x: Number | Bool, weights: Number) -> None:
-        columns = weights.shape[0] - self.fit_intercept
-        if checked_rows(self, x)[1] != columns:
-            self._refuse(f"x has {x.shape[1]} columns, and fit saw {columns}.", "give the same columns in the same order")
+    def _bits(self, x: Number | Bool, y: Bool) -> None:
+        refuse_public(self, x=x, y=y)
+        if not isinstance(y, Bool) or x.ndim != 2 or y.shape != x.shape[:1]:
+            what = f"fit needs x of shape (rows, columns) and a Bool y of shape (rows,), values 0 and 1, not {x.shape} and {y!r}."
+            self._refuse(what, 'declare the label column as type = "bool" in the schema, and as a single column')
 
     def _by_newton(self, x: Number, y: Bool) -> Newton:
         target = y.number()
@@ -179,7 +180,7 @@ class LogisticRegression(Estimator):
         zero = s.constant(np.zeros((x.shape[1], 1), dtype=np.uint64))
         weights = self._weights
         if weights is not None:
-            self._same_columns(x[:, : x.shape[1] - self.fit_intercept], weights)
+            same_columns(self, x[:, : x.shape[1] - self.fit_intercept], weights.shape[0] - self.fit_intercept)
         else:
             weights = Fixed(s, s.embed(zero), WEIGHT_FRACTION, 1)
         velocity, logits = self._velocity, []
@@ -216,14 +217,6 @@ class LogisticRegression(Estimator):
         """x with one number of fraction bits throughout and a column of ones, if there is a constant."""
         level = x.lifted(FRACTION) if isinstance(x, Int) else x.even((0, 1))
         return with_ones(level, last=True) if self.fit_intercept else level
-
-
-def _bits(y: Bool, x: Number | Bool) -> None:
-    if not isinstance(y, Bool) or x.ndim != 2 or y.shape != x.shape[:1]:
-        raise UsageError(
-            f"fit needs x of shape (rows, columns) and a Bool y of shape (rows,), values 0 and 1, not {x.shape} and {y!r}.",
-            do='declare the label column as type = "bool" in the schema, and as a single column',
-        )
 
 
 def _numbers(x: Number | Bool) -> Number:

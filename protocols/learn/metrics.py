@@ -13,7 +13,8 @@ import numpy as np
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
-from protocols.numbers import Bool, Int, Number, Secret, divide, log, one_hot, sqrt
+from protocols.numbers import Bool, Int, Number, Secret, assume_bound, divide, log, one_hot, sqrt
+from protocols.numbers.doors import worded
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import clip
 from protocols.numbers.pieces import diagonal
@@ -72,11 +73,16 @@ def f1_score(y_true: Any, y_pred: Any, *, labels: Any = None, average: str | Non
 def log_loss(y_true: Any, y_proba: Number) -> Number:
     """Mean of -log of the probability of what was true: 16 rounds. Error 2^-10: probabilities below 2^-10 count as 2^-10.
 
-    `y_proba` is the probability of class 1 for Bool labels, or has a column for each class.
+    `y_proba` is the probability of class 1 for Bool labels, or has a column for each class; that it is from 0 to 1, but for 2^-11,
+    is checked before the next reveal.
     """
     _alike("log_loss", y_true, y_proba)
-    true = _positive("log_loss", y_true)
-    chance = (true * y_proba).sum(axis=1) if y_proba.ndim == 2 else true * (2 * y_proba - 1) + (1 - y_proba)
+    true, twice = _positive("log_loss", y_true), 2 * y_proba - 1
+    if isinstance(twice, Number):
+        assume_bound(twice, 1 + LEAST, "log_loss takes probabilities: one is below 0 or above 1")
+    elif not (abs(twice) <= 1).all():
+        raise UsageError("log_loss takes probabilities, from 0 to 1.", where=script_line())
+    chance = (true * y_proba).sum(axis=1) if y_proba.ndim == 2 else true * twice + (1 - y_proba)
     kept: Number = clip(chance, LEAST, 1.0)
     return log(kept).mean().negated()
 
@@ -109,7 +115,9 @@ def roc_auc_score(y_true: Any, y_score: Number) -> Number:
             raise UsageError("roc_auc_score has no meaning where all labels are alike.", where=script_line())
         return pairs.over(2 * int(positive * (rows - positive)))
     both = _within(positive * (rows - positive), rows * rows // 4)
-    return divide(_within(pairs, 2 * rows * rows), both, low=rows - 1).times(0.5)
+    area = divide(_within(pairs, 2 * rows * rows), both, low=rows - 1)
+    worded(area.s, "roc_auc_score has no meaning where all labels are alike")
+    return area.times(0.5)
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Number:
@@ -142,7 +150,9 @@ def r2_score(y_true: Any, y_pred: Any, *, low: float | None = None) -> Number:
         return left.over(-spread).plus(1)
     whole = var(_numbers(y_true))
     least = low if low is not None else float(np.max(whole.bound)) * 2.0**-12
-    return divide(left, whole, low=least).minus_from(1)
+    part = divide(left, whole, low=least)
+    worded(part.s, f"r2_score needs a y_true whose variance is at least {least:g}: state a tighter bound of it, or low=")
+    return part.minus_from(1)
 
 
 def _alike(name: str, first: Any, second: Any) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
-from protocols.learn.base import Estimator
-from protocols.learn.design import checked_rows, designed, mean_square, solved, with_ones, within
-from protocols.learn.line import Line
+from protocols.learn.design import checked_rows, designed, mean_square, refuse_public, solved, with_ones, within
+from protocols.learn.line import Line, Linear
 from protocols.learn.linear import check_condition
 from protocols.learn.newton import CONVERGED, LARGEST_PENALTY, SLOPE, STEEPEST, STEEPEST_SLOPE, ridge_cost
 from protocols.numbers import Bool, Fixed, Int, Number, assume_bound, lookup, one_hot, softmax
@@ -24,12 +24,13 @@ SCORE = 24.0  # scores of classes in training are assumed to stay within this
 WEIGHT = 16.0
 
 
-class MultinomialLogisticRegression(Estimator):
+class MultinomialLogisticRegression(Linear):
     """Softmax regression with a penalty; `alpha` is scikit-learn's 1 / (C * rows), and more than 0.
 
-    `steps` steps of Newton's method over all classes, about 100 rounds each; that the last one was small is checked. `classes` are
-    the public values of labels that are whole numbers; labels may also be the 0/1 columns that a category is loaded as, of classes
-    0, 1 and so on unless `classes` says otherwise. `coef_`, shape (classes, columns), and `intercept_` stay secret.
+    That it is at most 3 times the variance of each column is checked before the next reveal. There are `steps` steps
+    of Newton's method over all classes, about 100 rounds each; that the last one was small is checked. `classes` are the public
+    values of labels that are whole numbers; labels may also be the 0/1 columns that a category is loaded as, of classes 0, 1 and so
+    on unless `classes` says otherwise. `coef_`, shape (classes, columns), and `intercept_` stay secret.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class MultinomialLogisticRegression(Estimator):
     ) -> None:
         if not 0 < alpha < math.inf or steps < 1:
             raise UsageError("alpha and steps are positive.", where=script_line(), do="write alpha=0.01, steps=8")
-        if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
-            raise UsageError("classes are two different whole numbers or more.", where=script_line(), do="write classes=[0, 1, 2]")
+        if classes is not None and not _labels(classes):
+            what = f"classes are two different whole numbers or more, not {classes!r}."
+            raise UsageError(what, where=script_line(), do="write classes=[0, 1, 2]")
         check_condition(condition)
         self.classes, self.alpha, self.steps, self.condition = classes, alpha, steps, condition
         self._line: Line | None = None
@@ -47,18 +49,8 @@ class MultinomialLogisticRegression(Estimator):
     @property
     def classes_(self) -> npt.NDArray[np.int64]:
         """What `predict` says: the public classes, in the order of the rows of `coef_`."""
-        self._fitted("classes_")
+        self._line_of("classes_")
         return np.array(self._known, dtype=np.int64)
-
-    @property
-    def coef_(self) -> Number:
-        """Coefficients, one row a class."""
-        return self._fitted("coef_").coef.T
-
-    @property
-    def intercept_(self) -> Number | float:
-        """The constants, one a class."""
-        return self._fitted("intercept_").constant
 
     def fit(self, x: Number | Bool, y: Number | Bool) -> MultinomialLogisticRegression:
         """Learn from rows x, shape (rows, columns), and labels y: (rows,) of `classes`, or (rows, classes) of 0 and 1."""
@@ -89,7 +81,7 @@ class MultinomialLogisticRegression(Estimator):
 
     def decision_function(self, x: Number | Bool) -> Number:
         """Scores of the classes, shape (rows, classes)."""
-        return self._fitted("decision_function").at(self, x)
+        return self._line_of("decision_function").at(self, x)
 
     def predict(self, x: Number | Bool) -> Number:
         """The class with the highest score; classes that are not evenly spaced are looked up, 6 rounds more."""
@@ -107,8 +99,9 @@ class MultinomialLogisticRegression(Estimator):
 
     def score(self, x: Number | Bool, y: Number | Bool) -> Number:
         """Which fraction of labels y, whole numbers or a 0/1 column a class, is predicted, secret."""
-        self._fitted("score")
+        self._line_of("score")
         classes, (rows, _) = len(self._known), checked_rows(self, x)
+        refuse_public(self, y=y)
         y = y.number() if isinstance(y, Bool) else y
         if not isinstance(y, Int) or y.shape not in ((rows,), (rows, classes)):
             self._refuse(f"score takes labels of {rows} rows, not {y!r}.", "give labels of the kind that fit was given")
@@ -118,6 +111,7 @@ class MultinomialLogisticRegression(Estimator):
 
     def _indicators(self, y: Number | Bool, rows: int) -> Number:
         """0/1 columns of the labels; that each has its class is checked before the next reveal."""
+        refuse_public(self, y=y)
         y = y.number() if isinstance(y, Bool) else y
         if isinstance(y, Int) and y.shape == (rows,) and self.classes is not None:
             target = y.reshape((-1, 1)).equal(np.asarray(self.classes, dtype=np.int64)).number()
@@ -134,10 +128,11 @@ class MultinomialLogisticRegression(Estimator):
         )
         return target
 
-    def _fitted(self, call: str) -> Line:
-        if self._line is None:
-            self._unfitted(call)
-        return Line(*self._line)
+
+def _labels(classes: Any) -> bool:
+    """Whether these are two different whole numbers or more."""
+    plain = np.asarray(classes)
+    return plain.ndim == 1 and plain.dtype.kind in "biu" and 2 <= plain.size == len(set(plain.tolist()))
 
 
 def _curvature(z: Number, chances: Number) -> Number:

@@ -102,11 +102,12 @@ def newton(
     alpha: float = 0.0,
     separated: str = "",
     per: Number | None = None,
+    start: Curve | None = None,
 ) -> Newton:
     """Steps from zero; `curve` takes linear predictors within `highest`. 30 to 60 rounds a step.
 
-    A coefficient of a column, in the units given, costs alpha / 2 times its square, over rows, times `per` if any. `separated` says
-    what it means where the last step was not small.
+    `start`, if any, stands for the curve at zero. A coefficient of a column, in the units given, costs alpha / 2 times its square,
+    over rows, times `per` if any. `separated` says what it means where the last step was not small.
     """
     z = design.z if design.shift is None else with_ones(design.z)
     s, digits = z.s, precision(z.s)
@@ -114,7 +115,7 @@ def newton(
     cost = ridge_cost(model, design, alpha, per) if alpha else None
     for step in range(steps + 1):
         predictor = assume_bound(z.matmul(weights), highest, f"{type(model).__name__}: {separated or REACH}")
-        at = curve(predictor[:, 0])
+        at = curve(predictor[:, 0]) if step or start is None else start
         weighted = z.times(at.weight.reshape((-1, 1)))
         matrix = z.T.matmul(weighted).divided(z.shape[0])
         far = f"{type(model).__name__}: {separated or REACH}"
@@ -139,7 +140,8 @@ def newton(
 def ridge_cost(model: Estimator, design: Design, alpha: float, per: Number | None = None) -> Number:
     """What squares of weights of the design cost, shape (weights, 1): alpha / variance, nothing for the constant; times `per`."""
     share = np.exp2(-2.0 * design.exponent) * alpha
-    far = f"{type(model).__name__} needs a penalty of at most {LARGEST_PENALTY:g} times the variance of each column"
+    name = type(model).__name__
+    far = f"{name} needs a penalty of at most {LARGEST_PENALTY:g} times the variance of each column: take a smaller alpha"
     inverse = design.inverse if per is None else full(sqrt(per), design.inverse)
     cost = assume_bound(inverse.squared().times(share), LARGEST_PENALTY, far).reshape((-1, 1))
     if design.shift is None:

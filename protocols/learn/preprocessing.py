@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -11,10 +12,17 @@ from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols import bits
 from protocols.learn.base import Estimator
+from protocols.learn.design import checked_rows, same_columns
 from protocols.learn.drawing import drawn
-from protocols.numbers import Bool, Fixed, Number, Secret, sqrt
+from protocols.numbers import Bool, Fixed, Number, Secret, assume_bound, sqrt
 from protocols.numbers.encoding import precision
 from protocols.numbers.spread import fractional, spreads, standardised
+
+FARTHEST = 64.0  # standard deviations from the mean of the fitted rows to other rows: models have six bits fewer of these
+FAR = (
+    "StandardScaler.transform takes rows within {:g} standard deviations of the mean of the rows of fit, and of a column "
+    "that was constant there within as many of its units: fit to rows that are like these, clip them, or leave out the column"
+)
 
 
 class StandardScaler(Estimator):
@@ -72,28 +80,31 @@ class StandardScaler(Estimator):
         return centred if self.with_mean else self.transform(x)
 
     def transform(self, x: Number | Bool) -> Number:
-        """Other rows, standardised by what was learnt."""
+        """Other rows, standardised by what was learnt.
+
+        That they are within 64 standard deviations of the mean is checked before the next reveal, or within the root of the number
+        of rows that were fitted, where that is more: so far is a 1 that only one of these had. With `with_mean=False` nothing is.
+        """
         mean, inverse = self.mean_, self.inverse_scale_
-        x = self._checked(fractional(x), mean)
+        same_columns(self, x, mean.shape[0])
+        x = fractional(x)
         x = x.minus(mean).at_scale_of(x) if self.with_mean else x
-        return x.times(inverse).rounded(precision(x.s)) if self.with_std else x
+        if not self.with_std:
+            return x
+        scaled = x.times(inverse).rounded(precision(x.s))
+        farthest = max(FARTHEST, 1.01 * math.sqrt(self._squares[1] if self._squares is not None else 0))
+        return assume_bound(scaled, farthest, FAR.format(farthest)) if self.with_mean else scaled
 
     def inverse_transform(self, x: Number) -> Number:
         """Standardised rows in the units of the columns: what `transform` made of them, back. some 10 rounds."""
         mean = self.mean_
-        x = self._checked(fractional(x), mean)
+        same_columns(self, x, mean.shape[0])
+        x = fractional(x)
         x = x.times(self.scale_) if self.with_std else x
         return x.plus(mean) if self.with_mean else x
 
-    def _checked(self, x: Number, mean: Number) -> Number:
-        if x.ndim != 2 or x.shape[1] != mean.shape[0]:
-            what = f"This StandardScaler was fitted to {mean.shape[0]} columns, not to shape {x.shape}."
-            raise UsageError(what, where=script_line(), do="give the same columns, in the same order")
-        return x
-
     def _fit(self, x: Number | Bool) -> tuple[Number, Number]:
-        if x.ndim != 2 or not x.shape[0]:
-            raise UsageError(f"StandardScaler takes x of shape (rows, columns), not {x.shape}.", where=script_line())
+        checked_rows(self, x)
         self._mean, centred, squares, inverse, floor = spreads(x)
         self._squares = (squares, x.shape[0])
         varied = Bool(x.s, bits.at_least(x.s, squares.share, [floor], squares.limit.bit_length() + 1)[0])

@@ -31,6 +31,9 @@ def save(s: Session, model: Estimator, name: str) -> None:
     to use the model; `load_model` does. Class, parameters, shapes, bounds and scales of a saved model are public, and so are the
     tables that it was made of: release rules of later sessions count what is revealed of it as depending on them.
     """
+    if not isinstance(model, Estimator):
+        do = "of arrays: fit a model, or reveal them to who needs them; save(s, model, name) takes the model second"
+        raise UsageError(f"save keeps a fitted model, not a {type(model).__name__}.", where=script_line(), do=do)
     check_name(name)
     arrays: dict[str, Number] = {}
     state = {key: _told(key, value, arrays) for key, value in sorted(vars(model).items()) if key not in model._passing}
@@ -58,6 +61,9 @@ def load_model(s: Session, name: str, kind: type[Model]) -> Model:
 
     The schema's [saved.NAME] says which save it is; the session does not begin where a party has another one.
     """
+    if not (isinstance(kind, type) and issubclass(kind, Estimator)):
+        do = f"write load_model(s, {name!r}, LogisticRegression), or whichever class it is of"
+        raise UsageError("load_model takes the class of the model last.", where=script_line(), do=do)
     saved = schema_of(s).saved_as(name)
     if saved.card.model != kind.__name__:
         what = f"What is saved as {name!r} is a {saved.card.model}, not a {kind.__name__}."

@@ -154,6 +154,11 @@ def assume_bound(x: Number, bound: float, why: str = "") -> Number:
     return x._limited(np.maximum(np.minimum(stated, held), 1))
 
 
+def worded(s: Session, why: str) -> None:
+    """Say in the caller's words what the last assumption means, which a function has made that never makes none."""
+    s.assumptions[-1] = (s.assumptions[-1][0], f"{why}, at {script_line()}")
+
+
 def check_assumptions(s: Session) -> None:
     """Reveal, to all, whether every assumed bound held; RangeError where one did not. Nothing else has been revealed yet."""
     if not s.assumptions:

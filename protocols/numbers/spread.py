@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mpc.lines import script_line
+from protocols import bits
 from protocols.numbers import limits, scaling
 from protocols.numbers.arrays import Bool, Fixed, Number
 from protocols.numbers.elementary import number_of, rsqrt, sqrt
@@ -133,8 +135,20 @@ def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number, int]:
     spared = FLOOR + 2 * (x.limit.bit_length() - 1 - INPUT)
     floor = max(1, (rows << max(0, spared)) >> dropped)
     spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
-    low = floor * np.exp2(-np.asarray(spread.frac, dtype=float))
-    return mean, centred, squares, rsqrt(spread, low=low, times=rows, proved=True).reduced(), floor
+    return mean, centred, squares, inverse_spread(spread, rows, floor), floor
+
+
+def varied(squares: Number, least: int, why: str) -> Number:
+    """The sums of squares, of which it is checked before the next reveal that each word is at least `least`; else `why` is said."""
+    reached = bits.at_least(squares.s, squares.share, [least], max(squares.limit, least).bit_length() + 1)[0]
+    squares.s.assumptions.append((reached, f"{why}, at {script_line()}"))
+    return squares
+
+
+def inverse_spread(squares: Number, rows: int, least: int) -> Number:
+    """1 / standard deviation of that many rows, each word of whose sums of squares is proved to be at least `least`."""
+    low = least * np.exp2(-np.asarray(squares.frac, dtype=float))
+    return rsqrt(squares, low=low, times=rows, proved=True).reduced()
 
 
 def standardised(centred: Number, inverse_scale: Number) -> Number:

@@ -17,17 +17,19 @@ import numpy as np
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
-from protocols import bits
 from protocols.numbers import Bool, Number, reciprocal, rsqrt, scaling, sqrt
+from protocols.numbers.doors import worded
 from protocols.numbers.elementary import number_of
 from protocols.numbers.encoding import FRACTION, MEAN_DIGITS, RING_BITS, precision
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import larger
-from protocols.numbers.spread import fractional, standardised
+from protocols.numbers.spread import fractional, inverse_spread, standardised, varied
 from protocols.stats.groups import Groups
 
 SLACK = 10  # bits: a mean by a secret count is off by less than this part of the range, which bounds leave room for
 NARROW = 14  # bits: a test takes no standard deviation below 2^-14 of the limit of deviations, which is twice the declared bound
+EMPTY = "a group has no row, or one where two are needed"
+CONSTANT = f"the columns of a test must vary: not constant, nor within 2^-{NARROW - 1} of the declared bound"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Moments:
         total = added(self.squares)
         rows = self.count.limit if isinstance(self.count, Number) else int(self.count.sum())
         for scale in self.scales:
-            varied(total, scale, rows)
+            varying(total, scale, rows)
         return total
 
 
@@ -134,6 +136,7 @@ def moments_of(x: Number) -> tuple[Number, Number, Number]:
 def inverted(count: Number) -> Number:
     """1 / count (groups, 1), for counts from 1 on, with half of a product's bits: the other factor needs as many."""
     inverse = reciprocal(count, low=1).quiet()
+    worded(count.s, EMPTY)
     return inverse.reduced(inverse.limit.bit_length() - RING_BITS // 2).reshape(-1, 1)
 
 
@@ -144,7 +147,9 @@ def halved(x: Number) -> Number:
 
 def root_inverted(count: Number) -> Number:
     """1 / sqrt(count), `halved`, along a new last axis, for counts that are checked to be from 1 on."""
-    return halved(rsqrt(count, low=1)).expand_dims((count.ndim,))
+    inverse = halved(rsqrt(count, low=1))
+    worded(count.s, EMPTY)
+    return inverse.expand_dims((count.ndim,))
 
 
 def grouped(x: Number, groups: Groups) -> Moments:
@@ -202,13 +207,9 @@ def sampled(samples: Sequence[Number]) -> Moments:
     return Moments(counts, stacked(means, 0), stacked(squares, 0), None, scales[:1] if alike else scales)
 
 
-def varied(squares: Number, scale: Number, rows: int) -> Number:
+def varying(squares: Number, scale: Number, rows: int) -> Number:
     """The sum of squares (columns,) of that many rows, where it is checked that the columns vary, before the next reveal."""
-    units = _least(squares, scale, rows)
-    reached = bits.at_least(squares.s, squares.share, [units], max(squares.limit, units).bit_length() + 1)[0]
-    why = f"the columns of a test must vary: not constant, nor within 2^-{NARROW - 1} of the declared bound, at {script_line()}"
-    squares.s.assumptions.append((reached, why))
-    return squares
+    return varied(squares, _least(squares, scale, rows), CONSTANT)
 
 
 def _least(squares: Number, scale: Number, rows: int) -> int:
@@ -222,8 +223,8 @@ def correlations(x: Number) -> Number:
     """Pearson's correlations (columns, columns) of x, whose columns are checked to vary: they are brought to one spread."""
     rows = x.shape[0]
     _, squares, deviations = moments_of(x)
-    low = _least(varied(squares, deviations, rows), deviations, rows) * np.exp2(-np.asarray(squares.frac, dtype=np.float64))
-    z = standardised(deviations, rsqrt(squares, low=low, times=rows, proved=True).reduced())
+    least = _least(squares, deviations, rows)
+    z = standardised(deviations, inverse_spread(varied(squares, least, CONSTANT), rows, least))
     z, _ = scaling.fitting(z, z, rows)
     result = shared_out(scaling.matmul(z.T, z), rows)
     return result.assume(math.ceil(2.0 ** float(np.max(result.frac)) * 1.01))

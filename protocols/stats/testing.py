@@ -28,7 +28,8 @@ from protocols.stats.moments import (
     moments_of,
     root_inverted,
     sampled,
-    varied,
+    varying,
+    within,
 )
 from protocols.stats.printing import Analysis, Correlation, StudentTest
 from protocols.stats.revealing import To, named, shaped, told
@@ -94,7 +95,7 @@ def ttest_1samp(
         asked, parts = _asked(alternative), [shaped(one, vector) for one in (found, error, df)]
         return SecretTest(title, parts[0], parts[1], parts[2], popmean, asked, names)
     mean, squares, deviations = moments_of(x)
-    error = sqrt(varied(squares, deviations, rows)).times(1 / math.sqrt(rows * (rows - 1)), digits=MEAN_DIGITS)
+    error = sqrt(varying(squares, deviations, rows)).times(1 / math.sqrt(rows * (rows - 1)), digits=MEAN_DIGITS)
     names = named(columns, x.shape[1], vector)
     title = f"One-sample t-test of {rows} rows"
     return SecretTest(title, shaped(mean, vector), shaped(error, vector), rows - 1, popmean, _asked(alternative), names)
@@ -151,17 +152,27 @@ def _pooled(moments: Moments, root: Number, every: bool, vector: bool) -> tuple[
     count, rows = moments.count, _rows(moments)
     if not isinstance(count, Number):
         return root.times(math.sqrt(rows / (rows - 2) / math.prod(count.tolist())), digits=MEAN_DIGITS), rows - 2
-    both = _product(root_inverted(count), rows - 1 if every else 1)
     if every:
-        return halved(root.times(math.sqrt(rows / (rows - 2)), digits=MEAN_DIGITS)).times(both), rows - 2
+        return _over(root.times(math.sqrt(rows / (rows - 2)), digits=MEAN_DIGITS), moments, 0, rows - 1), rows - 2
     left = count.sum() - 2
     over = sqrt(1 + 2 * reciprocal(left, low=1))
-    return halved(halved(root).times(halved(over))).times(both), left if vector else left.broadcast_to(root.shape)
+    error = _over(halved(root).times(halved(over)), moments, 0, None)
+    return error, left if vector else left.broadcast_to(root.shape)
 
 
-def _product(inverse: Number, least: int) -> Number:
-    """The product of two roots of 1 / n1 and 1 / n2, for groups whose n1 n2 has been proved to be at least so much."""
-    return halved(_at_most(inverse[0].times(inverse[1]), 1 / math.sqrt(max(1, least))))
+def _over(x: Number, moments: Moments, less: int, least: int | None) -> Number:
+    """x / sqrt((n1 - less) (n2 - less)), (columns,), for what gives a standard error of sums of squares.
+
+    So it is no more than the root of all rows times the limit of deviations: else the next product would have few digits. Where the
+    divisor has been proved to be at least the root of `least`, 1 / it has enough; else one group follows the other.
+    """
+    inverse, deviations, rows = root_inverted(moments.count - less), moments.scales[0], _rows(moments)
+    if least is None:
+        x = within(halved(x).times(inverse[0]), deviations, 1, rows)
+        factor = inverse[1]
+    else:
+        factor = halved(_at_most(inverse[0].times(inverse[1]), 1 / math.sqrt(least)))
+    return within(halved(x).times(factor), deviations, 1, math.isqrt(rows) + 1)
 
 
 def _two(x: Number, b: Any, by: Any, categories: Categories, where: Any) -> tuple[Moments, str]:
@@ -184,29 +195,28 @@ def _welch(moments: Moments, every: bool, vector: bool) -> tuple[Number, Number]
     With the sums of squares q1, q2 and w = n (n - 1) of each group, the squared error is (q1 w2 + q2 w1) / (w1 w2). With r, the
     share of the first of these terms, the degrees of freedom are 1 / (r^2 / (n1 - 1) + (1 - r)^2 / (n2 - 1)).
     """
-    across, factors = _weights(moments, every)
-    parts = halved(moments.roots.times(across))
+    parts = halved(moments.roots.times(_weights(moments)))
     total = added(parts.squared())
     root = rsqrt(total, low=np.exp2(-np.asarray(total.frac, dtype=float)) * max(1, total.limit >> SPAN))
     first = _at_most(parts[0].times(halved(root)), 1.0)  # a part of a sum of squares over its root
     part = _at_most(first.squared(), 1.0).even((0,))
     least = _at_most(added(moments.per(stacked([part, 1 - part], 0).squared(), 1)), 1.0)
     error: Number = sqrt(total)
-    for factor in factors:
-        error = halved(error).times(factor)
-    return error, shaped(reciprocal(least.even((0,)), low=1.0 / (_rows(moments) + 1)), vector)
-
-
-def _weights(moments: Moments, every: bool) -> tuple[Any, list[Any]]:
-    """(roots of the other group's w, (2, 1), factors that divide by the roots of w1 w2) for `_welch`; public where counts are."""
     count, rows = moments.count, _rows(moments)
     if not isinstance(count, Number):
-        roots = np.sqrt(count * (count - 1.0))
-        return roots[::-1, None] / rows, [rows / math.prod(roots.tolist())]
-    across = halved(_at_most(sqrt(count * (count - 1)), rows))[::-1, None]
-    # (n1 - less) (n2 - less) is least where one group has two rows, and of every row the other has the rest
-    least = [(2 - less) * (rows - 2 - less if every else 2 - less) for less in (0, 1)]
-    return across, [_product(root_inverted(count - less), least[less]) for less in (0, 1)]
+        error = halved(error).times(rows / math.sqrt(math.prod((count * (count - 1.0)).tolist())))
+    else:
+        for less in (0, 1):  # of two factors, the product is least where one group has two rows, and the other all that are left
+            error = _over(error, moments, less, (2 - less) * (rows - 2 - less) if every else None)
+    return error, shaped(reciprocal(least.even((0,)), low=1.0 / (rows + 1)), vector)
+
+
+def _weights(moments: Moments) -> Any:
+    """Roots of the other group's w, (2, 1), for `_welch`: public, over the number of rows, where counts are."""
+    count, rows = moments.count, _rows(moments)
+    if not isinstance(count, Number):
+        return np.sqrt(count * (count - 1.0))[::-1, None] / rows
+    return halved(_at_most(sqrt(count * (count - 1)), rows))[::-1, None]
 
 
 def _at_most(x: Number, bound: Any) -> Number:
