@@ -235,11 +235,13 @@ def plan(
     """Show what a script costs and all that it reveals; needs the schema, but neither data nor network."""
     from mpc.command import review, show
     from mpc.command.program import agreement, facts, in_full, loaded, planned
+    from mpc.command.waiting import patiently
 
     with in_full(), loaded(script, schema, _imposed(study)) as program:
         within = _bytes(memory, eager)
         if save is None:
-            made = planned(program, program.schema.parties[0], memory=within, accounts=True)
+            with patiently(f"planning {script.name}"):
+                made = planned(program, program.schema.parties[0], memory=within, accounts=True)
             stated = facts(program, made)
         else:
             from mpc.command import stores

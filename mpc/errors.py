@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 LIBRARY = ("mpc", "protocols")  # the packages whose texts are ours
 
 
@@ -106,5 +108,9 @@ def ours(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    module = "mpc" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
-    return isinstance(error, MpcError) and module.partition(".")[0] in LIBRARY
+    return isinstance(error, MpcError) and (trace is None or raised_in(trace, LIBRARY))
+
+
+def raised_in(innermost: TracebackType, packages: tuple[str, ...]) -> bool:
+    """Whether an error whose traceback ends here was raised by a line of one of these packages."""
+    return str(innermost.tb_frame.f_globals.get("__name__", "")).partition(".")[0] in packages

@@ -52,9 +52,12 @@ def _beyond(frame: FrameType) -> FrameType:
     return caller or frame
 
 
-def called_by_library() -> bool:
-    """Whether the function that asks was called by a line of this library, and not by one of a script or of another package."""
-    caller = sys._getframe(2)
+def called_by_library(wrapped: int = 0) -> bool:
+    """Whether the function that asks was called by a line of this library, and not by one of a script or of another package.
+
+    Calls that only pass on to it what somebody else asked for are `wrapped`, so many of them.
+    """
+    caller = sys._getframe(2 + wrapped)
     return caller.f_code.co_filename.startswith(LIBRARY[:2])
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -68,12 +69,17 @@ class Outcome:
 
         def keep(label: str, receivers: tuple[str, ...], value: Any) -> None:
             if not isinstance(value, Hidden):
-                again = sum(known == label or known.startswith(f"{label} (") for known in mine)
-                mine[f"{label} ({again + 1})" if again else label] = value
+                mine[_numbered(label, mine)] = value
             if watch is not None:
                 watch(label, receivers, value)
 
         return keep
+
+
+def _numbered(label: str, taken: Collection[str]) -> str:
+    """The label; where something was received under it before, with the next number behind it that is free."""
+    names = chain([label], (f"{label} ({number})" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 @dataclass(frozen=True, slots=True)

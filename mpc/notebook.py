@@ -49,8 +49,9 @@ def run_local(
     `schema` whose parties' `NAME.data.toml` files lie beside it. `debug` runs one party alone, where a share is its value.
     With `data`, `precision` is how many bits numbers keep below their bounds, 16 to 26; a schema says so itself.
     `eager` runs every operation at once; otherwise what is recorded between two reveals is run in parts of `memory` bytes at most.
-    The outcome's `revealed[party][label]` is what each party received, `results[party]` what `main` returned there, `cost` the
-    rounds and bytes. Reveals outside the plan are refused. Its `saved` is what the script saved: give it to a later run as `saved`.
+    The outcome's `revealed[party][label]` is what each party received, with "label (2)" for what came second under a label,
+    `results[party]` what `main` returned there, `cost` the rounds and bytes. Reveals outside the plan are refused. Its `saved` is
+    what the script saved: give it to a later run as `saved`.
     """
     agreed, columns = _resumed(*_agreed(data, bound, schema, precision), saved or {})
     parties, memory = agreed.parties, 0 if eager else memory

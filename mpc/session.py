@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 
 from mpc import schedule
+from mpc.assumption import Assumption
 from mpc.errors import ConsentError, IntegrityError, MpcError, UsageError
 from mpc.kernel import Kernel
 from mpc.lines import called_by_library, ours, script_line
@@ -166,7 +167,7 @@ class Session:
         self._closed = False
         self._failure: MpcError | None = None
         self.rearranged: set[tuple[str, str]] = set()  # tables that a script's own code made into words, in whatever order
-        self.assumptions: list[tuple[Share, str]] = []  # bits that must all be 1 before anything more is revealed, and why
+        self.assumptions: list[Assumption] = []  # what must hold before anything more is revealed
 
     @property
     def kernel(self) -> Kernel:
@@ -364,6 +365,14 @@ class Session:
             self.told[share.node.origin] += share.node.size
         values = self._released(tuple(Reveal(v.node, receivers, label, line, note, texts) for v, note in noted))
         return values[0] if len(values) == 1 else tuple(values)
+
+    def assume(self, bits: Share, what: str, do: str = "", *, stated: bool = False) -> None:
+        """Have it checked, before anything more is revealed, that these bits are all 1.
+
+        Where one is 0, `what` is said, with the script's line, and `do`, if there is anything better to do about it than what is
+        always said. `stated`: by the script itself, so that it is said first.
+        """
+        self.assumptions.append(Assumption(bits, what, script_line(), do, stated))
 
     def _unchecked(self, label: str) -> None:
         """Refuse what leaves without a look at release rules where schema or study ask for any."""

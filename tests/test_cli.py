@@ -327,7 +327,7 @@ def test_a_long_error_fits_a_screen(job: Job, mpc: Command) -> None:
 def test_debugging_runs_in_this_process(job: Job, mpc: Command) -> None:
     ended = mpc("run", "--debug", "fit.py")
     assert ended.code == 0, ended.err
-    assert "Weighted sums (for clinic and insurer): [ 79.5 100. ]" in ended.out
+    assert "Weighted sums (for clinic and insurer): [ 79.5 100.0]" in ended.out
     assert "total (for insurer): 21.5" in ended.out
     assert ended.out.count("a line of") == 1
     assert "4 rounds" in ended.out

@@ -7,10 +7,12 @@ import pytest
 from harness import trace, wire
 
 import mpc
+from mpc.assumption import Assumption, statements
 from mpc.errors import IntegrityError, MpcError, RangeError, UsageError
 from mpc.frame import Kind
 from mpc.session import ASSUMED
-from protocols import assume_bound, divide, load, public, reveal
+from protocols import assume_bound, divide, load, log, public, reveal
+from protocols.learn import LinearRegression
 from protocols.numbers import doors
 
 DATA = {"a": {"x": np.array([1.0, 2.0, 3.0])}, "b": {"y": np.array([-4.0, 0.5, 2.5])}}
@@ -94,6 +96,54 @@ def test_a_debugging_run_names_the_lines_that_failed_and_no_others(name, lines):
     error = failing(assuming(*FAILURES[name]), debug=True)
     assert isinstance(error, RangeError)
     assert sorted(text.rpartition(" ")[2] for text in error.where.split("; ")) == [place(line) for line in lines]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_error_names_three_assumptions_the_scripts_own_first_and_how_to_learn_more(debug):
+    def main(s):
+        x = load(s, "a", "x")
+        for low in (5.0, 6.0, 7.0):
+            log(x, low=low)
+        reveal(assume_bound(x, 0.5), label="x")
+
+    error = failing(main, debug=debug)
+    first = main.__code__.co_firstlineno
+    logs = [f"log needs x >= {low} at test_doors.py:{first + 3}" for low in (5, 6)]
+    assert error.where.split("; ") == [f"assume_bound states |x| <= 0.5 at test_doors.py:{first + 4}", *logs, "and 1 more"]
+    assert debug or all(way in error.why for way in ("mpc run --debug", "run_local(..., debug=True)"))
+
+
+def test_what_has_new_advice_comes_before_what_has_none_and_nothing_is_said_twice():
+    given = [("a", "", False), ("b", "leave b out", False), ("a", "", False), ("c", "", True), ("d", "leave b out", False)]
+    made = [Assumption(None, what, "fit.py:1", do, stated) for what, do, stated in given]
+    assert statements(made) == ("c at fit.py:1; b at fit.py:1; a at fit.py:1; and 1 more", "leave b out")
+    assert statements(made[:1]) == ("a at fit.py:1", "")
+
+
+def test_a_bound_is_the_scripts_own_where_the_script_states_it():
+    found = []
+
+    def main(s):
+        x, y = load(s, "a", "x"), load(s, "b", "y")
+        assume_bound(x, 4, "a text of its own")
+        LinearRegression().fit(x.reshape(-1, 1), y)
+        found.extend(s.assumptions)
+
+    mpc.plan_local(main, data=DATA, bound=8.0)
+    assert [one.what for one in found if one.stated] == ["a text of its own"]
+    assert any("an intercept is far beyond" in one.what for one in found)
+
+
+def test_columns_that_depend_on_each_other_are_looked_for_where_a_system_is_singular():
+    rows = np.arange(40)
+    data = {"a": {"x": np.stack([rows % 2, 1 - rows % 2, rows % 3], axis=1) * 1.0, "y": rows % 7 * 1.0}, "b": {}}
+
+    def main(s):
+        reveal(LinearRegression().fit(load(s, "a", "x"), load(s, "a", "y")).coef_, label="coefficients")
+
+    error = failing(main, data, debug=True)
+    assert "a system is too near a singular one" in error.where
+    assert error.do.startswith("look for columns that depend on each other, such as all columns of one category")
 
 
 @pytest.mark.parametrize("bound", [1e-300, 2.0**-40, 0.5])

@@ -207,6 +207,18 @@ def test_data_outside_a_domain_end_the_run_before_anything_is_revealed(name: str
     assert not [value for value in seen if isinstance(value, np.ndarray)]
 
 
+@pytest.mark.parametrize("precision", [16, 26])
+@pytest.mark.parametrize("high", [0.3, -0.3, 0.7123, 0.5])
+def test_a_number_that_is_just_as_high_as_stated_is_taken(high: float, precision: int) -> None:
+    x = np.full(50, high)
+    options = {"data": {"a": {"x": x}, "b": {}}, "bound": 1.0, "precision": precision}
+    for parties in ({}, {"debug": True}):
+        run = mpc.run_local(lambda s: reveal(exp(load(s, "a", "x"), high=high), label="y"), **options, **parties)
+        np.testing.assert_allclose(run.revealed["a"]["y"], np.exp(x), atol=2**-13)
+    with pytest.raises(RangeError, match="outside what a function needs"):
+        mpc.run_local(lambda s: reveal(exp(load(s, "a", "x") + 2.0**-12, high=high), label="y"), debug=True, **options)
+
+
 REFUSED: dict[str, tuple[Callable[[Any, Any], Any], type[MpcError]]] = {
     "exp of wide numbers": (lambda x, y: np.exp(x * y), RangeError),
     "a quotient that may be huge": (lambda x, y: divide(x * x * x * x, y * y * y, low=2**-40), RangeError),

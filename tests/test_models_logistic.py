@@ -144,8 +144,10 @@ def test_the_plan_of_early_stopping_lists_each_reveal_once(capsys: Any, monkeypa
     monkeypatch.setattr(show, "PLAIN_WIDTH", 200)
     show.reveals(plan)
     lines = [line for line in capsys.readouterr().out.splitlines() if "test_models_logistic.py:" in line]
-    assert [(line.split()[1], line.split()[-1]) for line in lines] == [("every", "5"), ("loss", "5"), ("weights", "1")]
-    assert "; 4 more, the last up to" in lines[2]
+    shown = {(line.split()[1], line.split()[-1]) for line in lines}
+    assert shown == {("every", "4"), ("loss", "5"), ("weights", "1")}, "the first epoch needs no check"
+    assert len(lines) == 3
+    assert "; 4 more, the last up to" in next(line for line in lines if "weights" in line)
 
 
 class LogisticTwin:

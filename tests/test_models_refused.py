@@ -64,7 +64,7 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
 def test_what_only_the_data_can_prove_is_named_and_nothing_is_revealed(name: str) -> None:
     fit, (x, y), match = WRONG[name]
     for debug in (True, False):
-        with pytest.raises(RangeError, match=match):
+        with pytest.raises(RangeError, match=match if debug else "one of these does not hold"):
             run(lambda x, y: reveal(fit(x, y).coef_, label="w"), x=x, y=y, debug=debug)
 
 

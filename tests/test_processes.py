@@ -21,7 +21,7 @@ from mpc.command.entries import create, join
 from mpc.setting import MEMORY
 
 THIRD = "[party.observer]\n"
-SUMS, TOTAL = "Weighted sums (for clinic and insurer): [ 79.5 100. ]", "total (for insurer): 21.5"
+SUMS, TOTAL = "Weighted sums (for clinic and insurer): [ 79.5 100.0]", "total (for insurer): 21.5"
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_run_of_three_parties_one_without_data(job: Job) -> None:
     job.write("schema.toml", (job.folder / "schema.toml").read_text() + THIRD)
     end = job.run("run", "fit.py", "--eager", "--kernel", "reference")
     assert (end.code, end.err) == (0, "")
-    assert "Weighted sums (for clinic and insurer and observer): [ 79.5 100. ]" in end.out
+    assert "Weighted sums (for clinic and insurer and observer): [ 79.5 100.0]" in end.out
     assert "[observer] a line of observer" in end.out
     assert "Rounds and bytes are those of the plan, kernel: reference." in end.out
 
@@ -144,6 +144,13 @@ def test_what_a_script_says_while_it_is_planned_is_shown_by_plan_alone(where: st
     assert "its text is not shown" in kept
     assert secret not in end.err + end.out + kept
     assert secret in job.run("plan", "fit.py").err
+
+
+def test_what_python_says_of_names_while_a_script_is_planned_is_shown_by_a_run(job: Job) -> None:
+    job.write("fit.py", "def main(s):\n    print(nps.pi)\n")
+    end = job.run("run", "fit.py")
+    assert end.code == 2
+    assert "The script stopped with NameError.\n  where: fit.py:2\n  why: name 'nps' is not defined" in end.err
 
 
 def test_a_reveal_outside_the_plan_is_refused(job: Job) -> None:

@@ -56,6 +56,12 @@ def lines(path: Path) -> list[list[str]]:
     [
         (np.float64(0.98241), "0.98241"),
         (np.int64(7), "7"),
+        (np.float64(28.0), "28"),
+        (np.array([28.0, -3.0]), "[28 -3]"),
+        (np.array([[28.0, 3.5], [-1.25, 0.0]]), "[[28.00  3.50]\n [-1.25  0.00]]"),
+        (np.array([1e20, 2.5]), "[1.0e+20 2.5e+00]"),
+        (np.zeros(100), "[0 0 0 ... 0 0 0]"),
+        (np.array(["1. of May", "5."]), "['1. of May' '5.']"),
         (np.array([True, False]), "[ True False]"),
         (Hidden("x", ("clinic",), (2,)), ""),
         (table(row=["a", "bb"], mean=[1.5, -2.25], n=[3, 10]), "row   mean   n\na      1.5   3\nbb   -2.25  10"),
@@ -107,6 +113,19 @@ def test_arrays_with_column_names_become_one_table() -> None:
     assert found["numbers"].tolist() == [(17.5, 6)]
     np.testing.assert_allclose(found["row"].tolist(), [(3.0, 17 / 6)], rtol=1e-5)
     assert found["column"].tolist() == [(1,), (2,), (3,)]
+
+
+def test_whatever_is_revealed_under_one_label_is_kept() -> None:
+    labels = ["sum (2)", "sum", "sum", "mean (women)", "mean", "sum (3)", "sum"]
+
+    def main(s: Any) -> None:
+        x = load(s, "a", "x").sum()
+        for k, label in enumerate(labels):
+            reveal(x * k, label=label)
+
+    received = mpc.run_local(main, data={"a": {"x": np.ones(1)}, "b": {}}, bound=1.0, debug=True).revealed["a"]
+    expected = ["sum (2)", "sum", "sum (3)", "mean (women)", "mean", "sum (3) (2)", "sum (4)"]
+    assert received == dict(zip(expected, range(7), strict=True))
 
 
 def test_names_change_neither_the_plan_nor_what_reveal_returns() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import stat
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from mpc.command import rehearsed
 from mpc.data.saved import Card, Made, Piece, Saved, Share
 from mpc.data.schema import Schema
 from mpc.errors import IntegrityError, MpcError, RangeError, ReleaseError, UsageError
-from mpc.identity import generate
+from mpc.identity import fingerprint, generate
 from mpc.plan import plan
 from mpc.roster import Participant, Roster
+from mpc.session import ASSUMED
 from mpc.store.saved import Shelf
 from protocols import assume_bound, group, load, load_rows, parameters, reveal
 from protocols.learn import (
@@ -170,6 +172,15 @@ def test_what_was_assumed_is_checked_before_a_save():
     with pytest.raises(RangeError, match="assumed"):
         mpc.run_local(main, data=DATA, bound=8.0)
     assert kept == ["saved"], "while it was planned, and not in the run"
+
+
+def test_every_bit_that_saves_tell_stands_in_the_plan():
+    def main(s):
+        for bound in (4.0, 2.0, 1.0):
+            save(s, StandardScaler().fit(assume_bound(load(s, "a", "x"), bound)), f"below-{bound:.0f}")
+
+    told = mpc.plan_local(main, data=DATA, bound=8.0).contract
+    assert sum(times for key, times in told.items() if key.label == ASSUMED) == 3
 
 
 def test_another_version_at_one_party_ends_the_run(first):
@@ -482,6 +493,18 @@ def test_a_share_of_another_save_party_or_key_is_refused(shelf, keys):
         replaced.read(SAVED)
 
 
+def test_a_share_kept_among_others_than_the_rosters_is_refused_and_says_who_changed(shelf, keys):
+    shelf.write(SHARE, "5e", {})
+    old = shelf.roster.get("b")
+    moved = replace(shelf, roster=Roster((shelf.roster.get("a"), replace(old, address="elsewhere.example:7000"))))
+    np.testing.assert_array_equal(moved.read(SAVED).words, SHARE.words)
+    new = generate("b")[1].decode()
+    other = replace(shelf, roster=Roster((shelf.roster.get("a"), replace(old, certificate=new))))
+    with pytest.raises(IntegrityError, match=r"of other keepers: b changed") as caught:
+        other.read(SAVED)
+    assert f"b had fingerprint {fingerprint(old.certificate)}, and in this roster has {fingerprint(new)}" in caught.value.why
+
+
 # -- real processes --------------------------------------------------------------------------------------------------------------
 
 FIT = """
@@ -553,7 +576,7 @@ def test_two_sites_use_in_a_later_session_what_an_earlier_one_saved(network):
         ends = ends_of(started)
     assert {name: (end.code, end.err) for name, end in ends.items()} == dict.fromkeys(network.names, (0, ""))
     for name in ("clinic", "insurer"):
-        assert "means (for clinic and insurer): [3.166667 4.      ]" in ends[name].out
+        assert "means (for clinic and insurer): [3.166667 4.000000]" in ends[name].out
         assert [path.suffixes[-2:] for path in shares(network, name)] == [[f".{name}", ".share"]]
         openings = [path.read_text() for path in (network.jobs[name].folder / "state").rglob("openings/*.json")]
         told = [one for text in openings for one in msgspec.json.decode(text)["reveals"]]

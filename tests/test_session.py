@@ -370,7 +370,7 @@ def test_labels_are_what_people_can_read(label: Any) -> None:
 def test_a_pending_assumption_stops_a_bare_reveal() -> None:
     def main(s: Session) -> None:
         x = born(s)
-        s.assumptions.append((negative(s, x, 63), "a test"))
+        s.assume(negative(s, x, 63), "a test")
         with pytest.raises(UsageError, match="not been checked"):
             s.reveal(x, label="x")
         s.assumptions.clear()

@@ -132,6 +132,26 @@ def test_what_is_above_all_singular_values_leaves_more_room(high: float | None) 
     assert found is None or np.abs(found - 1).max() < 0.01
 
 
+@pytest.mark.parametrize("precision", [16, 20, 24, 26])
+@pytest.mark.parametrize("d", [1, 2, 4])
+def test_systems_that_are_what_was_stated_are_never_refused(d: int, precision: int) -> None:
+    """Bounds on the solution of 64, on entries of 1: what rounds a system away is then far more than a unit of its solution."""
+    rng = np.random.default_rng(6)
+    a = np.rint(rng.uniform(-1, 1, (20, d, d)) * 2**precision) / 2**precision
+    low = np.linalg.svd(a, compute_uv=False)[:, -1]
+    a = a[low > 0.2]
+    x = rng.uniform(-60, 60, (len(a), d, 1))
+
+    def main(s: Any) -> Any:
+        found = [solve(load(s, "a", f"a{k}"), load(s, "a", f"b{k}"), 0.97 * low[low > 0.2][k], 64.0) for k in range(len(a))]
+        return reveal(np.stack(found), label="x")
+
+    data = {f"{name}{k}": one for name, array in (("a", a), ("b", a @ x)) for k, one in enumerate(array)}
+    bounds = {name: 1 if name[0] == "a" else 60 * d for name in data}
+    found = mpc.run_local(main, data={"a": data, "b": {}}, bound=bounds, precision=precision, debug=True).results["a"]
+    assert np.abs(found - x).max() < 2.0**-10
+
+
 WRONG: dict[str, tuple[Any, Callable[..., Any]]] = {
     "singular": (np.array([[1.0, 2], [2, 4]]), np.linalg.solve),
     "zero": (np.zeros((2, 2)), np.linalg.solve),

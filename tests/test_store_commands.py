@@ -22,7 +22,7 @@ from mpc.setting import MEMORY
 from mpc.store import orders
 
 NAMES = ("clinic", "insurer", "dealer")
-SUMS = "Weighted sums (for clinic and insurer): [ 79.5 100. ]"
+SUMS = "Weighted sums (for clinic and insurer): [ 79.5 100.0]"
 ROSTER = ("--roster", "roster.toml")
 
 

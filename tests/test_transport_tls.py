@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -675,6 +675,18 @@ def test_one_whose_certificate_is_refused_is_told_so() -> None:
         assert "alice refused my certificate" in str(error)
         assert fingerprint(identity("bob", 5)[1]) in str(error)
         assert "Missing" in str(failing(alice))
+
+
+def test_one_who_answers_learns_that_its_certificate_was_refused() -> None:
+    key, new = identity("bob", 5)
+    with world("alice", "bob") as w:
+        alice, bob = replace(w.roster.get("alice"), address=""), w.roster.get("bob")
+        mine = w.start("bob", roster=Roster((alice, replace(bob, certificate=new.decode()))), key=key, wait=1)
+        theirs = failing(w.start("alice", roster=Roster((alice, bob)), listener=None))
+        assert "Whoever answered is not bob" in str(theirs)
+        told = f"refused my certificate, with fingerprint {fingerprint(new)}"
+        assert f"somebody at 127.0.0.1 {told}" in str(failing(mine))
+        assert any(told in line for line in w.warnings)
 
 
 def test_the_order_of_the_roster_does_not_decide_who_dials() -> None:

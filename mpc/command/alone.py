@@ -12,6 +12,7 @@ import msgspec
 from mpc.command import participant, show
 from mpc.command.program import Program, agreement, in_full, loaded, planned
 from mpc.command.results import shown
+from mpc.command.waiting import patiently
 from mpc.errors import MpcError, UsageError
 from mpc.plan import Plan
 
@@ -37,7 +38,8 @@ def _refused(program: Program, *, memory: int) -> str:
     """Why a script that was debugged would not run among several: it uses what only this process knows, or nothing."""
     hook, sys.breakpointhook = sys.breakpointhook, lambda *_, **__: None
     try:
-        planned(program, program.schema.parties[0], memory=memory)
+        with patiently(f"planning {program.path.name}"):
+            planned(program, program.schema.parties[0], memory=memory)
     except MpcError as error:
         return f"Among several parties this script is refused, by mpc plan as well:\n{error}"
     finally:

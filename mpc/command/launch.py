@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -16,6 +17,7 @@ from mpc.command.ending import terminable
 from mpc.command.program import schema_path
 from mpc.command.reports import Done, Entry, Failed, Go, Job, Loading, Profiled, Progress, Ready, Report, Revealed, Running
 from mpc.command.traces import check_trace, report
+from mpc.command.waiting import patiently
 from mpc.data.schema import Schema
 from mpc.errors import FAMILIES, MpcError, UsageError
 from mpc.setting import MEMORY
@@ -76,7 +78,7 @@ def run(order: Run) -> None:
     with terminable(), kept(LOCAL, order.script.name, order.state, order.log) as diary:
         launch = _Launch(order.deadline, diary)
         try:
-            launch.start(_jobs(order, schema.parties))
+            launch.start(_jobs(order, schema.parties), f"planning {order.script.name} and reading data")
             launch.follow()
         finally:
             launch.close()
@@ -125,16 +127,18 @@ class _Launch:
         self._shown = 0
         self._sent_go = False
         self._until = float("inf")
+        self._preparing = ExitStack()
         self._began = self._ready = self._running = monotonic()
 
-    def start(self, jobs: list[Job]) -> None:
-        """Start a process for each job."""
+    def start(self, jobs: list[Job], doing: str) -> None:
+        """Start a process for each job; what they do until all are ready."""
         for job in jobs:
             child = self._children[job.name] = spawn(job)
             for pipe in child.pipes:
                 self._selector.register(pipe, EVENT_READ, child)
         names = [f"{child.name} (process {child.process.pid})" for child in self._children.values()]
         self._screen.line(f"Running {', '.join(names)}")
+        self._preparing.enter_context(patiently(doing))
 
     def follow(self) -> None:
         """Until every process has ended: take in what they say, and give up on those that do not end."""
@@ -151,6 +155,7 @@ class _Launch:
 
     def close(self) -> None:
         """End whatever still runs."""
+        self._preparing.close()
         for child in self._children.values():
             self._end(child)
         self._screen.close()
@@ -224,6 +229,7 @@ class _Launch:
         ]
         if len(entries) == len(self._children):
             self._sent_go, self._ready = True, monotonic()
+            self._preparing.close()
             self._screen.close()
             self._diary.start({})
             for child in self._children.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bdb
 import contextlib
+import dis
 import hashlib
 import io
 import os
@@ -19,16 +20,20 @@ import msgspec
 import mpc
 from mpc import __version__, setting
 from mpc.data.schema import Schema
-from mpc.errors import MpcError, UsageError, ours
+from mpc.errors import MpcError, UsageError, ours, printable, raised_in
 from mpc.rules import Imposed
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from mpc.plan import Asked, Plan
     from mpc.roster import Roster
 
 MODULE = "mpc_script"  # never a name that an import statement means
 DIGITS = 32  # hexadecimal digits of a digest that people compare: 128 bits
 LIBRARY = ("mpc", "protocols")
+NAMES_AND_TYPES = frozenset({AttributeError, ImportError, ModuleNotFoundError, NameError, TypeError, UnboundLocalError})
+CORRECT = "correct the script; --traceback shows the calls that led there"
 FOREIGN = frozenset({"site-packages", "dist-packages"})
 
 
@@ -110,7 +115,11 @@ def execute(path: Path, source: bytes) -> Callable[[Any], Any]:
 
 
 def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
-    """What `error` says to a reader, with the script's line. Where data were about, a text that is not ours is left out."""
+    """What `error` says to a reader, with the script's line. Where data were about, a text that is not ours is left out.
+
+    A script that is planned has no data, but can open files and repeat what is in them: even then a text is shown to all only where
+    it is ours, or that of Python or NumPy of names and types.
+    """
     place = _place(error, script.parent)
     if type(error) is ValueError and isinstance(error.__cause__, MpcError) and ours(error.__cause__):
         error = error.__cause__  # what NumPy says of a secret that was to become an element
@@ -121,6 +130,8 @@ def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
     what, where = f"The script stopped with {type(error).__name__}.", place or script.name
     if isinstance(error, bdb.BdbQuit):
         return UsageError("The script stopped at a breakpoint.", where=where, do="breakpoints are for mpc run --debug")
+    if not data and _says_no_data(error):
+        return UsageError(what, where=where, why=printable(str(error)), do=CORRECT)
     why = "its text is not shown, for it may hold data"
     if data:
         do = "run again with --traceback to see it, or with mpc run --debug on data of your own"
@@ -130,6 +141,23 @@ def explained(error: BaseException, script: Path, *, data: bool) -> MpcError:
     return refusal
 
 
+def _says_no_data(error: BaseException) -> bool:
+    """Whether an error's text is this library's, or one that Python or NumPy makes of names and types."""
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    if innermost is None:
+        return False
+    if raised_in(innermost, LIBRARY) and _stated(innermost):
+        return True
+    return type(error) in NAMES_AND_TYPES and (raised_in(innermost, ("numpy",)) or not _stated(innermost))
+
+
+def _stated(innermost: TracebackType) -> bool:
+    """Whether a raise statement has raised it, whose words are those of whoever wrote it."""
+    return dis.opname[innermost.tb_frame.f_code.co_code[innermost.tb_lasti]] == "RAISE_VARARGS"
+
+
 @contextlib.contextmanager
 def in_full() -> Iterator[None]:
     """For a command that keeps no record and tells nobody else: errors show the text of the script's own exceptions."""
@@ -137,7 +165,7 @@ def in_full() -> Iterator[None]:
         yield
     except MpcError as error:
         if error.detail:
-            error.why, error.do = error.detail, "correct the script; --traceback shows the calls that led there"
+            error.why, error.do = error.detail, CORRECT
         raise
 
 

@@ -11,6 +11,7 @@ from mpc.command.child import ScriptProcess, script_process
 from mpc.command.dialogue import PLAN_LIMIT, TEXT, Failed, Missing, Module, Planned, Planning, Script, Source
 from mpc.command.modules import Shelf
 from mpc.command.program import facts_of, library, program_digest, read, schema_path
+from mpc.command.waiting import patiently
 from mpc.data.schema import Schema
 from mpc.errors import FAMILIES, MpcError, printable
 from mpc.plan import Plan
@@ -61,18 +62,19 @@ def rehearse(
     rules = [(line, label, [*texts]) for (line, label), texts in (imposed or {}).items()]
     absolute, shelf = Path(os.path.abspath(path)), Shelf(Path(os.path.abspath(path)).parent)
     process.channel.tell(Script(str(absolute), len(source), len(schema[1]), name, memory, traceback, rules), [source, schema[1]])
-    while True:
-        match process.hear(Planning):
-            case Module(name=module):
-                serve_module(process, shelf, module)
-            case Planned(size=size):
-                if not 0 <= size <= PLAN_LIMIT:
-                    raise malformed("a plan that is too large")
-                plan = rehearsed.heard(process.channel.body(size), schema[0], memory)
-                shelf.closed = True
-                return Rehearsed(absolute, source, schema[0], name, plan, shelf)
-            case Failed() as failed:
-                raise reported(failed)
+    with patiently(f"planning {path.name}"):
+        while True:
+            match process.hear(Planning):
+                case Module(name=module):
+                    serve_module(process, shelf, module)
+                case Planned(size=size):
+                    if not 0 <= size <= PLAN_LIMIT:
+                        raise malformed("a plan that is too large")
+                    plan = rehearsed.heard(process.channel.body(size), schema[0], memory)
+                    shelf.closed = True
+                    return Rehearsed(absolute, source, schema[0], name, plan, shelf)
+                case Failed() as failed:
+                    raise reported(failed)
 
 
 def rehearsed_alone(script: Path, schema: Path | None, memory: int, name: str = "", imposed: Imposed | None = None) -> Rehearsed:

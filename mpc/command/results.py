@@ -31,6 +31,7 @@ NAME = 60  # characters of a file's name, without what tells its kind or that it
 TAKEN = frozenset(
     {"results", "numbers", "file", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 )
+POINT = re.compile(r"(?<=\d)\.(?=[\s\]])")  # of numbers without decimals, where none in the array has any
 KINDS = {"b": "bool", "i": "int", "u": "int", "f": "real", "U": "text"}
 
 
@@ -174,7 +175,10 @@ def shown(value: Any) -> str:
         return _shown_table(array)
     if array.ndim == 0:
         return f"{array[()]:.10g}" if array.dtype.kind == "f" else str(array[()])
-    text = np.array2string(array, max_line_width=WIDTH, precision=6, suppress_small=True, threshold=64, edgeitems=3)
+    text = np.array2string(
+        array, max_line_width=WIDTH, precision=6, suppress_small=True, threshold=64, edgeitems=3, floatmode="maxprec_equal"
+    )
+    text = POINT.sub("", text) if array.dtype.kind == "f" else text
     lines = text.split("\n")
     return text if len(lines) <= LINES else "\n".join([*lines[: LINES - 1], f"... {len(lines) - LINES + 1} more lines"])
 

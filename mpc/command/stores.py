@@ -12,6 +12,7 @@ from mpc.command.participant import parties_of, peak_memory
 from mpc.command.program import Program, facts, library, planned, roster_fact
 from mpc.command.records import default_folder
 from mpc.command.results import check_folder
+from mpc.command.waiting import patiently
 from mpc.errors import UsageError
 from mpc.passphrase import Source
 from mpc.roster import Roster
@@ -49,7 +50,8 @@ def save(path: Path, program: Program, *, memory: int) -> tuple[Plan, dict[str, 
     if path.exists() and not is_plan_file(path):
         raise UsageError("The plan would replace another file.", where=str(path), do="choose another path for --save")
     recorder = Recorder(program.schema.parties)
-    plan = planned(program, program.schema.parties[0], memory=memory, asked=recorder, accounts=True)
+    with patiently(f"planning {program.path.name}"):
+        plan = planned(program, program.schema.parties[0], memory=memory, asked=recorder, accounts=True)
     _refuse_ways(plan)
     stated = facts(program, plan)
     try:

@@ -18,12 +18,13 @@ import numpy as np
 
 from mpc.data.saved import Saved, Share
 from mpc.errors import IntegrityError, UsageError
+from mpc.identity import fingerprint
 from mpc.roster import Roster
 from mpc.store.files import canonical, create, settle
 from mpc.store.sealed import Opener, Sealer, check_certificate, read_header, sealed_size
 
 WHAT = "A share of a saved model"
-VERSION = "mpc saved 1"
+VERSION = "mpc saved 2"
 WORD = 8
 DIGITS = 16  # of an id in the name of a file
 HEADER = 1 << 19  # bytes: a model's public facts are in it
@@ -32,13 +33,14 @@ BOUND = ("program", "schema", "plan", "study", "roster")  # facts of the session
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a share is, and when it was written (UTC)."""
+    """What a share is, when it was written (UTC), and the fingerprints of those who keep one, by name."""
 
     version: str
     saved: Saved
     party: str
     session: str
     when: str
+    keepers: dict[str, str]
     facts: dict[str, str]
 
 
@@ -65,7 +67,7 @@ class Shelf:
         """Seal a share into a new file, which is on the disk when this returns."""
         kept = {key: facts[key] for key in BOUND if key in facts}
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        header = msgspec.msgpack.encode(Header(VERSION, share.saved, self.name, session, when, kept))
+        header = msgspec.msgpack.encode(Header(VERSION, share.saved, self.name, session, when, self._keepers(share.saved), kept))
         file, path = io.BytesIO(), self.place(share.saved)
         sealer = Sealer(file, header, self._certificate, self.key)
         sealer.write(share.words.astype("<u8").tobytes())
@@ -99,6 +101,7 @@ class Shelf:
         if (header.version, header.party) != (VERSION, self.name):
             raise _unusable(where, "it is another party's, or another version's")
         _check_same(header.saved, wanted, where)
+        _check_keepers(header.keepers, self._keepers(wanted), wanted.name, where)
         size = wanted.card.words * WORD
         if len(sealed) != sealed_size(spelled, size):
             raise _unusable(where, "it is shorter or longer than it says")
@@ -109,6 +112,10 @@ class Shelf:
     def place(self, saved: Saved) -> Path:
         """Where my share of a save is."""
         return self.folder / f"{saved.name}-{saved.id[:DIGITS]}.{self.name}{ENDING}"
+
+    def _keepers(self, saved: Saved) -> dict[str, str]:
+        """Whom the roster has for those who share it."""
+        return {party: fingerprint(self.roster.get(party).certificate) for party in saved.card.parties}
 
     @property
     def _certificate(self) -> str:
@@ -125,6 +132,16 @@ def _check_same(found: Saved, wanted: Saved, where: str) -> None:
         why = f"something else in the section is not as it was for {of}"
     do = f"put what mpc saved section {wanted.name} prints into the schema, at every party"
     raise IntegrityError(f"{WHAT} is not the one that the schema declares.", where=where, why=why, do=do)
+
+
+def _check_keepers(then: Mapping[str, str], now: Mapping[str, str], name: str, where: str) -> None:
+    """IntegrityError where the roster has somebody else under the name of one who keeps a share: their share is not there."""
+    changed = [party for party in now if then.get(party) != now[party]]
+    if changed:
+        why = "; ".join(f"{one} had fingerprint {then.get(one, 'none')}, and in this roster has {now[one]}" for one in changed)
+        do = "use the roster and the keys of those who saved it; a share that was sealed for a key opens with no other, "
+        do += f"so where that key is gone, fit and save {name} again"
+        raise IntegrityError(f"{WHAT} is of other keepers: {', '.join(changed)} changed.", where=where, why=why, do=do)
 
 
 def _unusable(where: str, why: str) -> IntegrityError:

@@ -33,6 +33,7 @@ REFUSALS = (
     "ALERT_UNKNOWN_CA",
     "ALERT_ACCESS_DENIED",
 )
+REFUSING = 3  # hosts that are named of those that refused my certificate: strangers can do so, too
 DEALER_PATIENCE = 2  # times a party's: it is asked a segment ahead, and who holds up whom is for the parties to say
 
 
@@ -148,6 +149,7 @@ class _Setup(Gathering):
         self.links: dict[str, ssl.SSLSocket] = {}
         self._unread: set[str] = set()  # those among them who have begun the session, so that something lies there
         self._left: dict[str, tuple[float, str]] = {}  # who has come and left, since when it is gone, and what it said
+        self._refusing = dict[str, None]()  # hosts, in order, from which somebody called who has another certificate for me
         super().__init__(roster, me, key, listener, tell)
 
     def run(self) -> dict[str, ssl.SSLSocket]:
@@ -198,6 +200,8 @@ class _Setup(Gathering):
         never = [peer for peer in missing if peer not in self._left]
         reasons = [self._absence(peer) for peer in never]
         reasons += [self._departure(peer) for peer in missing if peer in self._left]
+        mine = fingerprint(self._me.certificate)
+        reasons += [f"somebody at {host} refused my certificate, with fingerprint {mine}" for host in self._refusing]
         return AvailabilityError(
             f"Missing after {self._wait:g} s: {', '.join(never or missing)}.",
             where=self._me.name,
@@ -249,7 +253,12 @@ class _Setup(Gathering):
             if has_left(error):
                 return  # a passer-by, or a peer that has got its link on another connection
             who = f"{attempt.peer} at {attempt.address}" if attempt.peer else attempt.address
-            self._warn(f"refused a connection from {who}: {why}")
+            if is_refusal(error):
+                if len(self._refusing) < REFUSING:
+                    self._refusing.setdefault(attempt.source)
+                self._warn(f"{who} refused my certificate, with fingerprint {fingerprint(self._me.certificate)}: {why}")
+            else:
+                self._warn(f"refused a connection from {who}: {why}")
             return
         one = self._roster.get(attempt.dialled)
         if isinstance(error, WrongPeer):

@@ -154,7 +154,8 @@ def designed(model: Estimator, x: Number | Bool, intercept: bool) -> Design:
 def inverse_of(squares: Number, rows: int, least: float, why: str) -> Number:
     """1 / spread of deviations with these sums of squares, at least `least` of their bound: checked before a reveal, with `why`."""
     words = max(1, math.floor(rows * least**2 * 2.0 ** int(squares.frac)))
-    checked = varied(squares, words, f"{why} its bound is more than {1 / least:g} times its spread")
+    do = "leave out columns that do not vary, and declare bounds that are not far above the data"
+    checked = varied(squares, words, f"{why} its bound is more than {1 / least:g} times its spread,", do)
     return inverse_spread(checked, rows, words)
 
 

@@ -154,7 +154,7 @@ def _not_negative(model: Estimator, y: Number | Bool, call: str) -> None:
 
 def _checked(model: Estimator, held: Bool, what: str, call: str = "fit") -> None:
     """Have it checked that this holds for all rows, before the next reveal."""
-    held.s.assumptions.append((held.share, f"{type(model).__name__}.{call} needs {what} at {script_line()}"))
+    held.s.assume(held.share, f"{type(model).__name__}.{call} needs {what}")
 
 
 def _log(mean: Number) -> Number:

@@ -104,8 +104,8 @@ class LinearRegression(Linear):
         left = within(model.target.t.minus(design.z.matmul(model.weights)), math.sqrt(rows))
         variance = within(left.squared().sum(), rows).divided(degrees)
         least = 2.0 ** -(precision(variance.s) + 2)
-        close = f"{type(self).__name__} fits y so closely that residuals are those of rounding, at {script_line()}"
-        variance.s.assumptions.append((variance.greater_equal(least).share, close))
+        close = f"{type(self).__name__} fits y so closely that residuals are those of rounding,"
+        variance.s.assume(variance.greater_equal(least).share, close)
         spread = full(model.target.spread, sqrt(variance).rounded(DIGITS))
         others = product_within(full(spread, root(diagonal(inverse), rows)), design.inverse, LARGEST, WIDE)
         errors, constant = unscaled(others, line.exponent, line.unit), None

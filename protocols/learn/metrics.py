@@ -178,7 +178,7 @@ def _positive(name: str, y: Any) -> Any:
         do = "say which class is meant: y == 1, or y == 2"
         raise UsageError(f"{name} takes labels that are truth values, or 0 and 1.", where=script_line(), do=do)
     if isinstance(y, Int) and y.ndim == 1:
-        y.s.assumptions.append((y.greater_equal(0).share, f"{name} takes labels that are 0 or 1 at {script_line()}"))
+        y.s.assume(y.greater_equal(0).share, f"{name} takes labels that are 0 or 1")
     return _numbers(y)
 
 

@@ -27,9 +27,10 @@ ARRAY, PAIRS, PARTS = "array", "tuple", "parts"  # how a secret array, a tuple, 
 def save(s: Session, model: Estimator, name: str) -> None:
     """Save a fitted model under a public name: each party keeps a share of it, sealed for its own key. One round.
 
-    What was assumed so far is checked first. The session prints a [saved.NAME] section, for the schemas of the sessions that are
-    to use the model; `load_model` does. Class, parameters, shapes, bounds and scales of a saved model are public, and so are the
-    tables that it was made of: release rules of later sessions count what is revealed of it as depending on them.
+    What was assumed so far is checked first, which tells everybody one bit, as before a reveal. The session prints a [saved.NAME]
+    section, for the schemas of the sessions that are to use the model; `load_model` does. Class, parameters, shapes, bounds and
+    scales of a saved model are public, and so are the tables that it was made of: release rules of later sessions count what is
+    revealed of it as depending on them.
     """
     if not isinstance(model, Estimator):
         do = "of arrays: fit a model, or reveal them to who needs them; save(s, model, name) takes the model second"

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpc.lines import script_line
 from mpc.ring import BIT
 from protocols import bits
 from protocols.numbers.arrays import Bool, Number
@@ -137,7 +136,7 @@ def within(x: Number, passed: Bool, count: int) -> None:
     """Have it checked that the first of these thresholds is reached everywhere, and the last nowhere."""
     if extent_of(x, range(x.ndim)):
         held = passed.share[:1] + passed.share[-1:]
-        x.s.assumptions.append((held, f"positions and classes must be from 0 to {count - 1} at {script_line()}"))
+        x.s.assume(held, f"positions and classes must be from 0 to {count - 1}")
 
 
 def _whole(x: Any, what: str) -> Number:

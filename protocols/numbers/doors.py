@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mpc.assumption import Assumption, statements
 from mpc.data.schema import Schema, Table
 from mpc.errors import IntegrityError, RangeError, UsageError
-from mpc.lines import script_line
+from mpc.lines import called_by_library, script_line
 from mpc.ring import BIT, Array
 from mpc.session import ASSUMED, RELEASED, Hidden, Session
 from mpc.sharing.share import Share, concat
@@ -25,6 +27,12 @@ from protocols.numbers.precision import note, warn_if_coarse
 from protocols.numbers.rules import Check, Leaving, gate
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
+
+WHICH = (
+    "one of these does not hold for the data, and here it is not revealed which: mpc run --debug, or run_local(..., debug=True), "
+    "says that, on data of your own"
+)
+GENERALLY = "check the data; state a smaller low, a larger high or a wider bound; in training, lower the rate"
 
 
 @explained
@@ -150,13 +158,14 @@ def assume_bound(x: Number, bound: float, why: str = "") -> Number:
         np.broadcast_to(end.astype(np.int64).astype(np.uint64), x.shape) for end in (-stated, stated + 1)
     ]  # fmt: skip
     shifted = bits.at_least(x.s, x.share, edges, x.limit.bit_length() + 1)
-    x.s.assumptions.append((shifted[0] + shifted[1], f"{why or f'assume_bound states |x| <= {bound:g}'} at {script_line()}"))
+    own = not called_by_library(wrapped=1)
+    x.s.assume(shifted[0] + shifted[1], why or f"assume_bound states |x| <= {bound:g}", stated=own)
     return x._limited(np.maximum(np.minimum(stated, held), 1))
 
 
 def worded(s: Session, why: str) -> None:
     """Say in the caller's words what the last assumption means, which a function has made that never makes none."""
-    s.assumptions[-1] = (s.assumptions[-1][0], f"{why}, at {script_line()}")
+    s.assumptions[-1] = replace(s.assumptions[-1], what=why, do="")
 
 
 def check_assumptions(s: Session) -> None:
@@ -166,23 +175,24 @@ def check_assumptions(s: Session) -> None:
     checked = tuple(s.assumptions)
     s.assumptions.clear()
     try:
-        flags = concat([flag.reshape((-1,)) for flag, _ in checked])
+        flags = concat([one.bits.reshape((-1,)) for one in checked])
         held = not flags.shape[0] or _told(s.verdict(release.every(s, flags), ASSUMED))
     except BaseException:
         s.assumptions[:0] = checked  # whoever catches the error still has them to pass
         raise
     if not held:
-        broken = [why for flag, why in checked if not s.alone or not _plainly(flag).all()]
-        raise s.failed(
-            RangeError(
-                "A value is outside what a function needs, or what the script assumed, so no result would be right.",
-                where="; ".join(sorted(set(broken))),
-                why="this run plays everybody and says which; others do not"
-                if s.alone
-                else "one of these does not hold for the data; mpc run --debug says which, here it is not revealed",
-                do="check the data; state a smaller low, a larger high or a wider bound; in training, lower the rate",
-            )
-        )
+        raise s.failed(_broken([one for one in checked if not s.alone or not _plainly(one.bits).all()], alone=s.alone))
+
+
+def _broken(assumptions: Sequence[Assumption], *, alone: bool) -> RangeError:
+    """What is said where one of these does not hold, or where all of them do not and this run plays everybody."""
+    where, do = statements(assumptions)
+    return RangeError(
+        "A value is outside what a function needs, or what the script assumed, so no result would be right.",
+        where=where,
+        why="this run plays everybody and says which; others do not" if alone else WHICH,
+        do=f"{do}; {GENERALLY}" if do else GENERALLY,
+    )
 
 
 def _plainly(flag: Share) -> Any:

@@ -15,7 +15,7 @@ from mpc.lines import script_line
 from protocols import bits, exponential, inverse
 from protocols.inverse import COARSE, FINE, INVERSE_UNIT, PLACE, Grid
 from protocols.numbers.arrays import Bool, Fixed, Number
-from protocols.numbers.encoding import FRACTION, RING_BITS, precision
+from protocols.numbers.encoding import FRACTION, RING_BITS, neighbours, precision
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
 
@@ -44,11 +44,12 @@ def exp(x: Number, high: float | None = None) -> Fixed:
         do += " take any x; all are from protocols"
         raise RangeError(f"exp(x) for x up to {top:.4g} does not fit the ring.", where=script_line(), do=do)
     if top < bound:
-        limit = math.floor(top * 2.0**f)
+        limit = _ceiling(x, top, f)
         if top < max(-bound, SMALLEST):
             raise RangeError(f"x <= {top:.4g} leaves nothing that exp takes.", where=script_line(), do="state a larger high")
         reached = bits.at_least(x.s, level.share, [limit + 1], max(level.limit, abs(limit + 1)).bit_length() + 1)[0]
-        x.s.assumptions.append((reached + 1, f"exp needs x <= {top:g} at {script_line()}"))
+        x.s.assume(reached + 1, f"exp needs x <= {top:g}")
+        top = max(top, limit * 2.0**-f)
     low = max(-bound, SMALLEST)
     octave, fine = exponential.octave_range(low, top)[0], is_fine(x)
     unit = min(RING_BITS - 1 - octave, RING_BITS - 3 if fine else RING_BITS - 1 - FRACTION)
@@ -63,6 +64,12 @@ def exp(x: Number, high: float | None = None) -> Fixed:
         rows = exponential.layout(low, top, unit, fine=True)
         spare = max(spare, rows.factor + rows.span - 1)
     return Fixed(x.s, share, unit, largest, spare, spare)
+
+
+def _ceiling(x: Number, top: float, frac: int) -> int:
+    """The largest word of `frac` fraction bits that `top` itself can be in x: rounded as it was loaded, and then truncated."""
+    given = max(frac, int(np.max(x.fracs, initial=0)))
+    return (int(neighbours(top, given, (1 << RING_BITS) - 1)[0]) >> given - frac) + (given > frac)
 
 
 @explained
@@ -133,7 +140,7 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
         why = f"the divisor may be anything up to {bound_of(b):.3g}"
         raise RangeError(what, where=script_line(), why=why, do="state a larger low, or smaller bounds with assume_bound")
     beyond = bits.at_least(b.s, b.share, [1 - smallest, smallest], top + 1)
-    b.s.assumptions.append((beyond[0] + beyond[1] + 1, f"divide needs |divisor| >= {float(np.min(low)):g} at {script_line()}"))
+    b.s.assume(beyond[0] + beyond[1] + 1, f"divide needs |divisor| >= {float(np.min(low)):g}")
     unit = RING_BITS - 2 - largest
     share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1, grid=grid)
     limit = _with_error(((a.limit << unit) // smallest) + 1, grid)
@@ -263,7 +270,7 @@ def bound_of(x: Number) -> float:
 def _at_least(x: Number, smallest: int, function: str) -> None:
     """Have it checked, before anything more is revealed, that every word is at least `smallest`."""
     reached = bits.at_least(x.s, x.share, [smallest], max(x.limit, smallest).bit_length() + 1)[0]
-    x.s.assumptions.append((reached, f"{function} needs x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g} at {script_line()}"))
+    x.s.assume(reached, f"{function} needs x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g}")
 
 
 def _with_error(limit: int, grid: Grid) -> int:

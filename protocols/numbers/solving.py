@@ -27,6 +27,7 @@ FINEST = 26  # fraction bits of a solution at most
 WHOLE = 4  # bits of the right side below those of the matrix
 SLACK = 4  # units by which each product of a residual may be off, for each unknown
 WORD = 63  # bits of a word below its sign
+SINGULAR = "look for columns that depend on each other, such as all columns of one category, and leave one of them out"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class _System:
     low: float
     high: float
     length: float
+
+    @property
+    def off(self) -> float:
+        """How far its solution may be from that of the system that it was rounded from: a unit for each element of m and of r."""
+        d, (m, r) = self.m.shape[-1], (2.0 ** -int(np.max(one.frac)) for one in (self.m, self.r))
+        return (d * m * self.length + math.sqrt(d) * r) / self.low
 
     def scheduled(self) -> tuple[tuple[int, int, int], int, int] | None:
         """((smallest, largest, bound) in units, fraction bits beyond those that m and r imply, and how many refinement adds)."""
@@ -134,12 +141,11 @@ def solved_if(
     largest = _largest(matrix) if high is None else min(high, _largest(matrix))
     length = math.sqrt(d) * (bound_of(right) / low if bound is None else bound)
     if symmetric:
-        system = _rounded(matrix, right, low, largest, length)
+        system, missed = _rounded(matrix, right, low, largest, length), 0.0
+    elif math.log2(largest / low) * 2 + SHARP > RING_BITS - FRACTION:
+        return None
     else:
-        turned = matrix.transpose((*range(matrix.ndim - 2), matrix.ndim - 1, matrix.ndim - 2))
-        if math.log2(largest / low) * 2 + SHARP > RING_BITS - FRACTION:
-            return None
-        system = _rounded(turned.matmul(matrix), turned.matmul(right), low * low, largest * largest, length)
+        system, missed = _normal(matrix, right, low, largest, length)
     schedule = system.scheduled()
     if schedule is None:
         return None
@@ -151,8 +157,17 @@ def solved_if(
     near = f"a system{supposed} is too near a singular one, or not what was stated,"
     for share, most in words:
         _small(share, most, x, near)
-    _checked(matrix, right, x, supposed, near)
+    _checked(matrix, right, x, missed + largest * system.off, supposed, near)
     return x.reshape(x.shape[:-1]) if vector else x
+
+
+def _normal(a: Number, b: Number, low: float, high: float, length: float) -> tuple[_System, float]:
+    """a^T a x = a^T b, and how far its right solution may be from solving a x = b: by what their products take from a and b."""
+    turned = a.transpose((*range(a.ndim - 2), a.ndim - 1, a.ndim - 2))
+    d, kept = a.shape[-1], [scaling.fitting(turned, one, a.shape[-1]) for one in (a, b)]
+    lost = [2.0 ** -min(int(np.max(one.frac)) for one in pair) for pair in kept]
+    system = _rounded(kept[0][0].matmul(kept[0][1]), kept[1][0].matmul(kept[1][1]), low * low, high * high, length)
+    return system, d * max(lost) * length + lost[1]
 
 
 def _rounded(m: Number, r: Number, low: float, high: float, length: float) -> _System:
@@ -167,8 +182,8 @@ def _rounded(m: Number, r: Number, low: float, high: float, length: float) -> _S
     return _System(m, r, low, high, length)
 
 
-def _checked(a: Number, b: Number, x: Number, supposed: str, near: str) -> None:
-    """Have it checked that |x| is within its limit, and that a @ x differs from b by no more than rounding.
+def _checked(a: Number, b: Number, x: Number, missed: float, supposed: str, near: str) -> None:
+    """Have it checked that |x| is within its limit, and that a @ x differs from b by no more than rounding, and `missed`.
 
     Of a system that is not what was stated, x is any word, so it is compared over all its bits; within its limit, a @ x fits.
     """
@@ -176,7 +191,9 @@ def _checked(a: Number, b: Number, x: Number, supposed: str, near: str) -> None:
     _small(x.share, x.limit, x, f"the solution of a system{supposed} leaves its bound")
     a, x = scaling.fitting(a, x, 2 * d)
     up = int(np.max(a.frac)) + int(np.max(x.frac)) - int(np.max(b.frac))
-    product, right, tolerance = arithmetic.matmul(s, a.share, x.share), b.share, SLACK * d * (a.limit + x.limit)
+    product, right = arithmetic.matmul(s, a.share, x.share), b.share
+    rounding = math.ceil(missed * 2.0 ** (int(np.max(a.frac)) + int(np.max(x.frac))))
+    tolerance = min(SLACK * d * (a.limit + x.limit) + rounding, 1 << RING_BITS - 1)
     if up < 0:
         right = b.reduced(-up).share
     elif b.limit << up >> RING_BITS:
@@ -187,5 +204,4 @@ def _checked(a: Number, b: Number, x: Number, supposed: str, near: str) -> None:
 def _small(share: Share, limit: int, x: Number, why: str) -> None:
     """Have it checked that words are within +-limit, all their 64 bits: neither below -limit, nor above limit."""
     inside = bits.at_least(x.s, share + limit, [0, 2 * limit + 1], WORD)
-    flags = concat([inside[0].reshape((-1,)), (inside[1] + 1).reshape((-1,))])
-    x.s.assumptions.append((flags, f"{why} at {script_line()}"))
+    x.s.assume(concat([inside[0].reshape((-1,)), (inside[1] + 1).reshape((-1,))]), why, SINGULAR)

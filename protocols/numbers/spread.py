@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mpc.lines import script_line
 from protocols import bits
 from protocols.numbers import limits, scaling
 from protocols.numbers.arrays import Bool, Fixed, Number
@@ -138,10 +137,10 @@ def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number, int]:
     return mean, centred, squares, inverse_spread(spread, rows, floor), floor
 
 
-def varied(squares: Number, least: int, why: str) -> Number:
-    """The sums of squares, of which it is checked before the next reveal that each word is at least `least`; else `why` is said."""
+def varied(squares: Number, least: int, why: str, do: str = "") -> Number:
+    """The sums of squares, whose words are checked to be at least `least` before the next reveal; else `why` is said, and `do`."""
     reached = bits.at_least(squares.s, squares.share, [least], max(squares.limit, least).bit_length() + 1)[0]
-    squares.s.assumptions.append((reached, f"{why}, at {script_line()}"))
+    squares.s.assume(reached, why, do)
     return squares
 
 

@@ -40,7 +40,7 @@ class Groups:
     def partition(self) -> Groups:
         """The same, where it is checked on shares, before the next reveal, that each row is in exactly one group."""
         once = self.member.sum(axis=1).equal(1)
-        once.s.assumptions.append((once.share, f"each row must be in exactly one group at {script_line()}"))
+        once.s.assume(once.share, "each row must be in exactly one group")
         return Groups(self.member, self.names)
 
 

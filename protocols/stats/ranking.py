@@ -103,7 +103,7 @@ def mannwhitneyu(x: Any, y: Any = None, *, by: Any = None, categories: Categorie
     first: Any = groups.count[0]
     some, every = reached(first, [1, rows])
     held = some.differ(every)
-    held.s.assumptions.append((held.share, f"both groups of a Mann-Whitney test must have rows at {script_line()}"))
+    held.s.assume(held.share, "both groups of a Mann-Whitney test must have rows")
     return _test(groups.member[:, 0] @ balance, ties, first, rows)
 
 
