@@ -107,7 +107,7 @@ def _through(node: Node, views: list[View | None]) -> View | None:
         start, count, step = params[axis]
         return replace(first, places=tuple(first.places[start + k * step] for k in range(count)))
     if node.op == "gather":
-        return replace(first, places=tuple(first.places[k] for k in params[1:])) if params[0] == axis else first
+        return replace(first, places=tuple(first.places[k] for k in node.payload)) if params[0] == axis else first
     moved = _moved(node.op, params, shape, axis)
     return first.mixed() if moved is None else replace(first, axis=moved)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
@@ -19,7 +18,7 @@ from mpc.ring import BIT, Z64, Array, Ring, Value
 from mpc.rules import NOTHING, Imposed, Required
 from mpc.schedule import Reveal, RevealKey, Segment
 from mpc.setting import MEMORY
-from mpc.sharing.node import DEALER_SIDE, FREE, Node, Params, Shape, hides
+from mpc.sharing.node import DEALER_SIDE, FREE, Node, Params, Shape, brief, hides
 from mpc.sharing.share import Public, Share
 from mpc.sources.correlations import Pad
 from mpc.sources.descriptor import Draw, Order, expression, order, outputs
@@ -306,8 +305,7 @@ class Session:
     def constant(self, words: Array, ring: Ring = Z64) -> Public:
         """A public array that is part of the program; copied, and covered by the lockstep digest."""
         copy = words.astype(ring.dtype)
-        digest = hashlib.blake2b(copy.tobytes(), digest_size=schedule.DIGEST_BYTES).digest()
-        node = self.node("const", (), (digest,), ring, copy.shape, secret=False, payload=ring.words(copy))
+        node = self.node("const", (), (brief(copy),), ring, copy.shape, secret=False, payload=ring.words(copy))
         return Public(self, node)
 
     def embed(self, x: Public) -> Share:

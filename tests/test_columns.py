@@ -15,7 +15,7 @@ from protocols import assume_bound, load, lookup, reveal
 
 RNG = np.random.default_rng(19)
 ROWS = 40
-pytestmark = pytest.mark.filterwarnings("ignore:.*far below their bound")
+pytestmark = pytest.mark.filterwarnings("ignore:.*far below their bound", "ignore:.*fewer than three digits")
 Bounds = list[float]
 Formula = Callable[[Any], Any]
 

@@ -91,6 +91,7 @@ ARITHMETIC = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*'stacked' .* fewer than three digits")  # of one that was small, times 1000
 @pytest.mark.parametrize("precision", [16, 20, 26])
 @pytest.mark.parametrize("name", ARITHMETIC)
 def test_arithmetic_keeps_so_many_bits_below_the_bound(name, precision):
@@ -147,7 +148,7 @@ def test_roots_and_quotients_over_wide_ranges():
     x = np.rint(x * 2.0**10) / 2.0**10  # thirty bits below the bound
     np.testing.assert_allclose(root * np.sqrt(x), 1, rtol=2.0**-23)
     np.testing.assert_allclose(square / np.sqrt(x), 1, rtol=2.0**-23)
-    np.testing.assert_allclose(inverse * x, 1, rtol=2.0**-23)
+    np.testing.assert_allclose(inverse, 1 / x, rtol=2.0**-23, atol=2.0**-41)  # 2^-(precision + 15) of the largest, as it is stated
 
 
 @pytest.mark.parametrize("bound", [8.0, 52.0, 70.0])

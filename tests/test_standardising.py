@@ -37,6 +37,7 @@ def test_a_scaler_is_scikit_learns_and_goes_back(mean, std):
     np.testing.assert_allclose(scale, x.std(axis=0), rtol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:.*fewer than three digits")  # of the scale 1, under a bound of 2^17
 @pytest.mark.parametrize(
     ("precision", "bound"), [(16, [8, 8, 1, 1.0]), (26, [8, 8, 1, 1.0]), (16, [2**17, 2.0**-8, 2.0**9, 4])], ids=str
 )

@@ -175,7 +175,7 @@ class Additive:
         return result
 
     def _gather(self, node: Node, v: list[Value]) -> Value:
-        return node.ring.words(np.take(node.ring.plain(v[0]), node.params[1:], axis=node.params[0]))
+        return node.ring.words(np.take(node.ring.plain(v[0]), node.payload, axis=node.params[0]))
 
 
 def _public(M: Array, f: int) -> Array:

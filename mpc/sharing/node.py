@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
@@ -19,6 +20,7 @@ Params = tuple[Any, ...]  # integers, strings and nested tuples of them: what th
 STRUCTURE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "neg", "add_public", "offset", "embed"})
 FREE = frozenset({"slice", "transpose", "reshape", "broadcast", "const", "zero"})  # whose results take no memory of their own
 COSTLY = 1 << 23  # bytes of a mask that is not kept
+BRIEF = 16  # bytes of a digest
 EXCHANGED = frozenset({"open", "input", "publish"})  # kinds whose value needs an exchange
 DEALER_SIDE = frozenset({"slice", "transpose", "reshape", "broadcast", "concat", "sum", "neg", "add", "sub"})  # allowed on masks
 
@@ -90,6 +92,11 @@ def drop_masks(node: Node) -> None:
     for arg in node.args:
         if arg.op == "mask" and arg.bytes >= COSTLY:
             arg.value = None
+
+
+def brief(x: Array) -> bytes:
+    """What stands in the record for a public array that is part of the program: the lockstep digest covers it, and stays short."""
+    return hashlib.blake2b(x.ravel().data, digest_size=BRIEF).digest()
 
 
 class Recorder(Protocol):

@@ -11,7 +11,19 @@ from mpc.errors import Mistyped
 from mpc.kernel import digit_layout
 from mpc.lines import script_line
 from mpc.ring import BIT, Z64, Array, Ring, Value
-from mpc.sharing.node import Node, Params, Recorder, Shape, ShapeError, axes, broadcast, matmul_shape, reshape_shape, slice_params
+from mpc.sharing.node import (
+    Node,
+    Params,
+    Recorder,
+    Shape,
+    ShapeError,
+    axes,
+    brief,
+    broadcast,
+    matmul_shape,
+    reshape_shape,
+    slice_params,
+)
 
 SAME_RING = frozenset({"add", "sub", "add_public", "mul", "matmul", "inner", "concat"})
 
@@ -269,13 +281,13 @@ class Share(Handle):
         return self._same("local_quotient", (self.node,), (f,), self.shape)
 
     def gather(self, index: Sequence[int] | Array, axis: int = 0) -> Share:
-        """Rows of `axis` by a public index list: a plain share, never a view of a mask."""
-        picked = tuple(int(k) for k in np.asarray(index).ravel())
+        """Rows of `axis` by a public index list: a plain share, never a view of a mask. The record holds the list's digest."""
+        rows = np.array(index, dtype="<i8").ravel()
         extent = self.shape[axis]
-        if any(not -extent <= k < extent for k in picked):
+        if rows.size and not -extent <= rows.min() <= rows.max() < extent:
             raise IndexError(f"index out of range for {extent} rows")
-        shape = (*self.shape[:axis], len(picked), *self.shape[axis + 1 :])
-        return self._same("gather", (self.node,), (axis, *picked), shape)
+        shape = (*self.shape[:axis], rows.size, *self.shape[axis + 1 :])
+        return self._same("gather", (self.node,), (axis, brief(rows)), shape, payload=rows)
 
     def _no_product(self, other: object, name: str) -> None:
         if isinstance(other, Share):

@@ -35,7 +35,7 @@ def cumsum(a: Any, axis: int | None = None) -> Number:
     count = max(1, x.shape[at])
     x = moveaxis(x.even((at,)).fitted(count, terms=count), at, -1)
     share = _running(x.s, x.share)
-    total = x._new(share, x.frac, x.limits * count, scaling.droppable(x, terms=count))
+    total = x._new(share, x.frac, x.limits * count, scaling.droppable(x, terms=count)).grained(x.grain.summed(count))
     return moveaxis(total, -1, at)  # type: ignore[no-any-return]  # of numbers
 
 

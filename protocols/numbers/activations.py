@@ -48,7 +48,8 @@ def sigmoid(x: Number, gain: Fraction = Fraction(1), *, rounded: bool = False, w
     if gain > 1 or (waves.period_for(bound_of(x), series) > longest(series) and gain != 1):
         return sigmoid(x, rounded=rounded).times(float(gain))  # type: ignore[return-value]  # a product with a fraction is Fixed
     value = _wave(x, wave, scaled, rounded)
-    return Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
+    moved = Fixed(value.s, value.share, np.add(value.frac, shift), value.limit, value.extra, value.noise)
+    return moved.grained(value.grain.scaled(-shift))
 
 
 @explained
@@ -127,7 +128,7 @@ def _wave(x: Number, wave: Wave, gain: Fraction = Fraction(1), rounded: bool = F
         if low > 62 or (wave.even and low + wave.unit - f > 63):
             overflow(x.s, f"a magnitude of {bound:.3g}, too wide for {wave.name}", x.shape)
         share = series.clamped(x.s, level.share, f, wave.name, low, fine=fine)
-    value = Fixed(x.s, share, unit, limit, unit - kept, unit - kept)
+    value = Fixed(x.s, share, unit, limit, unit - kept, unit - kept).grained(level.grain.rounded(unit))  # none is much steeper
     return value.rounded(kept) if rounded else value  # type: ignore[return-value]  # Fixed stays Fixed
 
 
@@ -142,4 +143,5 @@ def _rotation(x: Number, function: Callable[[Session, Share, int], Share]) -> Fi
     level = level.reduced(beyond)
     f = int(np.max(level.frac))
     limit = (1 << WAVE_UNIT) + math.ceil(waves.turn_error(1 << ANGLE_BITS))
-    return Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION, WAVE_UNIT - FRACTION)
+    made = Fixed(x.s, function(x.s, level.share, f), WAVE_UNIT, limit, WAVE_UNIT - FRACTION, WAVE_UNIT - FRACTION)
+    return made.grained(level.grain.rounded(WAVE_UNIT))

@@ -14,7 +14,7 @@ from mpc.ring import BIT
 from mpc.session import Session
 from mpc.sharing.share import Share, stack
 from protocols import arithmetic, bits, order
-from protocols.numbers import limits, scaling
+from protocols.numbers import limits, matrices, scaling
 from protocols.numbers.encoding import (
     FARTHEST,
     FEWEST_MEAN_DIGITS,
@@ -32,6 +32,7 @@ from protocols.numbers.encoding import (
     settled,
     spare,
 )
+from protocols.numbers.grains import EXACT, Grain, lengths
 from protocols.numbers.secret import DIVIDE, Secret, refuse
 
 
@@ -45,9 +46,11 @@ class Number(Secret):
     `counts` is true of what is known to be sums of truth values: with nothing subtracted, scaled or repeated.
     `limit` may be an array of integers that broadcasts to the shape: then `limit` is the largest, and `spans` are those of the
     elements, as they differ between columns of one table. What drops digits first raises elements whose limits are smaller.
+
+    `grain` says how coarse it really is, which fraction bits that were only added do not: as the last one, unless more is known.
     """
 
-    __slots__ = ("_reduced", "counts", "extra", "frac", "limit", "noise", "spans")
+    __slots__ = ("_grain", "_reduced", "counts", "extra", "frac", "limit", "noise", "spans")
     whole = False
 
     def __init__(self, s: Session, share: Share, frac: Any, limit: Any, extra: int = 0, noise: int = 0) -> None:
@@ -58,6 +61,7 @@ class Number(Secret):
         self.extra = max(0, min(extra, self.limit.bit_length() - 1 - precision(s)))  # nominal precision is never given up
         self.noise = max(0, noise)
         self.counts = False
+        self._grain: Grain | None = None
         self._reduced: dict[int, Number] = {}
         if (abs(self.frac) if isinstance(self.frac, int) else np.abs(self.fracs).max()) > FARTHEST:
             overflow(s, f"numbers of a scale of 2^{-int(np.max(self.frac))}", self.shape)
@@ -73,12 +77,24 @@ class Number(Secret):
         frac = self.frac if isinstance(self.frac, int) else move(self.frac)
         limit = self.limit if self.spans is None else move(self.spans)
         moved = type(self)(self.s, share, frac, limit, self.extra, self.noise)
+        if self._grain:
+            moved.grained(self._grain.moved(move))
         return moved.counting(self.counts and moved.size <= self.size)
 
     def counting(self, whether: bool) -> Self:
         """The same number, just made, of which is now known whether it is sums of truth values."""
         self.counts = whether and self.whole
         return self
+
+    def grained(self, grain: Grain) -> Self:
+        """The same number, just made, of which is now known how coarse it is."""
+        self._grain = grain.held(self.shape) if self.size else None
+        return self
+
+    @property
+    def grain(self) -> Grain:
+        """How coarse it is, with an extent of 1 along axes along which that is the same."""
+        return self._grain.once() if self._grain else Grain(EXACT if self.whole else np.negative(self.fracs))
 
     @property
     def fracs(self) -> Any:
@@ -87,8 +103,8 @@ class Number(Secret):
 
     @property
     def limits(self) -> Any:
-        """The limit, or limits of elements as Python's integers, with an extent of 1 along axes along which they are the same."""
-        return self.limit if self.spans is None or limits.once(self.spans).size > limits.MOST else limits.exact(self.spans)
+        """The limit, or limits of elements, exact, with an extent of 1 along axes along which they are the same."""
+        return self.limit if self.spans is None else limits.exact(self.spans)
 
     @property
     def bits(self) -> bool:
@@ -117,7 +133,8 @@ class Number(Secret):
         if count not in self._reduced:
             share, frac = arithmetic.truncate(self.s, self.share, count), self.fracs - count
             left = [max(0, bits - count) for bits in (self.extra, self.noise)]
-            self._reduced[count] = self._new(share, frac, (self.limits >> count) + 1, *left)
+            made = self._new(share, frac, (self.limits >> count) + 1, *left)
+            self._reduced[count] = made.grained(self.grain.rounded(frac))
         return self._reduced[count]
 
     def slack(self, terms: int = 1) -> int:
@@ -146,7 +163,8 @@ class Number(Secret):
             if not by:
                 return self
             extra = self._lifted_extra(by, self.limit << by)
-            return self._new(self.share << by, target, self.limits << by, extra, self.noise and self.noise + by)
+            made = self._new(self.share << by, target, self.limits << by, extra, self.noise and self.noise + by)
+            return made.grained(self.grain)
         target = np.broadcast_to(target, self.shape)
         shift = np.subtract(limits.compact(target), np.asarray(self.fracs))
         if not shift.any():
@@ -155,7 +173,8 @@ class Number(Secret):
             return self.quiet().lifted(frac)
         factor = self.s.constant(np.left_shift(np.uint64(1), shift.astype(np.uint64)))
         limit = self.limits << limits.exact(shift)
-        return self._new(self.share * factor, target, limit, self._lifted_extra(int(shift.min()), int(np.max(limit, initial=1))))
+        made = self._new(self.share * factor, target, limit, self._lifted_extra(int(shift.min()), int(np.max(limit, initial=1))))
+        return made.grained(self.grain)
 
     def _lifted_extra(self, by: int, limit: int) -> int:
         return spare(by, limit, precision(self.s)) if self.whole else self.extra + by
@@ -186,7 +205,8 @@ class Number(Secret):
         return self.even(limits.alike(self.ndim, *like))
 
     def _limited(self, limit: Any) -> Number:
-        return type(self)(self.s, self.share, self.frac, limit, self.extra, self.noise).counting(self.counts)
+        same = type(self)(self.s, self.share, self.frac, limit, self.extra, self.noise)
+        return same.grained(self.grain).counting(self.counts)
 
     # -- sums ------------------------------------------------------------------------------------------------------------------
 
@@ -197,6 +217,7 @@ class Number(Secret):
         x, y = self.aligned(self._other(other))
         kind = x if y.whole else y
         total = kind._new(x.share + y.share, x.frac, x.limits + y.limits, min(x.extra, y.extra), max(x.noise, y.noise))
+        total.grained(x.grain.beside(y.grain))
         return total.counting(x.counts and y.counts and x.shape == y.shape and x.share.node is not y.share.node)
 
     def aligned(self, other: Number) -> tuple[Number, Number]:
@@ -221,7 +242,7 @@ class Number(Secret):
 
     def negated(self) -> Number:
         """-x."""
-        return type(self)(self.s, -self.share, self.frac, self.limits, self.extra, self.noise)
+        return type(self)(self.s, -self.share, self.frac, self.limits, self.extra, self.noise).grained(self.grain)
 
     def itself(self) -> Number:
         """+x."""
@@ -236,6 +257,7 @@ class Number(Secret):
         frac = x.frac if isinstance(x.frac, int) else x.frac[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
         limit = limits.along(x.limits, gone) * max(count, 1)
         total = x._new(x.share.sum(gone), frac, limit, scaling.droppable(x, terms=count)).counting(x.counts)
+        total.grained(x.grain.along(gone, keepdims=False).summed(count))
         return total.expand_dims(gone) if keepdims else total
 
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:
@@ -251,22 +273,29 @@ class Number(Secret):
         return total.times(1.0 / count, digits=max(MEAN_DIGITS - lack // 2, FEWEST_MEAN_DIGITS))
 
     def divided(self, count: int) -> Number:
-        """x / count with 30 digits of 1 / count, of which the lower half meets x by itself: so x keeps 45 bits, not 32.
+        """x / count with 30 digits of 1 / count and as many of x as the ring holds: parts of their product are rounded.
 
-        A round where x has more than 31 bits.
+        A round where x has more than 31 bits, two where it has more than 46.
         """
         if self.limit.bit_length() + QUOTIENT_DIGITS < RING_BITS:
             return self.times(1.0 / count, digits=QUOTIENT_DIGITS)
-        half = QUOTIENT_DIGITS // 2
-        x: Number = Fixed(self.s, self.share, 0, self.limits) if self.whole else self  # of a whole number digits can go
-        x = x.fitted(1, RING_BITS - half - 2)
-        scale = QUOTIENT_DIGITS + count.bit_length() - 1
-        high, low = divmod(round(Fraction(1 << scale, count)), 1 << half)
-        if not low or x.limit.bit_length() > RING_BITS - half - 2:
+        half, scale = QUOTIENT_DIGITS // 2, QUOTIENT_DIGITS + count.bit_length() - 1
+        factor = round(Fraction(1 << scale, count))
+        if not factor % (1 << half):
             return self.times(1.0 / count)
-        share = x.share.scale(high) + arithmetic.truncate(x.s, x.share.scale(low), half)
-        limit, frac = x.limits * (high + 1) + 1, np.add(x.fracs, scale - half)
-        return Fixed(x.s, share, frac, limit, RING_BITS, x.noise and x.noise + high.bit_length() - 1)
+        x: Number = Fixed(self.s, self.share, 0, self.limits).grained(self.grain) if self.whole else self
+        x = scaling.apart(x)
+        drop = max(half, x.limit.bit_length() + factor.bit_length() - RING_BITS)
+        if drop == half:  # the lower half of the factor is rounded with x, the upper one is whole
+            high, low = divmod(factor, 1 << half)
+            share = x.share.scale(high) + arithmetic.truncate(x.s, x.share.scale(low), half)
+        else:  # the upper part of x is whole, the lower one is rounded with the factor
+            upper = arithmetic.truncate(x.s, x.share, drop)
+            share = upper.scale(factor) + arithmetic.truncate(x.s, (x.share - (upper << drop)).scale(factor), drop)
+        limit, frac = (x.limits * factor >> drop) + 2, np.add(x.fracs, scale - drop)
+        noise = x.noise and x.noise + factor.bit_length() - 1 - drop
+        coarse = x.grain.scaled(factor.bit_length() - 1 - scale).rounded(frac)
+        return Fixed(x.s, share, frac, limit, RING_BITS, noise).grained(coarse)
 
     # -- products --------------------------------------------------------------------------------------------------------------
 
@@ -277,6 +306,7 @@ class Number(Secret):
             kind = x if y.whole else y
             share = arithmetic.square(x.s, x.share) if x is y else arithmetic.mul(x.s, x.share, y.share)
             product = kind._new(share, np.add(x.fracs, y.fracs), x.limits * y.limits, scaling.droppable(x, y), 0)
+            product.grained(x.grain.times(y.grain, scaling.reaches(x), scaling.reaches(y)))
             return product.counting(x.bits and y.bits)
         if isinstance(other, Bool):
             return other.times(self)
@@ -284,15 +314,16 @@ class Number(Secret):
         if np.ndim(factor) == 0 and factor != 0 and math.frexp(abs(float(factor)))[0] == 0.5 and type(self) is Fixed:
             power = math.frexp(abs(float(factor)))[1] - 1
             moved = Fixed(self.s, self.share, np.subtract(self.fracs, power), self.limits, self.extra, self.noise)
+            moved.grained(self.grain.scaled(power))
             return moved if factor > 0 else moved.negated()
         nominal = precision(self.s)
         words, frac, largest = encoded(factor, digits or nominal)
         x = self if np.ndim(words) == 0 else self.quiet()  # factors of different sizes leave noise of different heights
         full = int(np.max(x.limits * scaling.sizes(words, x), initial=0)) >> RING_BITS
-        by = scaling.columns(x, factor, words, frac, RING_BITS if full else nominal)
+        by = scaling.columns(x, factor, words, frac, RING_BITS if full else nominal, each=True)
         if by.any():  # each column's factor has digits of its own
             even = x.times(np.ldexp(factor, -by), digits)
-            return Fixed(x.s, even.share, even.fracs - by, even.limits, even.extra, even.noise)
+            return Fixed(x.s, even.share, even.fracs - by, even.limits, even.extra, even.noise).grained(even.grain.scaled(by))
         x = x.fitted(scaling.sizes(words, x))
         reached = int(np.max(x.limits * scaling.sizes(words, x), initial=1))
         if reached >> RING_BITS and (digits or nominal) > nominal:
@@ -304,6 +335,7 @@ class Number(Secret):
         share = x.share.scale(int(words)) if np.ndim(words) == 0 else x.share * x.s.constant(words)
         noise = x.noise and x.noise + scale
         product = (type(x) if frac == 0 else Fixed)(x.s, share, np.add(x.fracs, frac), limit, extra, noise)
+        product.grained(x.grain.scaled(lengths(scaling.sizes(words, x)) - frac))
         return product.counting(x.counts and frac == 0 and np.ndim(words) == 0 and int(words) == 1)
 
     def squared(self) -> Number:
@@ -339,13 +371,13 @@ class Number(Secret):
     def matmul(self, other: Any) -> Number:
         """Matrix product; vectors as in NumPy."""
         if not isinstance(other, Secret):
-            return scaling.combined(self, other)
+            return matrices.combined(self, other)
         right = self._other(other)
-        return scaling.matmul(self, right).counting(self.bits and right.bits)
+        return matrices.matmul(self, right).counting(self.bits and right.bits)
 
     def matmul_from(self, other: Any) -> Number:
         """other @ self."""
-        return scaling.combined(self, other, left=True)
+        return matrices.combined(self, other, left=True)
 
     def _other(self, other: Any) -> Number:
         """The other operand as a number; public ones are embedded exactly as far as fraction bits allow."""
@@ -404,7 +436,8 @@ class Number(Secret):
 
     def absolute(self) -> Number:
         """|x|."""
-        return self._new(order.absolute(self.s, self.share, max(1, self.limit.bit_length())), self.frac, self.limits, self.extra)
+        size = self._new(order.absolute(self.s, self.share, max(1, self.limit.bit_length())), self.frac, self.limits, self.extra)
+        return size.grained(self.grain)
 
 
 class Fixed(Number):
@@ -473,7 +506,8 @@ class Bool(Secret):
         if isinstance(other, Number):
             shape = np.broadcast_shapes(self.shape, other.shape)
             x = other.broadcast_to(shape)
-            return x._new(bits.select(self.s, self.share.broadcast_to(shape), x.share), x.frac, x.limits, x.extra)
+            chosen = x._new(bits.select(self.s, self.share.broadcast_to(shape), x.share), x.frac, x.limits, x.extra)
+            return chosen.grained(x.grain)
         return self.number().times(other)
 
     def sum(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **other: Any) -> Number:

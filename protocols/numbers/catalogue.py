@@ -13,6 +13,7 @@ FIT = "products below 2^62 units"
 SUMMED = "sums below 2^62 units"
 PLACES = "secret places exist: checked on shares"
 ROOT = "the error is at least 2^-31 of the largest result that bounds allow"
+SPREAD = "below 1, also of a column with itself, by 64 / d^2 where standard deviations are d times 2^-20 of their bounds"
 SQUARES = "the error is at least 2^-28 of the largest result that bounds allow"
 
 
@@ -159,8 +160,8 @@ STATISTICS = (
     Row("np.std(m, axis=0); m.std(axis=0)", ANY, FUNCTION, SQUARES),
     Row("np.cov(m, rowvar=False)", ANY, STEP),
     Row("np.cov(x, y)", ANY, STEP),
-    Row("np.corrcoef(m, rowvar=False)", NUMBERS, 2.0**-13),
-    Row("np.corrcoef(x, y)", NUMBERS, 2.0**-13),
+    Row("np.corrcoef(m, rowvar=False)", NUMBERS, 2.0**-13, SPREAD),
+    Row("np.corrcoef(x, y)", NUMBERS, 2.0**-13, SPREAD),
     Row("np.histogram(x, [-8, -1, 0.5, 8])[0]", NUMBERS, 0.0, "public edges"),
     Row("np.histogram(x, 4, range=(-8, 8), weights=y)[0]", NUMBERS, 0.0, "public edges"),
     Row("np.histogram2d(x, y, [[-8, 0, 8], [-8, 1, 2]])[0]", NUMBERS, 0.0, "public edges"),

@@ -16,6 +16,8 @@ from protocols import bits, exponential, inverse
 from protocols.inverse import COARSE, FINE, INVERSE_UNIT, PLACE, Grid
 from protocols.numbers.arrays import Bool, Fixed, Number
 from protocols.numbers.encoding import FRACTION, RING_BITS, neighbours, precision
+from protocols.numbers.grains import EXACT, Grain
+from protocols.numbers.scaling import reaches
 from protocols.numbers.secret import Secret
 from protocols.numbers.structure import explained
 
@@ -24,6 +26,7 @@ ERROR = 13  # bits below the point at which a quotient may be off
 EXPONENT, FINE_EXPONENT = 28, 26  # fraction bits of an exponent, and of one that has 12 more bits as a part of an octave
 DIVISOR = 44  # bits of a divisor, so that as many are left for the quotient
 DIGITS, FINE_DIGITS = 19, 29  # bits of the smallest that it can be
+ROOT = 15  # bits, beyond nominal precision, of the largest root that a bound allows, up to which it is right
 LARGEST = 18.5  # exp of more leaves too few fraction bits in a share
 
 
@@ -63,7 +66,8 @@ def exp(x: Number, high: float | None = None) -> Fixed:
     if fine:  # of small results more bits are noise: what is right has an absolute error
         rows = exponential.layout(low, top, unit, fine=True)
         spare = max(spare, rows.factor + rows.span - 1)
-    return Fixed(x.s, share, unit, largest, spare, spare)
+    grain = level.grain.exponential(largest.bit_length() - unit)
+    return Fixed(x.s, share, unit, largest, spare, spare).grained(grain.rounded(unit))
 
 
 def _ceiling(x: Number, top: float, frac: int) -> int:
@@ -110,7 +114,8 @@ def sqrt(x: Number) -> Fixed:
     frac = unit + grid.scaled + np.floor_divide(x.frac, 2)
     limit = _with_error(math.isqrt(x.limit << 2 * (unit + grid.scaled)) + 1, grid)
     spare = _spare(limit, x.limit, x)
-    return Fixed(x.s, share, frac, limit, spare, spare)
+    grain = x.grain.root().rounded(np.add(frac, ROOT + precision(x.s) - limit.bit_length()))
+    return Fixed(x.s, share, frac, limit, spare, spare).grained(grain)
 
 
 @explained
@@ -145,7 +150,13 @@ def divide(a: Any, b: Any, low: Any = None) -> Number:
     share = inverse.division(a.s, a.share, b.share, top, unit, smallest.bit_length() - 1, grid=grid)
     limit = _with_error(((a.limit << unit) // smallest) + 1, grid)
     spare = max(_beyond(frac, limit, a), grid.scaled if grid is FINE else 0)  # so many units a quotient may be off
-    return Fixed(a.s, share, frac, limit, spare, spare)
+    return Fixed(a.s, share, frac, limit, spare, spare).grained(_divided(a, b, smallest.bit_length() - 1 - given).rounded(frac))
+
+
+def _divided(a: Number, b: Number, low: int) -> Grain:
+    """How coarse a makes a / b for |b| of at least 2^low: b is taken to be there, or half way up if exact, as counts."""
+    exact = np.max(b.grain.steps) < EXACT // 2
+    return a.grain.scaled(-((low + int(reaches(b))) // 2 if exact else low))
 
 
 @explained
@@ -223,7 +234,8 @@ WIDEST_ROOT = 40  # bits between the smallest and the largest argument of a root
 
 def _narrow(x: Number, bits: int = RING_BITS - 2) -> Number:
     """x with as few extra bits dropped as leave room for lifting it to an even number of fraction bits."""
-    x = Fixed(x.s, x.share, 0, x.limits) if x.whole and x.limit.bit_length() > bits else x  # of such whole numbers digits can go
+    if x.whole and x.limit.bit_length() > bits:  # of such whole numbers digits can go
+        x = Fixed(x.s, x.share, 0, x.limits).grained(x.grain)
     return x.fitted(1, bits)
 
 

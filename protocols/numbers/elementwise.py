@@ -158,4 +158,4 @@ def astype(x: Any, dtype: Any) -> Any:
 def _fractional(x: Number) -> Number:
     """Whole numbers with as many fraction bits as the session's precision, where there is room."""
     room = RING_BITS - 1 - x.limit.bit_length()
-    return Fixed(x.s, x.share, 0, x.limits).lifted(max(0, min(precision(x.s), room)))
+    return Fixed(x.s, x.share, 0, x.limits).grained(x.grain).lifted(max(0, min(precision(x.s), room)))

@@ -14,6 +14,7 @@ from protocols.numbers.advice import MARKER
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.beside import beside
 from protocols.numbers.encoding import precision, public, settled
+from protocols.numbers.grains import Grain
 from protocols.numbers.limits import side_by_side
 from protocols.numbers.secret import Secret, extent, refuse, truth
 
@@ -40,7 +41,16 @@ def joined(parts: Sequence[Any], axis: int | None = 0) -> Any:
     frac = frac if isinstance(frac, int) else np.broadcast_to(frac, share.shape)
     limit = side_by_side([(n.limit if n.spans is None else n.spans, n.shape) for n in numbers], axis)
     made = kind(first.s, share, frac, limit, min(n.extra for n in numbers), numbers[0].noise)
-    return made.counting(all(n.counts for n in numbers))
+    grains, shapes = [n.grain for n in numbers], [n.shape for n in numbers]
+    steps, products = (_beside(of, shapes, axis) for of in ([g.steps for g in grains], [g.products for g in grains]))
+    return made.grained(Grain(steps, products)).counting(all(n.counts for n in numbers))
+
+
+def _beside(grains: list[Any], shapes: list[tuple[int, ...]], axis: int) -> Any:
+    """Grains of arrays that are joined, one integer where there is but one."""
+    if all(np.ndim(one) == 0 and one == grains[0] for one in grains):
+        return grains[0]
+    return side_by_side(list(zip(grains, shapes, strict=True)), axis)
 
 
 def level(numbers: Sequence[Number]) -> list[Number]:

@@ -1,11 +1,13 @@
 """Limits of the words of an array: one integer for all, or an array of integers with one for each column, or element.
 
-Arithmetic on limits is that on magnitudes: it broadcasts as the words do, and is exact, because the integers are Python's.
+Arithmetic on limits is that on magnitudes: it broadcasts as the words do, and is exact, because the integers are Python's. Of more
+elements than these are quick for, as a long table has that is not in columns, limits are 64-bit integers: `Many`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,42 @@ import numpy.typing as npt
 from mpc.sharing.node import Shape
 
 Spans = npt.NDArray[np.int64]
-MOST = 1 << 16  # limits of one array that arithmetic tells apart; of a longer one that is not in columns, it takes the largest
+MOST = 1 << 16  # limits of one array that are Python's integers
+HIGHEST = 1 << 62  # what limits are below
+GROWING: dict[np.ufunc, tuple[Callable[[int, int], int], np.ufunc]] = {  # with what they are of Python's integers, and of floats
+    np.add: (operator.add, np.add), np.multiply: (operator.mul, np.multiply), np.left_shift: (operator.lshift, np.ldexp),
+}  # fmt: skip
+
+
+class Many(np.ndarray[Any, np.dtype[np.int64]]):
+    """Limits of many elements. Those that leave the ring become one, the largest: it is refused, or digits are dropped."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__":
+            kwargs.pop("dtype", None)
+            inputs = tuple(_words(v) for v in inputs)
+            if ufunc in GROWING and (most := _most(ufunc, *inputs)) >= HIGHEST:
+                return most
+        else:
+            inputs = tuple(np.asarray(v) for v in inputs)
+        result = getattr(ufunc, method)(*inputs, **kwargs)
+        return exact(result) if np.asarray(result).dtype == np.int64 else result
+
+
+def _words(x: Any) -> npt.NDArray[np.int64]:
+    """As 64-bit integers; what is beyond the ring as its end, which decides alike."""
+    plain = np.asarray(x)
+    return plain if plain.dtype == np.int64 else np.asarray(np.clip(plain.astype(object), -HIGHEST, HIGHEST), dtype=np.int64)
+
+
+def _most(ufunc: np.ufunc, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> int:
+    """An integer above what comes of them, and above the largest of that by few of its last places where it leaves the ring."""
+    exactly, roughly = GROWING[ufunc]
+    most: int = exactly(int(x.max(initial=0)), int(y.max(initial=0)))
+    if most < HIGHEST:
+        return most
+    largest = int(min(float(np.max(roughly(x.astype(np.float64), y))), 2.0**1000))
+    return largest + (largest >> 50) + 1  # of a float that was rounded twice
 
 
 def told(limits: Any, shape: Shape, bits: int) -> tuple[int, Spans | None]:
@@ -25,7 +62,7 @@ def told(limits: Any, shape: Shape, bits: int) -> tuple[int, Spans | None]:
     most = max(1, int(np.max(held, initial=1)))
     if most >> bits or 0 in shape:
         return most, None
-    spans = held.astype(np.int64)
+    spans = held.astype(np.int64, copy=False)
     return most, None if (spans == most).all() else np.broadcast_to(spans, shape)
 
 
@@ -54,8 +91,11 @@ def side_by_side(parts: Sequence[tuple[Any, Shape]], axis: int) -> npt.NDArray[A
 
 
 def exact(x: Any) -> Any:
-    """Integers as those of Python, one where there is one, for limits and for what they are moved by."""
-    return x if isinstance(x, int) else compact(x).astype(object) if np.ndim(x) else int(x)
+    """Integers whose arithmetic is exact, one where there is one, for limits and for what they are moved by."""
+    if isinstance(x, int) or np.ndim(x) == 0:
+        return int(x)
+    held = compact(np.asarray(x))
+    return held.astype(np.int64, copy=False).view(Many) if held.size > MOST else held.astype(object)
 
 
 def alike(ndim: int, *like: Any) -> tuple[int, ...]:

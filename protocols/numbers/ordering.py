@@ -59,7 +59,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
             refuse(x, f"np.clip between {a_min} and {a_max}", "give the smaller limit first")
         share = order.clip(x.s, x.share, max(1, x.limit.bit_length()), least, most)
         ends = [np.maximum(least, np.minimum(most, end)) for end in (-x.limits, x.limits)]
-        return x._new(share, x.frac, np.maximum(1, np.maximum(*map(abs, ends))), x.extra)
+        return x._new(share, x.frac, np.maximum(1, np.maximum(*map(abs, ends))), x.extra).grained(x.grain)
     x = x if a_min is None else larger(x, a_min)
     return x if a_max is None else smaller(x, a_max)
 
@@ -68,7 +68,8 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Number:
 def relu(x: Number) -> Number:
     """max(x, 0): 4 rounds."""
     x = number_of(x)
-    return x._new(rectifier.relu(x.s, x.share, max(1, x.limit.bit_length()))[0], x.frac, x.limits, x.extra)
+    share = rectifier.relu(x.s, x.share, max(1, x.limit.bit_length()))[0]
+    return x._new(share, x.frac, x.limits, x.extra).grained(x.grain)
 
 
 def sign(x: Number) -> Int:
@@ -107,7 +108,8 @@ def _chosen(choose: Callable[[Session, Share, Share, int], Share], x: Any, y: An
     low = max(1, left.limit, right.limit).bit_length()
     kind = left if right.whole else right
     limit, extra, noise = np.maximum(left.limits, right.limits), min(left.extra, right.extra), max(left.noise, right.noise)
-    return kind._new(choose(left.s, left.share, right.share, low), left.frac, limit, extra, noise)
+    made = kind._new(choose(left.s, left.share, right.share, low), left.frac, limit, extra, noise)
+    return made.grained(left.grain.beside(right.grain))
 
 
 def _last(a: Any, axis: int | tuple[int, ...] | None) -> tuple[Number, tuple[int, ...]]:
@@ -126,7 +128,7 @@ def _along(pick: Pick, a: Any, axis: int | tuple[int, ...] | None, keepdims: boo
     x, gone = _last(a, axis)
     frac = x.frac if isinstance(x.frac, int) else x.frac[..., 0]
     share, limit = pick(x.s, x.share, max(1, x.limit.bit_length())), along(x.limits, (x.ndim - 1,))
-    result: Number = x._new(share, frac, limit, x.extra)
+    result: Number = x._new(share, frac, limit, x.extra).grained(x.grain.along(-1, keepdims=False))
     return result.expand_dims(gone) if keepdims else result
 
 

@@ -24,7 +24,7 @@ def kept(x: Any, keep: npt.NDArray[np.bool_]) -> Any:
     if truth(x):
         return type(x)(x.s, x.share * x.s.constant(keep.astype(np.uint8), BIT))
     share = x.share * x.s.constant(keep.astype(np.uint64))
-    return type(x)(x.s, share, x.frac, x.limits, x.extra, x.noise)
+    return type(x)(x.s, share, x.frac, x.limits, x.extra, x.noise).grained(x.grain)
 
 
 def _cut(x: Any, what: str, axis: Any, divide: Callable[[Any], Any]) -> list[Any]:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.sharing.node import ShapeError
-from mpc.sharing.share import Share
+from mpc.sharing.share import Share, concat
+from protocols.numbers import limits
 from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.counting import one_hot
 from protocols.numbers.joining import array, joined, stacked, where
-from protocols.numbers.limits import MOST
 from protocols.numbers.rearranging import broadcast_arrays, moveaxis, numpys_rules, one_axis, placed
 from protocols.numbers.secret import Secret, refuse, truth
 from protocols.numbers.structure import explained
@@ -48,8 +48,8 @@ def _picked(hot: Bool, rows: Any) -> Any:
         return np.matmul(hot.number(), rows.number() if isinstance(rows, Bool) else rows.astype(np.int64)) == 1
     found = np.matmul(hot.number(), rows)
     if isinstance(rows, Number) and isinstance(rows.frac, int) and isinstance(found.frac, int):
-        up, limits = found.frac - rows.frac, rows.even((0,)).limits
-        return found.assume(limits << up if up >= 0 else (limits >> -up) + 1)
+        up, most = found.frac - rows.frac, rows.even((0,)).limits
+        return found.assume(most << up if up >= 0 else (most >> -up) + 1)
     return found
 
 
@@ -115,8 +115,10 @@ def updated(x: Any, key: Any, value: Any) -> Any:
     new = array(value)
     if not places.size:
         return x
-    if x.size > MOST and (whole := _spread(x.shape, key, new, places)) is not None:
-        return chosen(np.isin(np.arange(x.size), places).reshape(x.shape), whole, x)
+    if x.size > limits.MOST and _spread(x.shape, key, new, places):
+        which = np.zeros(x.shape, dtype=np.bool_)
+        which[key] = True
+        return chosen(which, new, x)
     source = np.arange(x.size)
     source[places.ravel()] = x.size + np.arange(places.size)
     both = joined([v.reshape(-1) for v in _numbers(_alike(x, np.broadcast_to(new, places.shape)))])
@@ -131,14 +133,13 @@ def _alike(*parts: Any) -> list[Any]:
     return [p.number() if isinstance(p, Bool) else p.astype(np.int64) if truth(p) else p for p in parts]
 
 
-def _spread(shape: tuple[int, ...], key: Any, new: Any, places: npt.NDArray[np.int64]) -> Any:
-    """New values in the whole shape of an array, if that puts the right ones where they go."""
+def _spread(shape: tuple[int, ...], key: Any, new: Any, places: npt.NDArray[np.int64]) -> bool:
+    """Whether new values, repeated to the whole shape of an array, are the right ones where they go."""
     try:
         each = np.arange(new.size).reshape(new.shape)
-        same = np.broadcast_to(each, shape)[key] == np.broadcast_to(each, places.shape)
+        return bool((np.broadcast_to(each, shape)[key] == np.broadcast_to(each, places.shape)).all())
     except ValueError:
-        return None
-    return np.broadcast_to(new, shape) if same.all() else None
+        return False
 
 
 def _numbers(parts: list[Any]) -> list[Any]:
@@ -157,13 +158,36 @@ def chosen(condition: Any, x: Any, y: Any) -> Any:
     if isinstance(condition, Secret):
         return where(condition, x, y)
     shape = np.broadcast_shapes(np.shape(condition), array(x).shape, array(y).shape)
-    which = np.broadcast_to(np.asarray(condition, dtype=np.bool_), shape).reshape(-1)
-    pair = _numbers(_alike(*[np.broadcast_to(array(v), shape) for v in (x, y)]))
-    if which.size > MOST and isinstance(pair[0], Number):  # elements are not told apart
-        pair = list(pair[0].aligned(pair[1]))
-    both = joined([v.reshape(-1) for v in pair])
-    made = both[np.where(which, np.arange(which.size), which.size + np.arange(which.size))].reshape(shape)
+    which = np.broadcast_to(np.asarray(condition, dtype=np.bool_), shape)
+    source = np.arange(which.size)
+    source[~which.reshape(-1)] += which.size
+    pair = [np.broadcast_to(v, shape) for v in _numbers(_alike(array(x), array(y)))]
+    if which.size > limits.MOST and isinstance(pair[0], Number):  # columns keep limits of theirs, not each element
+        like = limits.alike(which.ndim, *[one for v in pair for one in (v.limits, np.asarray(v.fracs))])
+        x, y = pair
+        left, right = (_used(*two, here.any(axis=like, keepdims=True)) for *two, here in ((x, y, which), (y, x, ~which)))
+        return _alternating(*left.aligned(right), source)
+    made = joined([v.reshape(-1) for v in pair])[source].reshape(shape)
     return made.even_like(x, y) if isinstance(made, Number) else made
+
+
+def _used(x: Number, y: Number, where: npt.NDArray[np.bool_]) -> Number:
+    """x with zeros where nothing of it is chosen, but all of y: no limits of its own count there, and no scale."""
+    if where.all():
+        return x
+    share, frac = x.share * x.s.constant(where.astype(np.uint64)), np.where(where, x.fracs, y.fracs)
+    return x._new(share, frac, np.where(where, x.limits, 0), x.extra).grained(x.grain).counting(x.counts)
+
+
+def _alternating(x: Number, y: Number, source: npt.NDArray[np.int64]) -> Number:
+    """Elements at positions in two arrays of one shape and scale, of which each is in its own place."""
+    share = concat([x.share.reshape((-1,)), y.share.reshape((-1,))]).gather(source).reshape(x.shape)
+    kind, most = x if y.whole else y, np.maximum(x.limits, y.limits)
+    return (
+        kind._new(share, x.frac, most, min(x.extra, y.extra), max(x.noise, y.noise))
+        .grained(x.grain.beside(y.grain))
+        .counting(x.counts and y.counts)
+    )
 
 
 class At:

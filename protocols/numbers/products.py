@@ -14,7 +14,7 @@ from protocols.numbers.accumulating import some
 from protocols.numbers.arrays import Bool, Number
 from protocols.numbers.joining import array
 from protocols.numbers.pieces import diagonal
-from protocols.numbers.secret import Secret, refuse
+from protocols.numbers.secret import Secret, extent, refuse
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
@@ -24,6 +24,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
         refuse(first, "np.einsum of other than a text and one or two operands", "multiply two at a time")
     if len(operands) == 1:
         return _alone(subscripts, operands[0])
+    subscripts, operands = _unstretched(subscripts, *operands)
     if not all(isinstance(v, Bool) or (isinstance(v, Number) and isinstance(v.frac, int) and v.spans is None) for v in operands):
         return _arrays(subscripts, *operands)
     x, y = _operands(*operands)
@@ -32,7 +33,24 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     x, y = scaling.fitting(x, y, max(1, terms))
     share = bilinear.einsum(x.s, x.share, y.share, subscripts)
     kind = x if y.whole else y
-    return kind._new(share, np.add(x.frac, y.frac), x.limit * y.limit * max(1, terms), scaling.droppable(x, y, terms), 0)
+    made = kind._new(share, np.add(x.frac, y.frac), x.limit * y.limit * max(1, terms), scaling.droppable(x, y, terms), 0)
+    return made.grained(x.grain.coarsest().times(y.grain.coarsest(), scaling.reaches(x), scaling.reaches(y)).summed(terms))
+
+
+def _unstretched(subscripts: str, *operands: Any) -> tuple[str, tuple[Any, ...]]:
+    """The same einsum without the axes of length 1 that NumPy stretches to those of the other operand which have their labels."""
+    inputs, arrow, result = subscripts.replace(" ", "").partition("->")
+    own = inputs.split(",")
+    if [len(labels) for labels in own] != [len(extent(x)) for x in operands]:
+        return subscripts, operands  # refused by what reads them next
+    lengths = [dict(zip(labels, extent(x), strict=True)) for labels, x in zip(own, operands, strict=True)]
+    stretched = [{k for k, n in one.items() if n == 1 != other.get(k, 1)} for one, other in (lengths, lengths[::-1])]
+    if not any(stretched):
+        return subscripts, operands
+    gone = [tuple(at for at, k in enumerate(labels) if k in some) for labels, some in zip(own, stretched, strict=True)]
+    rest = ["".join(k for k in labels if k not in some) for labels, some in zip(own, stretched, strict=True)]
+    result = result if arrow else "".join(sorted(set(own[0]) ^ set(own[1])))
+    return f"{','.join(rest)}->{result}", tuple(array(x).squeeze(axes) for x, axes in zip(operands, gone, strict=True))
 
 
 def _alone(subscripts: str, x: Any) -> Any:

@@ -51,7 +51,7 @@ def log_sum_exp(x: Number, axis: int = -1) -> Fixed:
     share = _rows(rows.log_sum_exp, rows.log_sum_exp_of_any, row)
     frac = INVERSE_UNIT if rows.bounded(count, bound) else f
     limit = math.ceil((bound + math.log(max(2, count)) + 1) * 2.0**frac)
-    return Fixed(x.s, share, frac, limit, frac - FRACTION, frac - FRACTION)
+    return Fixed(x.s, share, frac, limit, frac - FRACTION, frac - FRACTION).grained(level.grain.coarsest().rounded(frac))
 
 
 def _fine(level: Number) -> Number:

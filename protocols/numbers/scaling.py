@@ -1,4 +1,4 @@
-"""Which fraction bits the operands of sums and products keep, and matrix products."""
+"""Which fraction bits the operands of sums and products keep."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols import arithmetic
 from protocols.numbers import limits
-from protocols.numbers.encoding import FARTHEST, RING_BITS, coarser, encoded, overflow, precision, public, reach, spare
+from protocols.numbers.encoding import FARTHEST, RING_BITS, overflow, precision, reach
+from protocols.numbers.grains import Grain
 
 if TYPE_CHECKING:
     from protocols.numbers.arrays import Number
@@ -58,18 +58,29 @@ def without(x: Number, bits: int) -> Number:
 
 
 def lengths(x: Number) -> npt.NDArray[np.int64]:
-    """How many bits each limit has."""
+    """How many bits each limit has; of many, those above 2^53 may count as one bit more."""
+    if isinstance(x.limits, limits.Many):
+        return np.asarray(np.frexp(np.asarray(x.limits, dtype=np.float64))[1], dtype=np.int64)
     return np.asarray(np.frompyfunc(int.bit_length, 1, 1)(x.limits), dtype=np.int64)
+
+
+def reaches(x: Number, axis: int | None = None) -> Any:
+    """How many bits each bound has above 1; the most of them along an axis."""
+    if x.spans is None and isinstance(x.frac, int):
+        return max(0, x.limit.bit_length() - x.frac)
+    above = np.maximum(0, lengths(x) - x.fracs)
+    return above if axis is None or not above.ndim else above.max(axis=axis, keepdims=True)
 
 
 def levelled(x: Number, axis: tuple[int, ...]) -> Number:
     """x with the fraction bits of the finest element along `axis`, or with as many as leave the largest one room."""
     fracs, reached = limits.exact(np.asarray(x.fracs)), lengths(x) - limits.exact(x.fracs)
-    target = np.minimum(_most(fracs, axis), RING_BITS - 1 - _most(reached, axis))
+    target = np.minimum(highest(fracs, axis), RING_BITS - 1 - highest(reached, axis))
     return coarsened(x, target).lifted(target)
 
 
-def _most(of: Any, axis: tuple[int, ...]) -> Any:
+def highest(of: Any, axis: tuple[int, ...]) -> Any:
+    """The largest along some axes, which stay with an extent of 1; one number for all as it is."""
     return np.max(of, axis=axis, keepdims=True) if np.ndim(of) else of
 
 
@@ -108,10 +119,12 @@ def _apart(x: Number, some: npt.NDArray[np.bool_], frac: Any) -> Number:
     parts = []
     for which in (some, ~some):
         share = x.share * x.s.constant(np.broadcast_to(which, x.shape).astype(np.uint64))
-        parts.append(coarsened(x._new(share, x.frac, np.where(which, x.limits, 0), x.extra), frac))
+        parts.append(coarsened(x._new(share, x.frac, np.where(which, x.limits, 0), x.extra).grained(x.grain), frac))
     one, other = parts
-    reached, fracs = (np.where(some, *pair) for pair in ((one.limits, other.limits), (one.fracs, other.fracs)))
-    return x._new(one.share + other.share, np.broadcast_to(fracs, x.shape), reached, min(one.extra, other.extra))
+    pairs = (one.limits, other.limits), (one.fracs, other.fracs), (one.grain.steps, other.grain.steps)
+    reached, fracs, steps = (np.where(some, *pair) for pair in pairs)
+    made = x._new(one.share + other.share, np.broadcast_to(fracs, x.shape), reached, min(one.extra, other.extra))
+    return made.grained(Grain(steps, x.grain.products))
 
 
 def sizes(words: Any, x: Number) -> Any:
@@ -150,57 +163,6 @@ def fitting(x: Number, y: Number, terms: int) -> tuple[Number, Number]:
     return x, y
 
 
-def matmul(x: Number, y: Number) -> Number:
-    """x @ y of secrets; vectors as in NumPy."""
-    left, right = x.ndim == 1, y.ndim == 1
-    x, y = x.reshape((1, -1)) if left else x, y.reshape((-1, 1)) if right else y
-    x, y = x.even((x.ndim - 1,)), y.even((y.ndim - 2,))
-    terms = max(1, x.shape[-1])
-    x, y = fitting(x, y, terms)
-    share = arithmetic.matmul(x.s, x.share, y.share)
-    frac: Any = np.add(x.frac, y.frac) if isinstance(x.frac, int) and isinstance(y.frac, int) else np.broadcast_to(
-        np.add(x.wide()[..., :, :1], y.wide()[..., :1, :]), share.shape
-    )  # fmt: skip
-    result = (x if y.whole else y)._new(share, frac, x.limits * y.limits * terms, droppable(x, y, terms), 0)
-    return _without_axes(result, left, right)
-
-
-def combined(x: Number, factor: Any, left: bool = False) -> Number:
-    """x @ factor, or factor @ x where `left`, for a public factor: linear combinations, which cost nothing."""
-    plain: Any = np.asarray(public(x, factor))
-    vectors = (plain.ndim == 1, x.ndim == 1) if left else (x.ndim == 1, plain.ndim == 1)
-    row, column = ((1, -1), (-1, 1)) if left else ((-1, 1), (1, -1))
-    plain, x = plain.reshape(row) if plain.ndim == 1 else plain, x.reshape(column) if x.ndim == 1 else x
-    kept, axis, terms = precision(x.s), -2 if left else -1, max(1, plain.shape[-1 if left else -2])
-    x = x.quiet()
-    x = x if isinstance(x.frac, int) else levelled(x, (x.ndim + axis,))
-    words, frac, limit = encoded(plain, kept)
-    most = _reached(x, words, limit, left)
-    by: Any = 0
-    if _full(most) or (frac and _rough(x, plain, words, frac, left)):
-        if frac or not x.whole:
-            x, plain = _folded(x, plain, axis)
-            words, frac, limit = encoded(plain, kept)
-        if frac:  # what comes of each has digits of its own
-            by = powers(plain, (plain.ndim + (-1 if left else -2),))
-            plain = np.ldexp(plain, -by)
-            words, frac, limit = encoded(plain, kept)
-        most = _reached(x, words, limit, left)
-    if _full(most):
-        x = x.even((x.ndim + axis,)).fitted(limit * terms, terms=terms)
-        words, frac, limit = coarser(plain, words, frac, limit, (x.limit * limit * terms).bit_length() - RING_BITS, kept)
-        most = _reached(x, words, limit, left)
-    constant = x.s.constant(words)
-    share = constant @ x.share if left else x.share @ constant
-    wide = (
-        x.frac if isinstance(x.frac, int) else np.broadcast_to(x.wide()[..., :1, :] if left else x.wide()[..., :, :1], share.shape)
-    )
-    bits = smallest(words).bit_length() - 1
-    left_over = spare(frac, int(np.max(most, initial=1)), kept) if x.whole else droppable(x, terms=terms) + bits
-    wide = np.broadcast_to(wide - by, share.shape) if np.any(by) else wide
-    return _without_axes(x._new(share, np.add(wide, frac), most, left_over), *vectors)
-
-
 def powers(factors: Any, axis: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """Exponents of two of public numbers, the largest along some axes; 0 where all are 0."""
     plain = np.asarray(factors, dtype=np.float64)
@@ -209,62 +171,15 @@ def powers(factors: Any, axis: tuple[int, ...]) -> npt.NDArray[np.int64]:
     return np.where(largest == -FARTHEST * 2, 0, largest)
 
 
-def columns(x: Number, plain: Any, words: Any, frac: int, digits: int) -> npt.NDArray[np.int64]:
-    """Exponents that public numbers are divided by which meet x and were rounded to words of fewer digits in some columns; or 0."""
+def columns(x: Number, plain: Any, words: Any, frac: int, digits: int, each: bool = False) -> npt.NDArray[np.int64]:
+    """Exponents that public numbers are divided by which meet x and were rounded to words of fewer digits in some columns; or 0.
+
+    With `each`, every number of a vector, of whichever axis, has an exponent of its own.
+    """
     if not frac or not np.ndim(words):
         return np.zeros((), dtype=np.int64)
-    reached = sizes(words, x)
+    alone = each and sum(extent > 1 for extent in np.shape(words)) == 1 and np.size(words) <= limits.MOST
+    reached = np.abs(words.astype(np.int64)) if alone else sizes(words, x)
     rounded = np.ldexp(np.asarray(plain, dtype=np.float64), frac) != words.astype(np.int64)
     fine = not ((reached >> digits == 0) & rounded).any()
-    return np.zeros((), dtype=np.int64) if fine else powers(plain, limits.alike(np.ndim(plain), reached))
-
-
-def _full(most: Any) -> bool:
-    return bool(int(np.max(most, initial=0)) >> RING_BITS)
-
-
-def _own(x: Number, left: bool) -> bool:
-    """Whether what is added up in a product has limits of its own."""
-    return np.ndim(x.limits) > 0 and np.shape(x.limits)[-2 if left else -1] > 1
-
-
-def _reached(x: Number, words: Any, limit: int, left: bool) -> Any:
-    """Limits of linear combinations of x: sums of products of magnitudes where these differ, for each column of the result."""
-    if not _own(x, left):
-        return x.limits * limit * max(1, words.shape[-1 if left else -2])
-    return _weighed(x, np.abs(words.astype(np.int64)), left).max(axis=-2 if left else -1, keepdims=True)
-
-
-def _weighed(x: Number, weights: Any, left: bool) -> Any:
-    """Limits of x, times weights and added up, as Python's integers."""
-    return np.matmul(weights.astype(object), x.limits) if left else np.matmul(x.limits, weights.astype(object))
-
-
-def _rough(x: Number, plain: Any, words: Any, frac: int, left: bool) -> bool:
-    """Whether rounding of public weights takes more of a linear combination of x than one unit of nominal precision."""
-    sizes, digits = np.abs(words.astype(np.int64)), precision(x.s)
-    if not ((sizes >> digits == 0) & (plain != 0)).any():
-        return False
-    off = np.rint(np.ldexp(np.abs(np.ldexp(plain, frac) - words.astype(np.int64)), 10)).astype(np.int64)
-    if _own(x, left):
-        return bool((_weighed(x, off, left) << digits > _weighed(x, sizes, left) << 10).any())
-    axis = -1 if left else -2
-    cut = max(0, int(sizes.max()).bit_length() + sizes.shape[axis].bit_length() - RING_BITS)
-    return bool((off.sum(axis=axis).astype(object) << digits > (sizes >> cut).sum(axis=axis).astype(object) << cut + 10).any())
-
-
-def _folded(x: Number, plain: Any, axis: int) -> tuple[Number, Any]:
-    """The operands of a sum of products, with parts of smaller limits raised to the largest, and their weights lowered."""
-    if not _own(x, axis == -2):
-        return x, plain
-    size = np.max(lengths(x), axis=tuple(k for k in range(x.ndim) if k != x.ndim + axis), keepdims=True)
-    by = np.where(size > 0, np.max(size) - size, 0)
-    raised, by = x.lifted(np.asarray(x.fracs) + by), by.reshape(-1)
-    weights = np.ldexp(np.asarray(plain, dtype=np.float64), -by if axis == -2 else -by[:, None])
-    return x._new(raised.share, x.frac, raised.limits, x.extra), weights
-
-
-def _without_axes(result: Number, left: bool, right: bool) -> Number:
-    """A matrix product without the axes that its vectors do not have."""
-    shape = result.shape
-    return result.reshape(tuple(shape[:-2]) + (() if left else shape[-2:-1]) + (() if right else shape[-1:]))
+    return np.zeros((), dtype=np.int64) if fine else powers(plain, () if alone else limits.alike(np.ndim(plain), reached))

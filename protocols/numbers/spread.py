@@ -16,15 +16,28 @@ from protocols.numbers.joining import array, joined
 from protocols.numbers.ordering import larger
 from protocols.numbers.secret import Secret, refuse
 
-VARIANCE_DIGITS = 19  # of 1/n: nothing is taken from a variance that such a relative error could matter to
-ROUNDING = 20  # bits below a bound that the truncation of deviations stays within
+VARIANCE_DIGITS = 16  # of 1/n: relative 2^-17; the sum that is divided keeps the others, for columns far below their bounds
 FLOOR = 6  # added to each squared deviation: that of a spread of 2^-17 of the bound, 2^6 squared units of a loaded column
 
 
 def apart(x: Number) -> Number:
     """The same numbers, each with as many bits below its own limit as the largest has, where limits are known to differ."""
     raised = scaling.apart(x)
-    return raised if raised is x.quiet() else Fixed(x.s, raised.share, raised.frac, raised.limits, RING_BITS)
+    if raised is x.quiet():
+        return raised
+    return Fixed(x.s, raised.share, raised.frac, raised.limits, RING_BITS).grained(raised.grain)
+
+
+def _centred(x: Number, axis: tuple[int, ...]) -> Number:
+    """x less its means along axes, which are rounded so that squares of this fit the ring when they are added up, if x alone does.
+
+    A sum of squares of deviations from the rounded mean is above that of those from the mean by its error squared, for each: 2^-40
+    of a squared bound for 10^6 numbers. So numbers lose nothing, where cutting their deviations would cost them digits.
+    """
+    count = math.prod(x.shape[k] for k in axis)
+    room = (RING_BITS - 1 - count.bit_length()) // 2 - x.limit.bit_length()
+    mean = x.mean(axis, keepdims=True)
+    return x.minus(mean.rounded(np.add(x.fracs, max(0, room))))
 
 
 def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Number:
@@ -35,15 +48,22 @@ def var(a: Any, axis: int | tuple[int, ...] | None = None, *, ddof: int = 0, kee
     count = math.prod(x.shape[k] for k in gone)
     if count <= ddof:
         refuse(x, f"the variance of {count} numbers with ddof={ddof}", "check shape and ddof")
-    centred = x.minus(x.mean(gone, keepdims=True))
-    total = centred.squared().sum(gone, keepdims=keepdims)
-    # What is taken from the mean only lessens a sum of squares; and a divisor of few digits leaves more to the sum.
-    most = max(1, x.limit**2 * count)
-    most += most >> ROUNDING
-    raised = 2 * int(np.max(x.frac)) - int(np.max(total.frac)) if isinstance(x.frac, int) and isinstance(total.frac, int) else None
-    if raised is not None:
-        total = total.assume((most >> raised if raised >= 0 else most << -raised) + count + 1)
-    return _over(total, count - ddof)
+    centred = _centred(x, gone)
+    total = centred.squared().sum(gone, keepdims=True)
+    variance = _over(_within(total, centred, np.multiply(centred.fracs, 2), x, count), count - ddof)
+    return variance if keepdims else variance.squeeze(gone)
+
+
+def _within(total: Number, centred: Number, fracs: Any, x: Number, count: int) -> Number:
+    """Sums of `count` products, of so many fraction bits, of deviations from the means of x.
+
+    They are no larger than those of x itself can be, but for rounding: of means, of deviations, and of their products.
+    """
+    lost = np.subtract(fracs, total.fracs)
+    units = 3 + (1 << (max(0, int(np.max(lost))) + 1) // 2)
+    most = count * ((x.limit << max(0, int(np.max(np.subtract(centred.fracs, x.fracs))))) + units) ** 2
+    least = int(np.min(lost))
+    return total.assume((most >> least if least >= 0 else most << -least) + count + 1)
 
 
 def _over(total: Number, count: int) -> Number:
@@ -65,21 +85,26 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     count, less = x.shape[1], ddof if ddof is not None else 0 if bias else 1
     if count <= less:
         refuse(x, f"the covariance of {count} observations with ddof={less}", "check shape, rowvar and ddof")
-    centred = x.minus(x.mean(1, keepdims=True)).even((1,))
-    centred, _ = scaling.fitting(centred, centred, count)
-    result = _over(scaling.matmul(centred, centred.T), count - less)
+    centred = _centred(x, (1,)).even((1,))
+    fitted, _ = scaling.fitting(centred, centred, count)
+    fracs = np.add(centred.fracs, np.transpose(centred.fracs))
+    result = _over(_within(fitted.matmul(fitted.T), centred, fracs, x, count), count - less)
     return result.reshape(()) if result.shape == (1, 1) else result
 
 
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Number:
-    """np.corrcoef, error below 2^-13, 0 for what does not vary: columns are brought to one spread and then multiplied."""
+    """np.corrcoef, error below 2^-13, 0 for what does not vary: columns are brought to one spread and then multiplied.
+
+    What is added to squares to tell the two apart makes correlations smaller, those of columns with themselves as well: by a
+    part of 64 / d^2 for standard deviations of d times 2^-20 of the bound, a thousandth for one of 2^-12 of it.
+    """
     columns = _variables(x, y, rowvar).T
     if columns.shape[0] < 2:
         refuse(columns, "the correlation of fewer than two observations", "check shape and rowvar")
     _, centred, inverse_scale = deviations(columns)
     z = standardised(centred, inverse_scale)
     z, _ = scaling.fitting(z, z, columns.shape[0])
-    result = _over(scaling.matmul(z.T, z), columns.shape[0])
+    result = _over(z.T.matmul(z), columns.shape[0])
     if isinstance(result.frac, int):
         result = result.assume(math.ceil(2.0**result.frac * 1.01))
     return result.reshape(()) if result.shape == (1, 1) else result
@@ -111,7 +136,7 @@ def fractional(x: Number | Bool) -> Number:
     digits = precision(number.s)
     spare = max(WHOLE, digits + GUARD) - level.limit.bit_length()
     by = max(0, min(digits, spare))
-    return Fixed(number.s, level.share << by, level.frac + by, level.limit << by).reduced(max(0, -spare))
+    return Fixed(number.s, level.share << by, level.frac + by, level.limit << by).grained(level.grain).reduced(max(0, -spare))
 
 
 def deviations(x: Number | Bool) -> tuple[Number, Number, Number]:
@@ -128,11 +153,13 @@ def spreads(x: Number | Bool) -> tuple[Number, Number, Number, Number, int]:
     x = fractional(x)
     rows = x.shape[0]
     mean = x.mean(axis=0)
-    centred = x.minus(mean).at_scale_of(x)
-    squares = centred.squared().sum(axis=0)
-    dropped = int(np.max(2 * x.wide().max(axis=0) - squares.wide()))  # a mean of many digits may have cost deviations some
-    spared = FLOOR + 2 * (x.limit.bit_length() - 1 - INPUT)
-    floor = max(1, (rows << max(0, spared)) >> dropped)
+    near = mean.rounded(limits.along(x.fracs, (0,)) + RING_BITS - 3 - x.limit.bit_length())  # or x would be, for room
+    centred = x.minus(near).rounded(x.fracs)
+    squares = centred.squared().sum(axis=0, keepdims=True)
+    squares = _within(squares, centred, np.multiply(centred.fracs, 2), x, rows).squeeze((0,))
+    raised = int(np.min(squares.wide() - 2 * x.wide().max(axis=0)))
+    spared = max(0, FLOOR + 2 * (x.limit.bit_length() - 1 - INPUT)) + raised
+    floor = max(1, rows << spared if spared >= 0 else rows >> -spared)
     spread = Fixed(x.s, squares.share + floor, squares.frac, squares.limit + floor, squares.extra)
     return mean, centred, squares, inverse_spread(spread, rows, floor), floor
 

@@ -226,5 +226,5 @@ def correlations(x: Number) -> Number:
     least = _least(squares, deviations, rows)
     z = standardised(deviations, inverse_spread(varied(squares, least, CONSTANT), rows, least))
     z, _ = scaling.fitting(z, z, rows)
-    result = shared_out(scaling.matmul(z.T, z), rows)
+    result = shared_out(z.T.matmul(z), rows)
     return result.assume(math.ceil(2.0 ** float(np.max(result.frac)) * 1.01))

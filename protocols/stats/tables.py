@@ -82,7 +82,8 @@ def chi2_contingency(observed: Any, correction: bool = True) -> SecretChiSquare:
     yates = correction and table.shape == (2, 2)
     if yates:
         apart = larger(2 * abs(apart) - total, 0).assume(2 * most * most) * 0.5
-    apart = Fixed(apart.s, apart.share, apart.frac, apart.limit)  # of a whole number, no digit could go where tables are large
+    # Of a whole number, no digit could go where tables are large.
+    apart = Fixed(apart.s, apart.share, apart.frac, apart.limit).grained(apart.grain)
     left = _at_most(apart * reciprocal(down, low=1), most)  # by how much a cell is off, for its row: no more than the total
     right = _at_most(apart * reciprocal(across, low=1), most)
     statistic = (left * right).sum() * reciprocal(total, low=1)
