@@ -67,9 +67,9 @@ def kernel(json: Json = None, csv: Csv = None, compare: Compare = None, quick: Q
     """The compiled kernel beside NumPy and beside what the machine can do at most, on one thread."""
     measure.settle()
     from benchmarks import kernel as benchmark
-    from benchmarks.running import Progress, conclude, earlier
+    from benchmarks.running import Progress, conclude, ready
 
-    before = earlier(compare)
+    before = ready(json, csv, compare)
     with Progress(len(benchmark.SECTIONS)) as progress:
         document = benchmark.run(quick, progress)
     conclude(document, json, csv, before)
@@ -79,9 +79,9 @@ def kernel(json: Json = None, csv: Csv = None, compare: Compare = None, quick: Q
 def transport(json: Json = None, csv: Csv = None, compare: Compare = None, quick: Quick = False) -> None:
     """The links of a session beside bare TLS sockets, between two processes on this machine."""
     from benchmarks import transport as benchmark
-    from benchmarks.running import Progress, conclude, earlier
+    from benchmarks.running import Progress, conclude, ready
 
-    before = earlier(compare)
+    before = ready(json, csv, compare)
     with Progress(len(benchmark.cases(quick))) as progress:
         document = benchmark.run(quick, progress)
     conclude(document, json, csv, before)
@@ -93,10 +93,10 @@ def protocols(
     parties: Parties = "2", network: Networks = "loopback", kernel: KernelName = "auto", repeats: Repeats = 5,
 ) -> None:  # fmt: skip
     """Protocols between parties and a dealer, each a process, over TLS: time together and apart, rounds, bytes, accuracy."""
-    from benchmarks.running import conclude, earlier, measured, settings, tasks
+    from benchmarks.running import conclude, measured, ready, settings, tasks
     from benchmarks.workloads import chosen
 
-    before, names = earlier(compare), [name for name in only.split(",") if name]
+    before, names = ready(json, csv, compare), [name for name in only.split(",") if name]
     chosen_settings = settings(parties, network, kernel, 1 if quick else repeats)
     document = measured(tasks(chosen("protocols", names).values(), sizes, chosen_settings, quick), quick)
     conclude(document, json, csv, before)
@@ -109,10 +109,10 @@ def models(
     features: Features = 0, profile: ProfileFile = None,
 ) -> None:  # fmt: skip
     """Whole jobs between the same processes, beside what their plans expect where this machine has been measured."""
-    from benchmarks.running import conclude, earlier, measured, prices, settings, tasks
+    from benchmarks.running import conclude, measured, prices, ready, settings, tasks
     from benchmarks.workloads import chosen
 
-    before, names, known = earlier(compare), [name for name in only.split(",") if name], prices(profile)
+    before, names, known = ready(json, csv, compare), [name for name in only.split(",") if name], prices(profile)
     chosen_settings = settings(parties, network, kernel, 1 if quick else repeats)
     document = measured(tasks(chosen("models", names).values(), sizes, chosen_settings, quick, features), quick, known)
     conclude(document, json, csv, before)
@@ -126,12 +126,12 @@ def growth(
 ) -> None:  # fmt: skip
     """How cost grows with rows, columns, parties and delay; what grows worse than in proportion is marked, with the reason."""
     from benchmarks import growth as benchmark
-    from benchmarks.running import conclude, earlier, grid
+    from benchmarks.running import conclude, grid, ready
     from benchmarks.sessions.figures import Setting
     from benchmarks.tables import draw
     from benchmarks.workloads import chosen
 
-    before, names = earlier(compare), [name for name in only.split(",") if name]
+    before, names = ready(json, csv, compare), [name for name in only.split(",") if name]
     points = grid(benchmark.QUICK if quick else benchmark.Grid(), sizes, features, parties, delays)
     document = benchmark.run(chosen("models", names).values(), points, Setting(repeats=1 if quick else repeats), quick)
     conclude(document, json, csv, before)
@@ -171,9 +171,9 @@ def everything(
 ) -> None:  # fmt: skip
     """Kernel, transport, protocols, models and growth: everything that docs/benchmarks.md shows, without its pictures."""
     from benchmarks import page
-    from benchmarks.running import conclude, earlier
+    from benchmarks.running import conclude, ready
 
-    before = earlier(compare)
+    before = ready(json, csv, compare)
     conclude(page.measure(quick, repeats, peers), json, csv, before)
 
 

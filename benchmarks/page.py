@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from benchmarks import growth, plots, rows, tables, transport
 from benchmarks.peers import comparing
@@ -18,8 +21,10 @@ from benchmarks.sessions.figures import Setting
 from benchmarks.tables import Cells
 from benchmarks.workloads import chosen, registry
 from mpc.bench import profile as machine
+from mpc.bench.figures import duration, scaled
 from mpc.errors import UsageError
 from mpc.estimate import NETWORKS, Profile
+from mpc.plan import plan
 
 MARK = re.compile(r"(<!-- figures: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 ELSEWHERE = ("x < 0 as a number", "sigmoid", "matmul and truncate")  # protocols between more parties and on long lines
@@ -27,6 +32,9 @@ EXAMPLES = ("cancer/", "mlp/", "statistics/")
 GROWING = ("one pass", "filtered mean", "description")
 TRAINED, SLOW = ("logistic regression", "five passes"), "20ms"  # what peers are compared in on a slow network
 BILLION = 10**9
+JOB = "cancer/fit.py"
+CLOSE = 2.0  # times as long: a peer that takes less is close
+PEERS = "peers measured at"  # fact of a document that keeps peers' rows of an earlier one: when those were measured
 DROPPED = ("x NumPy", "rate", "unit")
 
 
@@ -68,6 +76,7 @@ def write(file: Path, figures: Path | None, quick: bool, repeats: int, peers: bo
     """Measure, or read figures; then write them, pictures and the page. What was written."""
     text = _read(file)
     folder = file.parent / file.stem
+    before = rows.read(folder / "figures.json") if (folder / "figures.json").exists() else Document()
     known = prices(None)
     if figures is None:
         with Progress() as progress:
@@ -75,11 +84,29 @@ def write(file: Path, figures: Path | None, quick: bool, repeats: int, peers: bo
         document = measure(quick, repeats, peers, known)
     else:
         document = rows.read(figures)
+    document = with_peers(document, before)
     drawn = plots.draw(document, folder)
+    for stale in {folder / f"{name}.{kind}" for name in plots.NAMES for kind in plots.KINDS} - set(drawn):
+        stale.unlink(missing_ok=True)
     rows.write(folder / "figures.json", document)
     (folder / "figures.csv").write_text(rows.table(document.rows), encoding="utf-8")
     file.write_text(filled(text, blocks(document, folder.name, drawn, known)), encoding="utf-8")
     return [*drawn, folder / "figures.json", folder / "figures.csv", file]
+
+
+def with_peers(document: Document, before: Document) -> Document:
+    """The document; without peers of its own, with those of an earlier one, which know when and of what they were measured."""
+    kept = [row for row in before.rows if row.section == "peers"]
+    if not kept or any(row.section == "peers" for row in document.rows):
+        return document
+    known = document.machine | {PEERS: before.machine.get(PEERS) or measured_at(before)}
+    return msgspec.structs.replace(document, machine=known, rows=[*document.rows, *kept])
+
+
+def measured_at(document: Document) -> str:
+    """When, and of which commit."""
+    date, commit = (document.machine.get(name, "unknown") for name in ("date", "commit"))
+    return f"{date}, commit {commit}"
 
 
 def _read(file: Path) -> str:
@@ -109,7 +136,13 @@ def blocks(document: Document, folder: str, drawn: Iterable[Path], known: Profil
         "growth": lambda row: ", by " in row.group,
         "peers": lambda row: row.section == "peers",
     }
-    found = {name: grouped([row for row in document.rows if wanted(row)]) for name, wanted in sections.items()}
+    listed = {name: [row for row in document.rows if wanted(row)] for name, wanted in sections.items()}
+    found = {name: grouped(mine, not document.quick) for name, mine in listed.items()}
+    for name in ("models", "growth"):
+        found[name] += f"\n\n{said}" if (said := estimates(listed[name])) else ""
+    if listed["peers"]:
+        found["peers"] = f"Measured at {document.machine.get(PEERS) or measured_at(document)}.\n\n{found['peers']}"
+    found["job"], found["lost"] = job(listed["models"]), lost(listed["peers"])
     names = {path.stem for path in drawn}
     pictures = {
         "models": ("time-models", "Where the time of whole jobs goes"),
@@ -145,11 +178,80 @@ def billion(known: Profile) -> str:
     return "```\n" + "\n".join(told) + "\n```"
 
 
-def grouped(found: Sequence[Row]) -> str:
+def job(found: Sequence[Row]) -> str:
+    """The main job as its plan says it, exactly, beside what was measured; nothing where it was not."""
+    row = next((row for row in found if row.name == JOB and row.network == NETWORKS[0].name), None)
+    if row is None or JOB not in registry():
+        return ""
+    model = registry()[JOB].make(row.amount, 0)
+    names = model.names(row.parties)
+    cost = plan(model.main, names[0], names, context=model.schema(row.parties)).longest.cost
+    counted = (cost.rounds, max(cost.sent.values()), cost.dealt)
+    if counted != (row.rounds, row.sent, row.dealt):
+        return (
+            f"The figures are not those of this version: its plan says {counted}, measured was {row.rounds, row.sent, row.dealt}."
+        )
+    facts = {
+        "from its first operation to its last": f"{duration(row.seconds)} median ({duration(row.low)} to {duration(row.high)})",
+        "rounds": f"{cost.rounds:,}",
+        **{f"payload sent by {name}": f"{sent:,} B" for name, sent in cost.sent.items()},
+        "dealt": f"{cost.dealt:,} B",
+        "peak memory: a party, the dealer": " and ".join(f"{scaled(peak)}B" for peak in (row.peak, row.peak_dealer) if peak),
+        "largest error of a weight, beside plain NumPy": f"{row.error:.1e}",
+    }
+    return markdown([{"what": name, "value": value} for name, value in facts.items()])
+
+
+def lost(found: Sequence[Row]) -> str:
+    """Rows in which a peer is close in time, or sends fewer bytes in all, or is closer to NumPy; nothing without peers."""
+    kinds: dict[str, Callable[[Row], str]] = {
+        f"takes less than {CLOSE:g} times as long": lambda row: f"{row.value:.2g}" if row.value and row.value < CLOSE else "",
+        "sends fewer bytes, all of them and our dealer's counted": lambda row: (
+            f"{row.traffic:.2g} x" if row.traffic is not None and row.traffic < 1 else ""
+        ),
+        "is closer to NumPy": lambda row: (
+            f"{row.beside_error:.1e} against {row.error:.1e}"
+            if row.error and row.beside_error is not None and row.beside_error < row.error
+            else ""
+        ),
+    }
+    told = []
+    for what, told_of in kinds.items():
+        named: dict[str, list[str]] = {}
+        for row in found:
+            if said := told_of(row):
+                named.setdefault(row.group.removeprefix("Beside "), []).append(f"{row.name} ({said})")
+        peers = [f"*{peer}* in {', '.join(listed)}" for peer, listed in named.items()]
+        told.append(f"- A peer {what}: {'; '.join(peers) or 'nowhere'}.")
+    return "\n".join(told) if found else ""
+
+
+def estimates(found: Sequence[Row]) -> str:
+    """In a sentence, how far below and above what was measured the plans' estimates are; nothing where there are none."""
+    near, far = ([row for row in found if (row.network in ("", NETWORKS[0].name)) is here] for here in (True, False))
+    told = [
+        f"{what} {_range([guess / real for row in of if (guess := getattr(row, name)) and (real := getattr(row, beside))])}"
+        for what, of, name, beside in (
+            ("of time on loopback", near, "estimated", "seconds"),
+            ("of time on other networks", far, "estimated", "seconds"),
+            ("of memory", found, "peak_estimated", "peak"),
+        )
+        if any(getattr(row, name) and getattr(row, beside) for row in of)
+    ]
+    return f"Estimates as multiples of what was measured: {'; '.join(told)}." if told else ""
+
+
+def _range(ratios: Sequence[float]) -> str:
+    """From the lowest ratio to the highest, and the median."""
+    middle = statistics.median(ratios)
+    return f"{min(ratios):.2f} to {max(ratios):.2f}, median {middle:.2f}"
+
+
+def grouped(found: Sequence[Row], judged: bool = True) -> str:
     """A table for each group of rows."""
     tables_of = []
     for group in dict.fromkeys(row.group for row in found):
-        mine = [tables.cells(row) for row in found if row.group == group]
+        mine = [tables.cells(row, judged) for row in found if row.group == group]
         alike = ["kernel"] if len({row.get("kernel") for row in mine}) == 1 else []
         mine = [{name: cell for name, cell in row.items() if name not in (*DROPPED, *alike)} for row in mine]
         tables_of.append((f"*{group}*\n\n" if group else "") + markdown(mine))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.growth import COLUMNS, DELAY, PARTIES, ROWS, place
+from benchmarks.peers.environments import peers
 from benchmarks.rows import Document, Parts, Row
 from mpc.bench.figures import duration
 from mpc.errors import UsageError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = ("png", "svg")
+NAMES = ("rows", "columns", "parties", "delay", "time-models", "time-protocols", "peers")
 GREYS = ("0.0", "0.35", "0.55", "0.2")
 MARKERS, DASHES, HATCHES = "osD^vPX*", ("-", "--", "-.", ":"), ("", "////", "xxxx", "....", "\\\\\\\\", "++++")
 # What the sections of accounts are called for a reader; kernel and NumPy are both what a party computes.
@@ -38,10 +40,10 @@ def draw(document: Document, folder: Path) -> list[Path]:
         import matplotlib
     except ImportError:
         raise UsageError("Pictures need matplotlib.", do='pip install "shared-arrays[plots]"') from None
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     with matplotlib.rc_context({"svg.hashsalt": "figures", "svg.fonttype": "none", "font.size": 9}):
         for name, figure in pictures(document):
+            folder.mkdir(parents=True, exist_ok=True)
             for kind in KINDS:
                 path = folder / f"{name}.{kind}"
                 figure.savefig(path, dpi=150, bbox_inches="tight", metadata={"Date": None} if kind == "svg" else None)
@@ -60,7 +62,7 @@ def pictures(document: Document) -> Iterator[tuple[str, Figure]]:
     for section in ("models", "protocols"):
         if rows := [row for row in apart if row.section == section and row.network == "loopback" and row.parties == 2]:
             yield f"time-{section}", parts(rows)
-    if rows := [row for row in document.rows if row.section == "peers" and row.value]:
+    if rows := [row for row in document.rows if row.section == "peers" and row.value and row.network in ("", "loopback")]:
         yield "peers", beside(rows)
 
 
@@ -125,24 +127,36 @@ def _below(axes: Axes) -> None:
     axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.4, 1.0))
 
 
+def called(name: str) -> str:
+    """A peer in the legend: with what sets it apart from the others."""
+    peer = peers().get(name)
+    return f"{name} ({peer.parties} parties, small sizes)" if peer and peer.slow else name
+
+
 def beside(rows: Sequence[Row]) -> Figure:
-    """How many times as long peers take, a bar each; the line is where they are as fast."""
+    """How many times as long peers take on loopback, a bar each; the line is where they are as fast."""
     names = list(dict.fromkeys((row.name, row.size) for row in rows))
-    peers = list(dict.fromkeys(row.against for row in rows))
-    figure, axes = _blank(7.0, 1.0 + 0.22 * len(names) * max(1, len(peers)))
-    height = 0.8 / len(peers)
-    drawing = zip(peers, cycle(HATCHES), cycle(SHADES), strict=False)
+    shown = list(dict.fromkeys(row.against for row in rows))
+    figure, axes = _blank(7.0, 1.0 + 0.22 * len(names) * max(1, len(shown)))
+    height = 0.8 / len(shown)
+    drawing = zip(shown, cycle(HATCHES), cycle(SHADES), strict=False)
     for number, (peer, hatch, shade) in enumerate(drawing):
         mine = {(row.name, row.size): row.value or 0.0 for row in rows if row.against == peer}
         at = [place + number * height for place, name in enumerate(names) if name in mine]
         axes.barh(
-            at, [mine[name] for name in names if name in mine], height, label=peer, color=shade, hatch=hatch, edgecolor="black"
+            at,
+            [mine[name] for name in names if name in mine],
+            height,
+            label=called(peer),
+            color=shade,
+            hatch=hatch,
+            edgecolor="black",
         )
-    middle = height * (len(peers) - 1) / 2
+    middle = height * (len(shown) - 1) / 2
     axes.set_yticks([place + middle for place in range(len(names))], [f"{name} {size}" for name, size in names])
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlabel("times as long as this library")
+    axes.set_xlabel("times as long as this library, on loopback")
     _below(axes)
     return figure

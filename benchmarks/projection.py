@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,14 @@ from mpc.errors import UsageError
 from mpc.estimate import Network, Profile, estimate
 from mpc.plan import Path, plan
 
-SMALL, LARGE = 1 << 21, 1 << 22  # rows of the two plans: prices are measured up to about a million elements, beyond they are lines
-CELLS = 1 << 24  # numbers that the larger one's tables have at most
-WHOLE = "seconds in all"
+# Rows of the larger of the two plans: prices are measured up to about a million elements, beyond they are lines. No power of two:
+# dividing by one is a shift, which saves rounds that 10^9 rows take.
+LARGE = 4_000_000
+CELLS = 16_000_000  # numbers that the larger one's tables have at most
+MILLION = 1_000_000
+MEMORY = 16e9  # bytes of a party's machine that its rows are to fit into
+SLIGHT = 0.001  # part of the result that a fixed part may be to be left out: it says how straight the line is, and no more
+WHOLE, HELD = "seconds in all", "memory of a party at once"
 MIDDLE = 0.05  # part by which these may be off their line between the two
 
 
@@ -50,22 +56,30 @@ class Projection:
         head = f"{name}, {rows:,} rows, {network.name} ({network}): from plans at {low:,} and {high:,} rows"
         shown = [head, f"  halfway between them the seconds of a plan are {self.off:.1%} off their line"]
         for what, line in self.lines.items():
-            shown.append(
-                f"  {what:<24} {_number(what, line.fixed)} + {_number(what, line.each)} x {rows:,} = {self._at(what, rows)}"
-            )
+            value = line.at(rows)
+            fixed = "" if abs(line.fixed) <= SLIGHT * abs(value) else _number(what, abs(line.fixed))
+            less = f" {'less' if line.fixed < 0 else 'and'} {fixed}" if fixed else ""
+            product = f"{rows / MILLION:,g} x {_number(what, MILLION * line.each)} a million rows{less} = " if line.each else ""
+            shown.append(f"  {what:<26} {product}{duration(value) if what.startswith('seconds') else _number(what, value)}")
+        shown += self._blocks(rows)
         if self.off > MIDDLE:
             shown.append("  That is no line: take the result for an order of magnitude.")
         return shown
 
-    def _at(self, what: str, rows: int) -> str:
-        value = self.lines[what].at(rows)
-        return duration(value) if what.startswith("seconds") else _number(what, value)
+    def _blocks(self, rows: int) -> list[str]:
+        """Into how many blocks the rows go so that a party has memory for each, and the rounds of all of them."""
+        memory = self.lines[HELD]
+        if memory.at(rows) <= MEMORY or memory.fixed >= MEMORY:
+            return []
+        count = math.ceil(rows * memory.each / (MEMORY - memory.fixed))
+        rounds = count * self.lines["rounds"].at(rows / count)
+        return [f"  with {scaled(MEMORY)}B of memory: {count:,} blocks of {rows // count:,} rows, {rounds:,.0f} rounds in all"]
 
 
 def _number(what: str, value: float) -> str:
     if what.startswith("seconds"):
         return f"{value:.4g} s"
-    return f"{scaled(value)}B" if what.startswith(("bytes", "memory")) else f"{value:,.6g}"
+    return f"{scaled(value)}B" if what.startswith(("bytes", "memory")) else f"{value:,.0f}"
 
 
 def sizes(named: Named, features: int) -> tuple[int, int]:
@@ -121,7 +135,7 @@ def quantities(path: Path, parties: int, prices: Profile, network: Network) -> d
         "operations": sum(step.recorded for step in steps),
         "bytes sent by a party": max(cost.sent.values()),
         "bytes dealt": cost.dealt,
-        "memory of a party": max(path.accounts.process.values()),
+        HELD: max(path.accounts.process.values()),
         "seconds computing": seconds.computing,
         "seconds exchanging": seconds.exchanging,
         "seconds waiting": seconds.waiting,

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import statistics
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mpc.errors import UsageError
 
 VERSION = 1
 LIMIT = 1 << 26  # bytes of a document
+PATIENCE = 10.0  # seconds that git may take
 Parts = dict[str, float]  # seconds by purpose
 Key = tuple[str, str, str, str, int, str, str]
 
@@ -68,6 +70,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     met: bool | None = None
 
     @property
+    def traffic(self) -> float | None:
+        """How many times as many bytes all parties there send as all parties and the dealer do here."""
+        if self.beside_sent is None or self.sent is None:
+            return None
+        return self.parties * self.beside_sent / (self.parties * self.sent + (self.dealt or 0) or 1)
+
+    @property
     def key(self) -> Key:
         """What two rows have in common that can be compared."""
         return self.section, self.group, self.name, self.size, self.parties, self.network, self.kernel
@@ -92,8 +101,21 @@ def spread(samples: Sequence[float]) -> tuple[float, float, float]:
 
 
 def facts(**more: Any) -> dict[str, Any]:
-    """Of this machine, and how busy it is now."""
-    return machine() | {"load": round(os.getloadavg()[0], 2)} | more
+    """Of this machine, how busy it is now, and of what is measured: the commit, where this is a clone."""
+    return machine() | {"commit": commit(), "load": round(os.getloadavg()[0], 2)} | more
+
+
+def commit(folder: Path = Path(__file__).parents[1]) -> str:
+    """Which one is checked out, and whether anything that it knows of has changed since; "unknown" outside of a clone."""
+    git = ["git", "-C", str(folder)]
+    if not (folder / ".git").exists():
+        return "unknown"
+    try:
+        found = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], capture_output=True, check=False, timeout=PATIENCE).returncode
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.strip() + (", and changes" if changed else "")
 
 
 def merged(documents: Iterable[Document]) -> Document:
@@ -121,6 +143,8 @@ def read(path: Path) -> Document:
         raise UsageError("These are no figures.", where=str(path), why=str(error), do=do) from None
     if found.version != VERSION:
         raise UsageError("These figures are of another version.", where=str(path), do=do)
+    if not found.rows:
+        raise UsageError("These are no figures.", where=str(path), why="nothing was measured in it", do=do)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -169,9 +170,26 @@ def grid(usual: Grid, sizes: str, features: str, parties: str, delays: str) -> G
     )
 
 
-def earlier(file: Path | None) -> Document | None:
-    """What there is to compare with; read before anything is measured, for the file may be written again."""
-    return None if file is None else rows.read(file)
+def ready(json: Path | None, csv: Path | None, compare: Path | None) -> Document | None:
+    """What there is to compare with, read before anything is measured, for the file may be written again; and UsageError where
+    what is measured could not be written."""
+    for file in (json, csv):
+        if file is not None:
+            writable(file)
+    return None if compare is None else rows.read(compare)
+
+
+def writable(file: Path) -> None:
+    """UsageError where a file cannot be written."""
+    why = ""
+    if file.is_dir():
+        why = "it is a folder"
+    elif not file.parent.is_dir():
+        why = "its folder is not there"
+    elif not os.access(file if file.exists() else file.parent, os.W_OK):
+        why = "you may not write there"
+    if why:
+        raise UsageError("The figures could not be written here.", where=str(file), why=why, do="name another file")
 
 
 def prices(file: Path | None) -> Profile | None:

@@ -22,7 +22,7 @@ def show(document: Document) -> None:
     """Print every group of rows as a table of the columns that have something to say."""
     for title, rows in groupby(document.rows, key=lambda row: row.group or row.section):
         listed = list(rows)
-        draw(title, [cells(row) for row in listed])
+        draw(title, [cells(row, not document.quick) for row in listed])
         if others := [row.others for row in listed if row.others is not None]:
             print(f"Other programs kept up to {max(others):.2f} cores busy meanwhile.\n")
 
@@ -32,8 +32,8 @@ def told(facts: Mapping[str, object]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in facts.items())
 
 
-def cells(row: Row) -> dict[str, str]:
-    """A row, by column."""
+def cells(row: Row, judged: bool = True) -> dict[str, str]:
+    """A row, by column; goals are of whole sizes, so that what was measured quickly is not judged by them."""
     accuracy = "" if row.error is None else "exact" if row.error == 0 else f"{row.error:.1e}"
     found = {
         "what": row.name,
@@ -57,15 +57,18 @@ def cells(row: Row) -> dict[str, str]:
         "x NumPy": "" if row.reference is None else f"{row.reference / row.seconds:.3g}",
         "against": f"{row.against} {_seconds(row.beside)}".strip(),
         "its bytes": _bytes(row.beside_sent),
+        "all bytes": "" if row.traffic is None else f"{row.traffic:.3g} x",
         "its error": "" if row.beside_error is None else f"{row.beside_error:.1e}",
         "figure": f"{row.value:.3g} {row.measure}" if row.value is not None else "unknown" if row.measure else "",
-        "goal": row.goal,
-        "met": "" if not row.goal else {True: "yes", False: "no", None: "unknown"}[row.met],
+        "goal": row.goal if judged else "",
+        "met": "" if not row.goal or not judged else {True: "yes", False: "no", None: "unknown"}[row.met],
     }
     return {name: found[name] for name in BESIDE} if row.section == "peers" else found
 
 
-BESIDE = ("what", "size", "parties", "time", "against", "figure", "sent", "its bytes", "error", "its error")
+BESIDE = (
+    "what", "size", "parties", "time", "against", "figure", "sent", "its bytes", "dealt", "all bytes", "error", "its error",
+)  # fmt: skip
 
 
 def shares(parts: Parts) -> str:
@@ -147,9 +150,10 @@ def differences(before: Document, now: Document) -> list[str]:
     if before.quick != now.quick:
         said.append("One of the two was measured with --quick.")
     old, new = {row.key for row in before.rows}, {row.key for row in now.rows}
-    return said + [
-        f"{len(keys)} rows are {where} alone." for keys, where in ((new - old, "new"), (old - new, "in the earlier file")) if keys
-    ]
+    if not old & new:
+        return [*said, "The two have nothing in common: no row of one is in the other."]
+    alone = ((new - old, "new"), (old - new, "in the earlier file alone"))
+    return said + [f"{len(keys)} {'row is' if len(keys) == 1 else 'rows are'} {where}." for keys, where in alone if keys]
 
 
 def compare(before: Document, now: Document) -> None:

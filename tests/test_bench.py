@@ -77,7 +77,7 @@ def test_everything_is_measured_beside_bare_sockets_and_held_against_its_goal(jo
         assert min(one.seconds, one.beside or 0, one.value) > 0
         assert one.met == (one.value >= 0.7 if one.measure == "of rate" else one.value <= 1.8)
     heading = next(line for line in end.out.splitlines() if "against" in line)
-    assert heading.split() == ["what", "size", "time", "spread", "rate", "against", "figure", "goal", "met"]
+    assert heading.split() == ["what", "size", "time", "spread", "rate", "against", "figure"], "a quick run is not judged"
     assert "cipher: TLS_" in end.out
     assert "[5/5, " in end.err, "progress is shown"
     assert all_gone(pids, 0)

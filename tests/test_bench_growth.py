@@ -103,17 +103,17 @@ def test_a_line_goes_through_its_points() -> None:
 
 def test_the_arithmetic_is_that_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exact costs of a plan at another size stand on the lines; the text shows every product."""
-    monkeypatch.setattr(projection, "LARGE", 4096)
+    monkeypatch.setattr(projection, "LARGE", 4000)
     named, network = registry()["filtered mean"], NETWORKS[1]
     found = projection.project(projection.planned(named, 0, 2), FREE, network)
-    assert found.sizes == (2048, 4096)
-    there = projection.quantities(projection.at(named, 8192, 0, 2), 2, FREE, network)
+    assert found.sizes == (2000, 4000)
+    there = projection.quantities(projection.at(named, 7000, 0, 2), 2, FREE, network)
     for what in ("rounds", "operations", "bytes sent by a party", "bytes dealt"):
-        assert found.lines[what].at(8192) == pytest.approx(there[what]), what
+        assert found.lines[what].at(7000) == pytest.approx(there[what]), what
     text = "\n".join(found.text("filtered mean", 10**9, network))
     sent = found.lines["bytes sent by a party"]
-    assert f"x 1,000,000,000 = {sent.at(10**9) / 1e9:.3g} GB" in text
-    assert "LAN (0.1 ms one way, 1 Gb/s): from plans at 2,048 and 4,096 rows" in text
+    assert f"1,000 x {sent.each:.3g} MB a million rows = {sent.at(10**9) / 1e9:.3g} GB" in text
+    assert "LAN (0.1 ms one way, 1 Gb/s): from plans at 2,000 and 4,000 rows" in text
 
 
 def test_batches_make_rounds_grow_with_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +125,23 @@ def test_batches_make_rounds_grow_with_rows(monkeypatch: pytest.MonkeyPatch) -> 
     assert found.lines["rounds"].at(16 * 1024) == pytest.approx(there["rounds"], rel=0.03)
 
 
+def test_what_a_fixed_part_takes_off_is_said_and_a_slight_one_is_left_out() -> None:
+    lines = {
+        "rounds": Line(5, 0), "bytes dealt": Line(-2e5, 13_400), "seconds computing": Line(-2.0, 1e-7),
+        projection.HELD: Line(1e9, 150.0),
+    }  # fmt: skip
+    found = projection.Projection((10, 20), lines, 0.0).text("it", 10**9, NETWORKS[0])
+    assert [" ".join(line.split()) for line in found[2:]] == [
+        "rounds 5",
+        "bytes dealt 1,000 x 13.4 GB a million rows = 13.4 TB",
+        "seconds computing 1,000 x 0.1 s a million rows less 2 s = 98.0 s",
+        "memory of a party at once 1,000 x 150 MB a million rows and 1 GB = 151 GB",
+        "with 16 GB of memory: 10 blocks of 100,000,000 rows, 50 rounds in all",
+    ]
+
+
 def test_what_is_no_line_is_said() -> None:
-    found = projection.Projection((10, 20), {"rounds": Line(0, 1)}, 0.2)
+    found = projection.Projection((10, 20), {"rounds": Line(0, 1), projection.HELD: Line(0, 1)}, 0.2)
     assert found.text("it", 100, NETWORKS[0])[-1].endswith("order of magnitude.")
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from test_bench_rows import row
 
+from benchmarks import tables
 from benchmarks.peers import comparing, environments
 from benchmarks.peers.comparing import Answer
 from benchmarks.peers.environments import Peer
@@ -82,6 +85,30 @@ def test_a_ratio_says_how_many_times_as_long_the_peer_takes() -> None:
     found = comparing.beside(row(seconds=0.5, spent={"TLS": 1.0}), "spu", Answer("0.9", 2.0, 30, 40, 1e-3))
     assert (found.value, found.measure, found.beside_sent, found.beside_error) == (4.0, "x time", 30, 1e-3)
     assert (found.group, found.spent) == ("Beside spu 0.9", {})
+
+
+def test_all_bytes_are_those_of_all_parties_and_of_our_dealer() -> None:
+    here = row(parties=3, sent=100, dealt=700)
+    found = comparing.beside(here, "spu", Answer("0.9", 2.0, 3000, 40, 1e-3))
+    assert found.traffic == 3 * 3000 / (3 * 100 + 700)
+    shown = tables.cells(found)
+    assert (shown["dealt"], shown["its bytes"], shown["all bytes"]) == ("700 B", "3 kB", "9 x")
+    assert row(sent=100).traffic is None
+
+
+def test_results_of_crypten_are_its_words_over_their_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own decoding makes -6 + 2^-15 of the last one."""
+    monkeypatch.syspath_prepend(str(PLAYERS))
+    for name in ("common", "play_crypten"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    player = importlib.import_module("play_crypten")
+    for name in ("common", "play_crypten"):
+        monkeypatch.delitem(sys.modules, name)
+    words = np.array([65536, -65536, -5 * 65536 + 2])
+    result = SimpleNamespace(
+        reveal=lambda: SimpleNamespace(double=lambda: words.astype(np.float64)), encoder=SimpleNamespace(scale=65536)
+    )
+    assert player.opened(result).tolist() == [1.0, -1.0, -5 + 2.0**-15]
 
 
 @pytest.mark.parametrize("name", list(environments.peers()))

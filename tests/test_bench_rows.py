@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
-from benchmarks import rows, running, tables
+from benchmarks import measure, rows, running, tables
+from benchmarks.__main__ import app
 from benchmarks.growth import QUICK
+from benchmarks.peers.__main__ import app as peers
 from benchmarks.rows import Document, Row
 from mpc.errors import UsageError
 
@@ -53,6 +57,7 @@ def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
         ('{"rows": [{"section": "x"}]}', "missing required field"),
         ('{"more": 1}', "unknown field"),
         ('{"version": 2}', None),
+        ("{}", "nothing was measured"),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, why: str | None, tmp_path: Path) -> None:
@@ -115,8 +120,57 @@ def test_rows_are_compared_with_those_of_the_same_setting(capsys: pytest.Capture
     text = capsys.readouterr().out
     assert "Another cores: 2 before, 4 now." in text
     assert "processor" not in text
-    assert "1 rows are new alone." in text
-    assert "1 rows are in the earlier file alone." in text
+    assert "1 row is new." in text
+    assert "1 row is in the earlier file alone." in text
+
+
+def test_documents_with_nothing_in_common_say_so() -> None:
+    found = tables.differences(Document(rows=[row("gone"), row("lost")]), Document(rows=[row("new")]))
+    assert found == ["The two have nothing in common: no row of one is in the other."]
+
+
+def test_what_was_measured_quickly_is_not_judged_by_goals_of_whole_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    for quick in (False, True):
+        tables.show(Document(quick=quick, rows=[row(value=3.0, measure="x time", goal="<= 2", met=False)]))
+        assert ("<= 2" in capsys.readouterr().out) is not quick
+
+
+@pytest.mark.parametrize(("file", "why"), [("none/a.json", "its folder is not there"), ("", "it is a folder"), ("a.json", None)])
+@pytest.mark.parametrize("which", ["json", "csv"])
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(
+    file: str, why: str | None, which: str, tmp_path: Path
+) -> None:
+    given: dict[str, Path | None] = {"json": None, "csv": None, "compare": None, which: tmp_path / file}
+    if why is None:
+        assert running.ready(**given) is None
+        assert list(tmp_path.iterdir()) == []
+        return
+    with pytest.raises(UsageError, match="could not be written") as caught:
+        running.ready(**given)
+    assert caught.value.why == why
+
+
+def test_every_command_that_measures_looks_at_its_files_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "settle", lambda: None)
+    missing = str(tmp_path / "none" / "a.json")
+    programs = [(app, command) for command in ("kernel", "transport", "protocols", "models", "growth", "all")] + [(peers, "run")]
+    for program, command in programs:
+        for option in ("--json", "--csv", "--compare"):
+            end = CliRunner().invoke(program, [command, "--quick", option, missing])
+            assert isinstance(end.exception, UsageError), (command, option)
+            assert end.exception.where == missing
+
+
+def test_a_clone_knows_its_commit_and_whether_anything_has_changed(tmp_path: Path) -> None:
+    assert rows.commit(tmp_path) == "unknown"
+    author = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    (tmp_path / "a").write_text("1", encoding="ascii")
+    for command in (["init", "-q"], ["add", "a"], [*author, "commit", "-q", "-m", "one"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    clean = rows.commit(tmp_path)
+    assert len(clean) == 40
+    (tmp_path / "a").write_text("2", encoding="ascii")
+    assert rows.commit(tmp_path) == f"{clean}, and changes"
 
 
 def test_a_table_leaves_out_columns_that_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -24,12 +26,13 @@ from benchmarks.kernel import SECTIONS, comparison, native, peaks
 from benchmarks.measure import EACH, RATE, TIME, Bound, Figure, Stopwatch
 from benchmarks.rows import Row
 from benchmarks.sessions import accounts, figures, participants
-from benchmarks.sessions.participants import PARTIES, Party, Sample
+from benchmarks.sessions.participants import PARTIES, Found, Order, Party, Sample
 from benchmarks.workloads import Named, registry
 from mpc.bench.figures import Goal, at_least, at_most, duration, processor, scaled
 from mpc.errors import MpcError
 from mpc.estimate import Network
 from mpc.execution import Execution
+from mpc.local import DEALER
 from mpc.plan import plan
 from mpc.prg import Prg
 from mpc.sources import remote
@@ -296,6 +299,19 @@ def test_a_model_takes_as_long_as_its_sessions_without_accounts() -> None:
     found = figures.summed_up([Party(sessions), Party(sessions)], [{"kernel": 1.0, "TLS": 1.5}])
     assert (found["seconds"], found["samples"], found["online"], found["dealer"]) == (4.5, 2, 3.0, 2.5)
     assert (found["spent"], found["waiting"]) == ({"TLS": 6.0, "dealer": 2.0}, 2.0)
+
+
+def test_online_has_as_many_samples_as_the_time_beside_it() -> None:
+    """One alone may be the one during which the system was busy: it would exceed the whole time."""
+    asked = []
+
+    def ask(order: Order, *_: object) -> dict[str, Found]:
+        asked.append(order.how)
+        party = Party([Sample(order.how == "ahead", 0, 0.1, {}, 0, 0, 0)])
+        return {name: Found(0, party=party, readings=[{}]) for name in ("ada", DEALER)}
+
+    figures._sessions(cast("Any", SimpleNamespace(ask=ask)), partial(Order, "it", 1, 0, 1, "auto"), ["ada"], 3)
+    assert asked == [*["whole"] * 4, "parts", *["ahead"] * 3]
 
 
 def test_a_plan_says_what_to_expect_of_a_model() -> None:

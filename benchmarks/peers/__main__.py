@@ -53,9 +53,9 @@ def run(
     """Run what they have here and there, in turns, and print the ratios: how many times as long the peer takes."""
     from benchmarks.peers import comparing
     from benchmarks.peers.environments import known
-    from benchmarks.running import Progress, conclude, earlier, networks
+    from benchmarks.running import Progress, conclude, networks, ready
 
-    before, chosen = earlier(compare), [known(name).name for name in names or []]
+    before, chosen = ready(json, csv, compare), [known(name).name for name in names or []]
     with Progress() as progress:
         document = comparing.run(
             chosen, [one for one in only.split(",") if one], quick, 1 if quick else repeats, progress, networks(network)

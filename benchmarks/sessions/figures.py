@@ -87,7 +87,7 @@ def _sessions(
                 party.samples[-1].segment = len(readings) - 1
         return found
 
-    found, kinds = take("whole"), list[tuple[How, int]]([("parts", 1 + repeats // 4), ("ahead", 1 + repeats // 4)])
+    found, kinds = take("whole"), list[tuple[How, int]]([("parts", 1 + repeats // 4), ("ahead", repeats)])
     if max(party.samples[0].seconds for party in parties) < ENOUGH:
         kinds.insert(0, ("whole", repeats))
         for party in parties:

@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
 
 def scaled(count: float) -> str:
     """Three digits and the prefix of a unit."""
-    for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= scale:
             return f"{count / scale:.3g} {prefix}"
     return f"{count:.3g} "
