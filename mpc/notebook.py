@@ -26,6 +26,7 @@ Arrays = Mapping[str, Mapping[str, npt.ArrayLike]]
 Bound = float | Sequence[float]
 Kept = Mapping[str, Mapping[str, Share]]  # by name and party
 LOOSE = 1 << 10  # so many times the largest magnitude of a column, a bound costs half of its digits
+UNEVEN = 128  # so many times the largest magnitude of a column, another's under the same bound costs it seven bits
 
 
 def run_local(
@@ -124,13 +125,19 @@ def _beside(path: Path, party: str) -> Path | None:
 
 
 def _from_arrays(data: Arrays, bound: Bound | Mapping[str, Bound] | None, precision: int) -> tuple[Schema, Columns]:
-    tables, columns = [], {}
+    tables, columns, largest = [], {}, _largest(data) if isinstance(bound, int | float) else 0.0
     for owner, named in data.items():
         arrays = {name: np.asarray(values) for name, values in named.items()}
         for name, array in arrays.items():
-            tables.append(_table(owner, name, array, _bounds(bound, name, array)))
+            tables.append(_table(owner, name, array, _bounds(bound, name, array), largest))
         columns[owner] = partial(_column, {name: array.astype(np.float64) for name, array in arrays.items()})
     return Schema(tuple(tables), tuple(data), precision=precision), columns
+
+
+def _largest(data: Arrays) -> float:
+    """The largest magnitude of all arrays of numbers: what one bound for all of them is for."""
+    arrays = [np.asarray(values) for named in data.values() for values in named.values()]
+    return max((float(np.max(np.abs(a.astype(np.float64)), initial=0)) for a in arrays if a.dtype.kind in "biuf"), default=0.0)
 
 
 def _bounds(bound: Bound | Mapping[str, Bound] | None, name: str, array: Array) -> tuple[float, ...]:
@@ -146,22 +153,37 @@ def _bounds(bound: Bound | Mapping[str, Bound] | None, name: str, array: Array) 
     return tuple(float(one) for one in np.broadcast_to(given, width))
 
 
-def _table(owner: str, name: str, array: Array, bounds: tuple[float, ...]) -> Table:
+def _table(owner: str, name: str, array: Array, bounds: tuple[float, ...], largest: float) -> Table:
     where = f"data[{owner!r}][{name!r}]"
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
-        raise UsageError(
-            "Arrays are numbers in one or two dimensions.", where=where, why=f"{array.ndim} dimensions of {array.dtype}"
-        )
+        do = "give columns of numbers: frame[names].to_numpy(dtype=float), texts as codes or 0/1 columns"
+        why = f"{array.ndim} dimensions of {array.dtype}"
+        raise UsageError("Arrays are numbers in one or two dimensions.", where=where, why=why, do=do)
     whole = array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > 1 << 53
     sizes = np.abs(array.astype(np.float64)).reshape(len(array), len(bounds))
     if whole or (array.size and not (sizes <= bounds).all()):
-        stated = ", ".join(f"{one:g}" for one in dict.fromkeys(bounds))
-        raise DataError("A value is outside the stated bound, or not a number.", where=where, why=f"the bound is {stated}")
-    loose = (sizes.max(axis=0, initial=0) * LOOSE < bounds) & (sizes.max(axis=0, initial=0) > 0)
+        raise _outside(where, sizes, bounds)
+    most = sizes.max(axis=0, initial=0)
+    loose = (most > 0) & ((most * LOOSE < bounds) | (most * UNEVEN < largest))
     if array.dtype.kind == "f" and loose.any():
-        text = f"{where}: {int(loose.sum())} columns stay far below their bound, and lose digits: give each its own bound"
+        text = (
+            f"{where}: {int(loose.sum())} columns stay far below their bound, and lose digits: give each its own bound,"
+            f" bound={{{name!r}: [...]}}"
+        )
         warnings.warn(PrecisionWarning(text), stacklevel=5)
     return Table(owner, name, len(array), tuple(_column_of(array, one) for one in bounds), vector=array.ndim == 1)
+
+
+def _outside(where: str, sizes: Array, bounds: tuple[float, ...]) -> DataError:
+    """What is said of magnitudes (rows, columns) of which some are beyond their bounds, or missing: where the first one is."""
+    gaps, beyond = np.isnan(sizes).any(axis=1), ~(sizes <= bounds).all(axis=1)
+    what, do = "A value is outside the stated bound.", "state a wider bound, or clip the values"
+    if gaps.any():
+        what, do = "A value is missing: it is not a number.", "fill the gaps, and give a 0/1 column that says where they were"
+    rows = np.flatnonzero(gaps if gaps.any() else beyond)
+    place = f", row {rows[0]} counted from 0" if rows.size else ""
+    stated = ", ".join(f"{one:g}" for one in dict.fromkeys(bounds))
+    return DataError(what, where=where + place, why=f"the bound is {stated}", do=do)
 
 
 def _column_of(array: Array, bound: float) -> Column:

@@ -198,14 +198,14 @@ def test_an_exception_named_by_the_script_leaves_no_name(tmp_path: Path) -> None
     sites = Sites(tmp_path, 2)
 
     def main(s: Session) -> None:
-        raise type("secret_4711", (Exception,), {})
+        raise type("zwiebel", (Exception,), {})
 
     assert sites.run(main)
     assert (told(sites, "ada")[-1]["kind"], told(sites, "ada")[-1]["family"]) in (
         ("", ""),
         ("AvailabilityError", "AvailabilityError"),
     )
-    assert "4711" not in "".join(path.read_text() for path in tmp_path.rglob("*.jsonl"))
+    assert "zwiebel" not in "".join(path.read_text() for path in tmp_path.rglob("*.jsonl"))
 
 
 def test_rules_approvals_and_study_stand_where_they_belong(tmp_path: Path) -> None:

@@ -168,8 +168,11 @@ def _located(source: Source, reader: Reader, problems: Problems) -> list[int]:
     """Where each needed column is. A header is only quoted if the schema or data.toml names it, or it plainly is a header."""
     names, heading = reader.names, reader.place(-1)
     positions = {name: n for n, name in reversed(list(enumerate(names)))}
+    none = bool(reader.doubt) and len(source.headers) > 1 and not positions.keys() & set(source.headers.values())
+    if none:  # one reason for all
+        problems.add(WHOLE_FILE, 0, f"{heading}: none of the {len(source.headers)} headers is there; {reader.doubt}")
     for number, (name, wanted) in enumerate(source.headers.items()):
-        if wanted not in positions:
+        if wanted not in positions and not none:
             hint = reader.doubt or _nearest(wanted, names[:1000]) or "check spelling and separator (comma)"
             problems.add(WHOLE_FILE, number, f"{heading}, {source.label(name)}: there is no such header; {hint}")
     for name, count in Counter(names).items():

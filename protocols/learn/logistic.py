@@ -66,7 +66,8 @@ class LogisticRegression(Estimator):
         if not 0 <= momentum < 1 or not 0 <= alpha < math.inf:
             raise UsageError("momentum is from 0 to below 1, alpha from 0.", where=script_line(), do="write momentum=0.9")
         if solver not in ("sgd", "newton") or schedule not in SCHEDULES:
-            raise UsageError(f"solver is sgd or newton, schedule {' or '.join(SCHEDULES)}.", where=script_line())
+            what = f"solver is sgd or newton, schedule {' or '.join(SCHEDULES)}."
+            raise UsageError(what, where=script_line(), do='write solver="newton" for what lbfgs finds')
         check_condition(condition)
         self.solver, self.epochs, self.batch, self.rate, self.momentum = solver, epochs, batch, rate, momentum
         self.schedule, self.alpha, self.steps, self.condition = schedule, alpha, steps, condition
@@ -162,7 +163,10 @@ class LogisticRegression(Estimator):
         refuse_public(self, x=x, y=y)
         if not isinstance(y, Bool) or x.ndim != 2 or y.shape != x.shape[:1]:
             what = f"fit needs x of shape (rows, columns) and a Bool y of shape (rows,), values 0 and 1, not {x.shape} and {y!r}."
-            self._refuse(what, 'declare the label column as type = "bool" in the schema, and as a single column')
+            do = (
+                'declare the label column as type = "bool" in the schema, and as a single column; beside real columns write y > 0.5'
+            )
+            self._refuse(what, do)
 
     def _by_newton(self, x: Number, y: Bool) -> Newton:
         target = y.number()

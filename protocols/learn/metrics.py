@@ -1,6 +1,6 @@
 """Scores of predictions, under scikit-learn's names; all stay secret until they are revealed.
 
-Labels are Bool; or Int, with the public `labels` that there are; or one 0/1 column a class, as a category column is loaded. One of
+Labels are Bool; or Int, with the public `labels` that there are; or 0/1 columns as a category is loaded, one a class. One of
 the two arguments may be public. `log_loss` and `roc_auc_score` take Int labels of two classes where they are 0 and 1.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
-from protocols.numbers import Bool, Int, Number, Secret, assume_bound, divide, log, one_hot, sqrt
+from protocols.learn.labels import CODES, labels_of
+from protocols.numbers import Bool, Fixed, Int, Number, Secret, assume_bound, divide, log, one_hot, sqrt
 from protocols.numbers.doors import worded
 from protocols.numbers.joining import stacked
 from protocols.numbers.ordering import clip
@@ -29,8 +30,9 @@ AVERAGES = (None, "binary", "macro", "micro")
 def accuracy_score(y_true: Any, y_pred: Any) -> Number:
     """The part of labels that are equal: 2 to 3 rounds. Probabilities and other fractions are no labels."""
     _alike("accuracy_score", y_true, y_pred)
+    y_true, y_pred = (labels_of(y, "accuracy_score") for y in (y_true, y_pred))
     if not (_classes(y_true) and _classes(y_pred)):
-        do = "compare probabilities first: y_proba >= 0.5"
+        do = f"compare probabilities first: y_proba >= 0.5, and so a 0/1 column beside real ones; {CODES}"
         raise UsageError("accuracy_score takes labels, not numbers with fractions.", where=script_line(), do=do)
     if y_true.ndim == 2:
         hits: Number = (_numbers(y_true) * _numbers(y_pred)).sum(axis=1)
@@ -45,6 +47,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, *, labels: Any = None) -> Number:
     That Int labels are among `labels`, whole numbers that rise, is checked before the next reveal.
     """
     _alike("confusion_matrix", y_true, y_pred)
+    y_true, y_pred = (labels_of(y, "confusion_matrix") for y in (y_true, y_pred))
     true, said = _indicators(y_true, labels), _indicators(y_pred, labels)
     if true.shape[1] != said.shape[1]:
         raise UsageError(f"confusion_matrix was given {true.shape[1]} classes and {said.shape[1]}.", do="give the same labels")
@@ -77,7 +80,8 @@ def log_loss(y_true: Any, y_proba: Number) -> Number:
     is checked before the next reveal.
     """
     _alike("log_loss", y_true, y_proba)
-    true, twice = _positive("log_loss", y_true), 2 * y_proba - 1
+    true, y_proba = _positive("log_loss", y_true), _numbers(y_proba)
+    twice = 2 * y_proba - 1
     if isinstance(twice, Number):
         assume_bound(twice, 1 + LEAST, "log_loss takes probabilities: one is below 0 or above 1")
     elif not (abs(twice) <= 1).all():
@@ -97,7 +101,7 @@ def roc_auc_score(y_true: Any, y_score: Number) -> Number:
     rows. That there are both classes is checked before the next reveal.
     """
     _alike("roc_auc_score", y_true, y_score)
-    rows = y_score.shape[0]
+    rows, y_score = y_score.shape[0], _numbers(y_score)
     if y_score.ndim != 1 or rows < 2 or rows * rows > PAIRS:
         what = f"roc_auc_score takes 2 to {math.isqrt(PAIRS)} rows of one score, not shape {y_score.shape}."
         raise UsageError(
@@ -170,12 +174,13 @@ def _classes(y: Any) -> bool:
 
 def _positive(name: str, y: Any) -> Any:
     """0 and 1: class 1 of two, or a column a class. That Int labels are these is checked, before the next reveal where secret."""
+    y = labels_of(y, name)
     if isinstance(y, Secret):
         fits = isinstance(y, Bool) or (isinstance(y, Int) and y.limit <= 1)
     else:
         fits = bool(np.isin(np.asarray(y), (0, 1)).all())
     if not fits:
-        do = "say which class is meant: y == 1, or y == 2"
+        do = "labels are the first argument; say which class is meant: y == 1, or y == 2; of a 0/1 column beside real ones y > 0.5"
         raise UsageError(f"{name} takes labels that are truth values, or 0 and 1.", where=script_line(), do=do)
     if isinstance(y, Int) and y.ndim == 1:
         y.s.assume(y.greater_equal(0).share, f"{name} takes labels that are 0 or 1")
@@ -202,7 +207,7 @@ def _indicators(y: Any, labels: Any) -> Any:
         raise UsageError(
             "Classes must be truth values, or whole numbers with labels=[...].",
             why="which labels there are is public, and part of the program",
-            do="write labels=[0, 1, 2], or labels=range(10)",
+            do="write labels=[0, 1, 2], or labels=range(10)" + f"; {CODES}" * isinstance(y, Fixed),
         )
     known = np.asarray(labels, dtype=np.int64)
     if known.ndim != 1 or known.size < 1 or (np.diff(known) != 1).any():

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mpc.errors import UsageError
 from mpc.lines import script_line
 from protocols.learn.design import checked_rows, designed, mean_square, refuse_public, solved, with_ones, within
+from protocols.learn.labels import CODES, labels_of
 from protocols.learn.line import Line, Linear
 from protocols.learn.linear import check_condition
 from protocols.learn.newton import CONVERGED, LARGEST_PENALTY, SLOPE, STEEPEST, STEEPEST_SLOPE, ridge_cost
@@ -102,6 +103,7 @@ class MultinomialLogisticRegression(Linear):
         self._line_of("score")
         classes, (rows, _) = len(self._known), checked_rows(self, x)
         refuse_public(self, y=y)
+        y = labels_of(y, type(self).__name__)
         y = y.number() if isinstance(y, Bool) else y
         if not isinstance(y, Int) or y.shape not in ((rows,), (rows, classes)):
             self._refuse(f"score takes labels of {rows} rows, not {y!r}.", "give labels of the kind that fit was given")
@@ -112,6 +114,7 @@ class MultinomialLogisticRegression(Linear):
     def _indicators(self, y: Number | Bool, rows: int) -> Number:
         """0/1 columns of the labels; that each has its class is checked before the next reveal."""
         refuse_public(self, y=y)
+        y = labels_of(y, type(self).__name__)
         y = y.number() if isinstance(y, Bool) else y
         if isinstance(y, Int) and y.shape == (rows,) and self.classes is not None:
             target = y.reshape((-1, 1)).equal(np.asarray(self.classes, dtype=np.int64)).number()
@@ -120,8 +123,8 @@ class MultinomialLogisticRegression(Linear):
                 self._refuse(f"labels have {y.shape[1]} columns for {len(self.classes)} classes.", "give a column a class")
             target = y
         else:
-            do = "give whole numbers and classes=[...], or the columns of a category"
-            self._refuse(f"labels are one of {rows} rows each, not {y!r}.", do)
+            do = f"give whole numbers and classes=[...], or the columns of a category; {CODES}"
+            self._refuse(f"labels are one for each of {rows} rows, not {y!r}.", do)
         present = target.sum(axis=1).minus(1)
         assume_bound(
             Fixed(present.s, present.share, 0, present.limit), 0.5, f"{type(self).__name__} has labels that are none of its classes"
@@ -148,11 +151,12 @@ def _curvature(z: Number, chances: Number) -> Number:
 
 
 def _diagonal(cost: Number, classes: int) -> Number:
-    """What squares cost, on the diagonal of all classes; and for the sum of the constants 1, which does not change the solution."""
+    """What squares cost, on the diagonal of all classes; and for each column about 1 for the sum of its weights over the classes.
+
+    That sum is 0 in the solution, and no data tell of it: else a small penalty alone would keep the system from a singular one.
+    """
     count = cost.shape[0]
     tiled: Number = joined([cost] * classes)
-    constants = np.zeros((classes, count))
-    constants[:, 0] = 1
-    outer = np.outer(constants.reshape(-1), constants.reshape(-1)) / 2 ** math.ceil(math.log2(classes))
-    matrix: Number = tiled.times(np.eye(classes * count, dtype=np.int64)).plus(outer)
-    return within(matrix, LARGEST_PENALTY)
+    sums = np.kron(np.ones((classes, classes)), np.eye(count)) / 2 ** math.ceil(math.log2(classes))
+    matrix: Number = tiled.times(np.eye(classes * count, dtype=np.int64)).plus(sums)
+    return within(matrix, LARGEST_PENALTY + 0.5)

@@ -17,6 +17,7 @@ from protocols.learn.drawing import drawn
 from protocols.numbers import Bool, Fixed, Number, Secret, assume_bound, sqrt
 from protocols.numbers.encoding import precision
 from protocols.numbers.spread import fractional, spreads, standardised
+from protocols.numbers.structure import explained
 
 FARTHEST = 64.0  # standard deviations from the mean of the fitted rows to other rows: models have six bits fewer of these
 FAR = (
@@ -121,11 +122,19 @@ def _chosen(varied: Bool, x: Number, plain: npt.NDArray[np.float64]) -> Number:
     return Fixed(x.s, share, x.frac, np.maximum(x.limits, words.astype(np.int64)), x.extra, x.noise)
 
 
-def train_test_split(*arrays: Any, test_size: float | int = 0.25, random_state: int = 0, shuffle: bool = True) -> list[Any]:
+@explained
+def train_test_split(
+    *arrays: Any, test_size: float | int = 0.25, random_state: int = 0, shuffle: bool = True, stratify: None = None
+) -> list[Any]:
     """scikit-learn's: the rows of each array, divided by a public draw; [train, test] of the first, of the second, and so on.
 
     Which rows go where is part of the program, so `random_state` is a number. Costs nothing, and rows of one batch stay views.
+    `stratify` is refused: it would tell of rows which class they are of.
     """
+    if stratify is not None:
+        do = "leave it out; where a class is rare, take a larger test_size, or another random_state"
+        why = "which rows go where is public, and would tell which class they are of"
+        raise UsageError("train_test_split does not stratify.", where=script_line(), why=why, do=do)
     if not arrays or not all(isinstance(a, Secret | np.ndarray) and a.ndim for a in arrays):
         raise UsageError("train_test_split takes arrays with rows.", where=script_line())
     rows = {a.shape[0] for a in arrays}

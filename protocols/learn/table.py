@@ -14,13 +14,14 @@ from mpc.lines import script_line
 from mpc.session import Hidden
 from protocols.numbers import Number, reveal
 from protocols.numbers.joining import joined
+from protocols.numbers.pending import Pending
 from protocols.numbers.rules import Check
 
 Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class Coefficients(Pending):
     """Secret coefficients and standard errors, the constant first if there is one."""
 
     estimates: Number

@@ -90,7 +90,7 @@ NEAREST["divmod"] = f"{ABSENT}; {CLASSES}"
 MARKER = "choose a number that cannot occur, such as -1 or 0: np.where(condition, -1, x)"
 
 
-def similar(name: str, there: Iterable[str]) -> str:
+def similar(name: str, there: Iterable[str], page: str = "docs/numpy.md") -> str:
     """What to write in place of a name that nobody has advice on: names that look like it, and the page of all."""
     found = get_close_matches(name, sorted(there), n=3, cutoff=0.7)
-    return f"{'names like it: ' + ', '.join(found) + '; ' if found else ''}docs/numpy.md lists what there is"
+    return f"{'names like it: ' + ', '.join(found) + '; ' if found else ''}{page} lists what there is"

@@ -19,6 +19,10 @@ from protocols.numbers.secret import Secret, refuse
 from protocols.numbers.structure import explained, whole
 
 MOST = 4096  # classes of one array that are told apart
+WHOLE = (
+    "take whole numbers: counts, or integer columns of a table that has no real ones; beside real columns, where they are from 0"
+    " to 9, say, np.digitize(x, np.arange(1, 10))"
+)
 
 
 def reached(x: Number, edges: Any, beyond: Any = False) -> Bool:
@@ -142,5 +146,5 @@ def within(x: Number, passed: Bool, count: int) -> None:
 def _whole(x: Any, what: str) -> Number:
     numbers = number_of(x)
     if not numbers.whole:
-        refuse(numbers, f"{what} of numbers with fractions", "take whole numbers: integer columns, counts, np.digitize(x, edges)")
+        refuse(numbers, f"{what} of numbers with fractions", WHOLE)
     return numbers

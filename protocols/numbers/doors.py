@@ -23,6 +23,7 @@ from protocols.numbers import limits
 from protocols.numbers.arrays import Bool, Fixed, Int, Number
 from protocols.numbers.encoding import GUARD, RING_BITS, neighbours, precision
 from protocols.numbers.layout import Layout
+from protocols.numbers.pending import way_of
 from protocols.numbers.precision import note, warn_if_coarse
 from protocols.numbers.rules import Check, Leaving, gate
 from protocols.numbers.secret import Secret
@@ -261,7 +262,7 @@ def _all_secret(x: tuple[Any, ...]) -> None:
     elif isinstance(strange, list | tuple | dict):
         do = 'write several one after another: reveal(a, b, label="..."), with columns=["...", "..."] as one table'
     elif strange is not None:
-        do = "what is not secret needs no reveal: print it"
+        do = way_of(strange) or "what is not secret needs no reveal: print it"
     what = f"reveal takes secret arrays, not {'nothing' if not x else f'a {type(strange).__name__}'}."
     raise UsageError(what, where=script_line(), do=do)
 

@@ -89,7 +89,7 @@ def log(x: Number, low: Any = None, base: str = "log") -> Fixed:
     x = number_of(x)
     level = level_of(x)
     smallest = 1 if low is None else _units(level, low)
-    _at_least(level, smallest, base)
+    _at_least(level, smallest, base, "np.log1p(x) is the logarithm of 1 + x, of zeros as well" if low is None else "")
     top, f = max(2, level.limit.bit_length()), int(np.max(level.frac))
     fine = is_fine(x)
     unit = exponential.LOG_UNIT if fine else INVERSE_UNIT
@@ -279,10 +279,10 @@ def bound_of(x: Number) -> float:
     return float(np.max(x.bound, initial=0))
 
 
-def _at_least(x: Number, smallest: int, function: str) -> None:
+def _at_least(x: Number, smallest: int, function: str, do: str = "") -> None:
     """Have it checked, before anything more is revealed, that every word is at least `smallest`."""
     reached = bits.at_least(x.s, x.share, [smallest], max(x.limit, smallest).bit_length() + 1)[0]
-    x.s.assume(reached, f"{function} needs x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g}")
+    x.s.assume(reached, f"{function} needs x >= {smallest * 2.0 ** -float(np.max(x.frac)):.3g}", do)
 
 
 def _with_error(limit: int, grid: Grid) -> int:

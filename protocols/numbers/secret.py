@@ -15,7 +15,7 @@ from mpc.unknown import Unknown
 from protocols.numbers.advice import CHOICE, INDEX, NEAREST, POWER, REDUCED, REVEAL, REVEALED, TOGETHER, similar
 from protocols.numbers.advice import DIVIDE as DIVIDE  # for the modules above, too
 from protocols.numbers.methods import Methods
-from protocols.numbers.structure import Structured, fitting, named
+from protocols.numbers.structure import TELLING, Structured, fitting, named
 from protocols.numbers.structure import refuse as refuse  # what the modules above refuse with
 
 UFUNCS = {
@@ -62,7 +62,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
             return self._elementary(ufunc.__name__, what, inputs)
         x, wanted = (left, name) if isinstance(left, Secret) else (right, REFLECTED.get(name, name))
         if name == "over" and isinstance(right, Secret):
-            refuse(x, "division by a secret", DIVIDE)
+            refuse(x, "division by a secret", DIVIDE, "how small a divisor can be has to be stated")
         if not hasattr(type(x), wanted):
             refuse(x, what, POWER if wanted == "raised_from" else NEAREST.get(ufunc.__name__, supported(x, ufunc.__name__)))
         if len(inputs) == 1:
@@ -193,7 +193,7 @@ class Secret(Structured, Methods, np.lib.mixins.NDArrayOperatorsMixin):
         refuse(self, "pickling or copying", "secret arrays are immutable and need no copy; to store one, reveal it")
 
     def __contains__(self, _: object) -> bool:
-        refuse(self, "`in`", "whether it occurs is a secret truth value: (x == value).sum() > 0")
+        refuse(self, "`in`", "whether it occurs is a secret truth value: (x == value).sum() > 0", TELLING)
 
     def item(self, *_: int) -> NoReturn:
         """Refused: it would reveal an element."""

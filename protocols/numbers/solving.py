@@ -28,6 +28,7 @@ WHOLE = 4  # bits of the right side below those of the matrix
 SLACK = 4  # units by which each product of a residual may be off, for each unknown
 WORD = 63  # bits of a word below its sign
 SINGULAR = "look for columns that depend on each other, such as all columns of one category, and leave one of them out"
+STATED = "say how small singular values can be: solve(a, b, low=...), from protocols import solve"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def numpys_solve(a: Any, b: Any) -> Fixed:
     numbers = number_of(matrix)
     for condition in range(WIDEST, 0, -1):
         low = _largest(numbers) * 2.0**-condition
-        supposed = f", which np.linalg supposes to have singular values from {low:.3g}: use solve(a, b, low=...), from protocols,"
+        supposed = f", whose singular values np.linalg supposes to be {low:.3g} or more,"
         found = solved_if(numbers, b, low, None, False, supposed=supposed)
         if found is not None:
             return found
@@ -156,7 +157,7 @@ def solved_if(
     x = Fixed(matrix.s, share, frac, limit, frac - FRACTION)
     near = f"a system{supposed} is too near a singular one, or not what was stated,"
     for share, most in words:
-        _small(share, most, x, near)
+        _small(share, most, x, near, supposed)
     _checked(matrix, right, x, missed + largest * system.off, supposed, near)
     return x.reshape(x.shape[:-1]) if vector else x
 
@@ -188,7 +189,7 @@ def _checked(a: Number, b: Number, x: Number, missed: float, supposed: str, near
     Of a system that is not what was stated, x is any word, so it is compared over all its bits; within its limit, a @ x fits.
     """
     s, d = a.s, a.shape[-1]
-    _small(x.share, x.limit, x, f"the solution of a system{supposed} leaves its bound")
+    _small(x.share, x.limit, x, f"the solution of a system{supposed} leaves its bound", supposed)
     a, x = scaling.fitting(a, x, 2 * d)
     up = int(np.max(a.frac)) + int(np.max(x.frac)) - int(np.max(b.frac))
     product, right = arithmetic.matmul(s, a.share, x.share), b.share
@@ -198,10 +199,11 @@ def _checked(a: Number, b: Number, x: Number, missed: float, supposed: str, near
         right = b.reduced(-up).share
     elif b.limit << up >> RING_BITS:
         raise RangeError("The right side of a system has more digits than its solution can have.", where=script_line())
-    _small(product - (right << max(0, up)), tolerance, x, near)
+    _small(product - (right << max(0, up)), tolerance, x, near, supposed)
 
 
-def _small(share: Share, limit: int, x: Number, why: str) -> None:
+def _small(share: Share, limit: int, x: Number, why: str, supposed: str) -> None:
     """Have it checked that words are within +-limit, all their 64 bits: neither below -limit, nor above limit."""
     inside = bits.at_least(x.s, share + limit, [0, 2 * limit + 1], WORD)
-    x.s.assume(concat([inside[0].reshape((-1,)), (inside[1] + 1).reshape((-1,))]), why, SINGULAR)
+    do = f"{STATED}; {SINGULAR}" if supposed else SINGULAR
+    x.s.assume(concat([inside[0].reshape((-1,)), (inside[1] + 1).reshape((-1,))]), why, do)

@@ -23,6 +23,8 @@ from protocols.numbers.advice import GROUP, KEYWORDS, LOOKUP
 
 P = ParamSpec("P")
 T = TypeVar("T")
+TELLING = "it would reveal what nobody agreed to reveal"
+LATER = ("rules", "to", "label")  # arguments of a `reveal`, of functions that have one as well
 
 
 class Structured:
@@ -158,12 +160,12 @@ class Structured:
 # -- helpers -------------------------------------------------------------------------------------------------------------------
 
 
-def refuse(x: Structured, what: str, do: str) -> NoReturn:
+def refuse(x: Structured, what: str, do: str, why: str = "") -> NoReturn:
     """Raise the error that says what a secret array does not do, where, and what to do instead."""
     raise UsageError(
         f"A secret {type(x).__name__} of shape {x.shape} refuses {what}.",
         where=f"{x.s.name}, {script_line()}",
-        why="it would reveal what nobody agreed to reveal, or is not supported",
+        why=why or (TELLING if "reveal" in do else ""),
         do=do,
     )
 
@@ -190,11 +192,18 @@ def explained(call: Callable[P, T]) -> Callable[P, T]:
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             why = str(error)
-        does = (call.__doc__ or "").partition("\n")[0]
-        what = f"{call.__name__} cannot be called in this way."
-        raise UsageError(what, where=script_line(), why=why, do=f"{call.__name__}{inspect.signature(call)}: {does}")
+        later = next((name for name in LATER if f"unexpected keyword argument '{name}'" in why), "")
+        do = f"its arguments are {_arguments(call)}" + f"; {later}= belongs to .reveal({later}=...) of its result" * bool(later)
+        raise UsageError(f"{call.__name__} cannot be called in this way.", where=script_line(), why=why, do=do)
 
     return explaining
+
+
+def _arguments(call: Callable[..., Any]) -> str:
+    """The arguments of a function as they are written, with their defaults and without their types."""
+    empty, signature = inspect.Parameter.empty, inspect.signature(call)
+    plain = [one.replace(annotation=empty) for one in signature.parameters.values()]
+    return str(signature.replace(parameters=plain, return_annotation=empty))
 
 
 def whole(k: Any) -> int:
@@ -209,7 +218,9 @@ def one_index(x: Structured, k: Any) -> Any:
     """One element of an index, checked: lists become arrays, arrays without axes numbers."""
     if isinstance(k, Structured):
         beside = "secret positions stand alone, for the first axis: np.take(x, k, axis=1) takes them along another one"
-        refuse(x, "indexing by a secret", GROUP if hasattr(k, "both") else beside if getattr(k, "whole", False) else LOOKUP)
+        refuse(
+            x, "indexing by a secret", GROUP if hasattr(k, "both") else beside if getattr(k, "whole", False) else LOOKUP, TELLING
+        )
     if isinstance(k, Unknown):
         refuse(x, "indexing by a revealed value", "the dealer would see it: branch on a comparison of it, or weight the elements")
     if isinstance(k, list | np.ndarray):

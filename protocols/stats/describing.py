@@ -16,6 +16,7 @@ from protocols.numbers.counting import edges_of, inside
 from protocols.numbers.elementary import number_of
 from protocols.numbers.joining import array
 from protocols.numbers.ordering import larger, maximum, minimum
+from protocols.numbers.pending import Pending
 from protocols.numbers.rules import Check
 from protocols.numbers.spread import cov as covariances
 from protocols.numbers.spread import deviations, standardised, var
@@ -28,7 +29,7 @@ from protocols.stats.revealing import To, named, told
 
 
 @dataclass(frozen=True)
-class SecretDescription:
+class SecretDescription(Pending):
     """Secret numbers that describe columns, each an array with one element for each column, or for each column of each group.
 
     `count` is public without groups, else secret whole numbers (groups,): what the rule `group(d.count)` takes.
@@ -114,7 +115,7 @@ def _all_rows(x: Number, extremes: bool, shape: bool) -> dict[str, Number]:
 
 
 @dataclass(frozen=True)
-class SecretPairs:
+class SecretPairs(Pending):
     """Secret numbers of pairs of columns, the upper triangle of a symmetric `matrix`."""
 
     matrix: Number
@@ -161,7 +162,7 @@ def corr(a: Any, columns: Sequence[str] | None = None) -> SecretPairs:
 
 
 @dataclass(frozen=True)
-class SecretHistogram:
+class SecretHistogram(Pending):
     """Secret counts (bins,) or (bins, groups), between public edges."""
 
     count: Int

@@ -10,7 +10,7 @@ import numpy as np
 
 from mpc.errors import UsageError
 from mpc.lines import script_line
-from protocols.numbers import Bool, Int, Number, one_hot
+from protocols.numbers import Bool, Fixed, Int, Number, one_hot
 
 Categories = int | Sequence[Any] | None
 
@@ -66,6 +66,11 @@ def groups_of(by: Any, categories: Categories = None) -> Groups:
             return Groups(equal.number(), tuple(str(value) for value in values)).partition()
     what = "The groups are not what statistics can group by."
     do = "give a condition (rows,), the 0/1 columns of a category (rows, groups), or whole numbers (rows,) and categories=[1, 2, 5]"
+    if isinstance(by, Fixed) and by.ndim == 1:
+        do = (
+            "of a 0/1 column beside real ones by=x > 0.5; of codes, say from 0 to 9, by=np.digitize(x, np.arange(1, 10)),"
+            " categories=10, or load them from a table without real columns"
+        )
     raise UsageError(what, where=script_line(), do=do)
 
 

@@ -15,6 +15,7 @@ from protocols.numbers import Int, Number
 from protocols.numbers.counting import reached
 from protocols.numbers.elementary import number_of
 from protocols.numbers.joining import joined
+from protocols.numbers.pending import Pending
 from protocols.numbers.rules import Check
 from protocols.numbers.structure import explained
 from protocols.numbers.ties import comparable
@@ -50,7 +51,7 @@ class RankTest:
 
 
 @dataclass(frozen=True)
-class SecretRankTest:
+class SecretRankTest(Pending):
     """A Mann-Whitney test: secret U, the sum of t^3 - t over values that t rows have, and the size of the first group."""
 
     statistic: Number
@@ -99,7 +100,8 @@ def mannwhitneyu(x: Any, y: Any = None, *, by: Any = None, categories: Categorie
         return _test(balance[: len(x)].sum(), ties, len(x), rows)
     groups = groups_of(by, categories).partition()
     if len(groups.names) != 2 or groups.member.shape[0] != rows:
-        raise UsageError("mannwhitneyu compares two groups of the same rows.", where=script_line())
+        what = f"mannwhitneyu compares two groups of the same rows, not {len(groups.names)} of {groups.member.shape[0]} rows."
+        raise UsageError(what, where=script_line(), do="choose one against the others: by=x[:, 0] > 0.5")
     first: Any = groups.count[0]
     some, every = reached(first, [1, rows])
     held = some.differ(every)

@@ -13,7 +13,9 @@ from mpc.errors import UsageError
 from mpc.lines import script_line
 from mpc.session import Hidden
 from protocols.numbers import Bool, Fixed, Int, Number, reciprocal, reveal
+from protocols.numbers.doors import worded
 from protocols.numbers.ordering import larger
+from protocols.numbers.pending import Pending
 from protocols.numbers.rules import Check
 from protocols.numbers.structure import explained
 from protocols.stats.groups import Categories, groups_of
@@ -23,7 +25,7 @@ from protocols.stats.revealing import To, named
 
 
 @dataclass(frozen=True)
-class SecretCrosstab:
+class SecretCrosstab(Pending):
     """A two-way table: secret counts `observed` (rows, columns) under public names, of `total` rows of data at most."""
 
     observed: Int
@@ -51,7 +53,7 @@ def crosstab(
 
 
 @dataclass(frozen=True)
-class SecretChiSquare:
+class SecretChiSquare(Pending):
     """A chi-square test: secret `statistic`, public `dof`."""
 
     title: str
@@ -84,11 +86,18 @@ def chi2_contingency(observed: Any, correction: bool = True) -> SecretChiSquare:
         apart = larger(2 * abs(apart) - total, 0).assume(2 * most * most) * 0.5
     # Of a whole number, no digit could go where tables are large.
     apart = Fixed(apart.s, apart.share, apart.frac, apart.limit).grained(apart.grain)
-    left = _at_most(apart * reciprocal(down, low=1), most)  # by how much a cell is off, for its row: no more than the total
-    right = _at_most(apart * reciprocal(across, low=1), most)
-    statistic = (left * right).sum() * reciprocal(total, low=1)
+    left = _at_most(apart * _inverted(down, "each row"), most)  # by how much a cell is off, for its row: no more than the total
+    right = _at_most(apart * _inverted(across, "each column"), most)
+    statistic = (left * right).sum() * _inverted(total, "its table")
     title = f"Chi-square test of independence{', Yates corrected' if yates else ''}"
     return SecretChiSquare(title, statistic, (table.shape[0] - 1) * (table.shape[1] - 1))
+
+
+def _inverted(count: Number, what: str) -> Number:
+    """1 / count, where it is checked, before the next reveal, that no such count is 0."""
+    inverse = reciprocal(count, low=1)
+    worded(inverse.s, f"a chi-square test needs counts in {what}")
+    return inverse
 
 
 def _at_most(x: Number, most: int) -> Number:
@@ -110,7 +119,7 @@ def chisquare(f_obs: Any, f_exp: Any = None, ddof: int = 0) -> SecretChiSquare:
         raise UsageError("Expected counts are positive, and one for each category.", where=script_line())
     share, total = expected / expected.sum(), count.sum()
     apart = count - total * share
-    statistic = (apart**2 * (1 / share)).sum() * reciprocal(total, low=1)
+    statistic = (apart**2 * (1 / share)).sum() * _inverted(total, "its table")
     return SecretChiSquare("Chi-square test of given proportions", statistic, len(count) - 1 - ddof)
 
 
@@ -122,7 +131,7 @@ def _counts(x: Any) -> Int:
 
 
 @dataclass(frozen=True)
-class SecretProportions:
+class SecretProportions(Pending):
     """How often a condition holds: secret `count`, () or (groups,); `nobs` is public, or secret by group."""
 
     count: Int

@@ -13,12 +13,15 @@ from mpc.errors import UsageError
 from mpc.lines import script_line
 from mpc.session import Hidden
 from protocols.numbers import Bool, Number, reciprocal, rsqrt, sqrt
+from protocols.numbers.doors import worded
 from protocols.numbers.encoding import MEAN_DIGITS
 from protocols.numbers.joining import array, hstacked, stacked
+from protocols.numbers.pending import Pending
 from protocols.numbers.rules import Check
 from protocols.numbers.structure import explained
 from protocols.stats.groups import Categories, groups_of, whole_group
 from protocols.stats.moments import (
+    CONSTANT,
     Moments,
     added,
     columns_of,
@@ -39,7 +42,7 @@ ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 @dataclass(frozen=True)
-class SecretTest:
+class SecretTest(Pending):
     """A t-test of each column: secret `estimate` and `standard_error`, and `df`, which is secret where variances may differ.
 
     `reveal` gives these two or three numbers a column to the receivers. Nothing else leaves: not the means, not the groups' sizes.
@@ -129,7 +132,7 @@ def ttest_ind(
     Checked before the next reveal: two rows or more in each group, and columns that vary within them.
     """
     x, vector = columns_of(a, "ttest_ind"), np.ndim(array(a)) == 1
-    moments, title = _two(x, b, by, categories, where)
+    moments, title = _two(a, x, b, by, categories, where)
     rows = len(a) if b is None else len(a) + len(b)
     total = sqrt(moments.varied())
     estimate: Number = moments.mean[0] - moments.mean[1]
@@ -155,7 +158,9 @@ def _pooled(moments: Moments, root: Number, every: bool, vector: bool) -> tuple[
     if every:
         return _over(root.times(math.sqrt(rows / (rows - 2)), digits=MEAN_DIGITS), moments, 0, rows - 1), rows - 2
     left = count.sum() - 2
-    over = sqrt(1 + 2 * reciprocal(left, low=1))
+    share = reciprocal(left, low=1)
+    worded(left.s, "a t-test needs three rows or more")
+    over = sqrt(1 + 2 * share)
     error = _over(halved(root).times(halved(over)), moments, 0, None)
     return error, left if vector else left.broadcast_to(root.shape)
 
@@ -175,10 +180,13 @@ def _over(x: Number, moments: Moments, less: int, least: int | None) -> Number:
     return within(halved(x).times(factor), deviations, 1, math.isqrt(rows) + 1)
 
 
-def _two(x: Number, b: Any, by: Any, categories: Categories, where: Any) -> tuple[Moments, str]:
+def _two(a: Any, x: Number, b: Any, by: Any, categories: Categories, where: Any) -> tuple[Moments, str]:
     if (b is None) == (by is None) or (by is None and where is not None):
         do = "ttest_ind(a, b) of two samples, or ttest_ind(x, by=condition) of the rows of one array"
         raise UsageError("ttest_ind takes two samples, or one and by=.", where=script_line(), do=do)
+    if isinstance(b, Bool) and not isinstance(a, Bool):
+        do = "ttest_ind(a, by=condition) compares the rows where it holds with the others"
+        raise UsageError("The second sample of ttest_ind is a condition, and the first is not.", where=script_line(), do=do)
     if b is not None:
         return sampled([x, columns_of(b, "ttest_ind")]), "two-sample t-test"
     groups = groups_of(by, categories)
@@ -198,6 +206,7 @@ def _welch(moments: Moments, every: bool, vector: bool) -> tuple[Number, Number]
     parts = halved(moments.roots.times(_weights(moments)))
     total = added(parts.squared())
     root = rsqrt(total, low=np.exp2(-np.asarray(total.frac, dtype=float)) * max(1, total.limit >> SPAN))
+    worded(total.s, CONSTANT)
     first = _at_most(parts[0].times(halved(root)), 1.0)  # a part of a sum of squares over its root
     part = _at_most(first.squared(), 1.0).even((0,))
     least = _at_most(added(moments.per(stacked([part, 1 - part], 0).squared(), 1)), 1.0)
@@ -229,7 +238,7 @@ def _rows(moments: Moments) -> int:
 
 
 @dataclass(frozen=True)
-class SecretAnalysis:
+class SecretAnalysis(Pending):
     """A one-way analysis of variance of each column: secret sums of squares `between` and `within`; `df` is public."""
 
     between: Number
@@ -262,7 +271,7 @@ def f_oneway(*samples: Any, by: Any = None, categories: Categories = None, colum
 
 
 @dataclass(frozen=True)
-class SecretCorrelation:
+class SecretCorrelation(Pending):
     """Pearson's r of pairs of columns: secret `statistic`."""
 
     statistic: Number

@@ -17,6 +17,7 @@ from mpc.errors import DataError
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SPACING = re.compile(r"[,%\s]")
 _OTHER_SEPARATORS = re.compile(r"[;\t|]")
+_CALLED = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _BINARY = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip, as spreadsheets are",
@@ -70,8 +71,9 @@ def _doubt(names: Sequence[str]) -> str:
     """Why these may be no names, but cells; else nothing."""
     if not any(names):
         return "the line or file is empty"
-    if any(_OTHER_SEPARATORS.search(name) for name in names):
-        return f"{LIKE_DATA}, or its cells are not separated by commas"
+    other = next(filter(None, map(_OTHER_SEPARATORS.search, names)), None)
+    if other is not None:
+        return f"{LIKE_DATA}, or its cells are not separated by commas, but by {_CALLED[other[0]]}: write it with commas"
     return LIKE_DATA if any(map(_like_a_cell, names)) else ""
 
 
