@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from accuracy_linear import CASES, END, GUIDE, START, compared
 from sklearn import linear_model
 from sklearn.datasets import load_iris
+from two_classes import X, Y, run
 
 import mpc
 from mpc.errors import PrecisionWarning
@@ -23,19 +24,6 @@ from protocols.learn import (
     Ridge,
     accuracy_score,
 )
-
-X = np.random.default_rng(4).normal(size=(60, 2)).clip(-3, 3)
-Y = X @ [1.0, -0.7] + np.random.default_rng(5).logistic(size=60) > 0.2
-
-
-def run(main: Any, debug: bool = True, bound: Any = None, **data: Any) -> Any:
-    """main(s, *arrays), in one process that plays everybody."""
-
-    def script(s: Any) -> Any:
-        return main(*[load(s, "a", name) for name in data])
-
-    return mpc.run_local(script, data={"a": data, "b": {}}, bound=bound or 4, debug=debug).results["a"]
-
 
 QUICK = [(CASES[0], 2), (CASES[4], 3), (CASES[7], 2), (CASES[8], 2)]
 

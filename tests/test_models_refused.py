@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from sklearn import linear_model
+from two_classes import X, Y, run
 
 import mpc
 from mpc.errors import RangeError, UsageError
@@ -23,19 +24,6 @@ from protocols.learn import (
     SecretRegressor,
     StandardScaler,
 )
-
-X = np.random.default_rng(4).normal(size=(60, 2)).clip(-3, 3)
-Y = X @ [1.0, -0.7] + np.random.default_rng(5).logistic(size=60) > 0.2
-
-
-def run(main: Any, debug: bool = True, bound: Any = None, **data: Any) -> Any:
-    """main(*arrays), in one process that plays everybody."""
-
-    def script(s: Any) -> Any:
-        return main(*[load(s, "a", name) for name in data])
-
-    return mpc.run_local(script, data={"a": data, "b": {}}, bound=bound or 4, debug=debug).results["a"]
-
 
 COUNTS, FIRST = np.arange(60) % 4, np.arange(60) < 1
 LIMIT = "at most 3 times the variance of each column: take a smaller alpha"
